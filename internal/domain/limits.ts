@@ -1,0 +1,55 @@
+// Every limit edgectl has, in one place, with its unit in its name.
+// An error that refuses something for its size names the limit from here.
+
+export const LIMITS = {
+  /** A job file, and the body of any request unless a route says otherwise. */
+  jobFileBytesMax: 1_000_000,
+  requestBodyBytesMax: 4_000_000,
+  jobIdCharsMax: 255,
+  nameCharsMax: 128,
+  groupsPerJobMax: 500,
+  tasksPerGroupMax: 100,
+  jobCountMax: 50_000,
+  jobVersionsTracked: 6,
+  jobPriorityMax: 100,
+  dispatchPayloadBytesMax: 16_384,
+  scalingEventsPerGroupMax: 20,
+  uiTextCharsMax: 1000,
+  envBytesMax: 1_000_000,
+  taskEventsKept: 10,
+  nodeEventsKept: 10,
+  rescheduleEventsKept: 5,
+  nodesInMetricsMax: 5,
+
+  filterCharsMax: 4096,
+  filterDepthMax: 64,
+  perPageMax: 10_000,
+  blockingWaitMsMax: 300_000,
+  blockingWaitMsDefault: 300_000,
+
+  frameBytesMax: 16_384,
+  streamCreditBytes: 65_536,
+  nodeMessageBytesMax: 16_000_000,
+  streamsPerNodeMax: 256,
+  reportAllocsPerBatchMax: 200,
+
+  evalDeliveriesMax: 3,
+  evalDelayMsMax: 300_000,
+  sliceMs: 10,
+  journalChangesPerRowMax: 1000,
+
+  catchUpFiresMax: 100,
+  cronsPerJobMax: 20,
+
+  killTimeoutMsMax: 30_000,
+  heartbeatTtlMsMin: 10_000,
+  heartbeatGraceMs: 10_000,
+  connectBackoffMsMin: 250,
+  connectBackoffMsMax: 15_000,
+
+  logPollMs: 1000,
+  logFollowPollMs: 250,
+  attachPollMs: 500,
+  taskStartMsMax: 10_000,
+  allocsKeptOnNodeMax: 50,
+} as const;
