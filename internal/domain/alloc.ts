@@ -1,0 +1,169 @@
+// An allocation: one instance of a task group on one node. The server owns what is desired,
+// the node owns what ran.
+
+import type { StringMap } from "./job.ts";
+
+export type DesiredStatus = "run" | "stop" | "evict";
+export type ClientStatus = "pending" | "running" | "complete" | "failed" | "lost" | "unknown";
+export type TaskStatus = "pending" | "running" | "dead";
+
+export interface TaskEvent {
+  readonly type: string;
+  readonly atMs: number;
+  /** The sentence people read. */
+  readonly message: string;
+  readonly details: StringMap;
+}
+
+export interface TaskState {
+  readonly state: TaskStatus;
+  readonly failed: boolean;
+  readonly restarts: number;
+  readonly lastRestartAtMs: number | null;
+  readonly startedAtMs: number | null;
+  readonly finishedAtMs: number | null;
+  readonly events: readonly TaskEvent[];
+}
+
+export interface TaskResources {
+  readonly cpuMHz: number;
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly memoryMaxMiB: number;
+}
+
+export interface AllocatedPort {
+  readonly label: string;
+  readonly value: number;
+  readonly to: number;
+  readonly hostNetwork: string;
+}
+
+export interface AllocResources {
+  readonly tasks: Readonly<Record<string, TaskResources>>;
+  /** "" = of the whole alloc, "prestart" tasks are counted by their maximum with main tasks. */
+  readonly cpuMHz: number;
+  readonly memoryMiB: number;
+  readonly diskMiB: number;
+  readonly ports: readonly AllocatedPort[];
+}
+
+export interface NodeScore {
+  readonly nodeId: string;
+  readonly scores: Readonly<Record<string, number>>;
+  readonly normScore: number;
+}
+
+/** How a placement was decided, or why there was none. */
+export interface AllocMetric {
+  readonly nodesEvaluated: number;
+  readonly nodesFiltered: number;
+  readonly nodesInPool: number;
+  readonly nodesAvailable: Readonly<Record<string, number>>;
+  readonly classFiltered: Readonly<Record<string, number>>;
+  readonly constraintFiltered: Readonly<Record<string, number>>;
+  readonly nodesExhausted: number;
+  readonly classExhausted: Readonly<Record<string, number>>;
+  readonly dimensionExhausted: Readonly<Record<string, number>>;
+  readonly scores: readonly NodeScore[];
+  readonly allocationTimeMs: number;
+  readonly coalescedFailures: number;
+}
+
+export interface RescheduleEvent {
+  readonly atMs: number;
+  readonly previousAllocId: string;
+  readonly previousNodeId: string;
+  readonly delayMs: number;
+}
+
+export interface AllocHealth {
+  readonly isHealthy: boolean | null;
+  readonly atMs: number;
+  readonly isCanary: boolean;
+}
+
+export interface Alloc {
+  readonly id: string;
+  readonly namespace: string;
+  /** `<job>.<group>[<index>]`. */
+  readonly name: string;
+  readonly jobId: string;
+  readonly jobCreateIndex: number;
+  readonly jobVersion: number;
+  readonly group: string;
+  readonly nodeId: string;
+  readonly nodeName: string;
+  readonly evalId: string;
+  readonly desiredStatus: DesiredStatus;
+  readonly desiredDescription: string;
+  /** Set by `alloc stop`: replace this alloc at the next evaluation. */
+  readonly isToMigrate: boolean;
+  readonly isToReschedule: boolean;
+  readonly clientStatus: ClientStatus;
+  readonly clientDescription: string;
+  readonly taskStates: Readonly<Record<string, TaskState>>;
+  readonly resources: AllocResources;
+  readonly deploymentId: string;
+  readonly health: AllocHealth | null;
+  readonly previousAlloc: string;
+  readonly nextAlloc: string;
+  readonly rescheduleEvents: readonly RescheduleEvent[];
+  readonly followupEvalId: string;
+  readonly metrics: AllocMetric;
+  readonly createdAtMs: number;
+  readonly modifiedAtMs: number;
+  readonly createIndex: number;
+  readonly modifyIndex: number;
+  /** Index of the last change by the server (client reports leave it alone). */
+  readonly allocModifyIndex: number;
+}
+
+/** What a node reports of one alloc. */
+export interface AllocReport {
+  readonly id: string;
+  readonly clientStatus: ClientStatus;
+  readonly clientDescription: string;
+  readonly taskStates: Readonly<Record<string, TaskState>>;
+  readonly isHealthy: boolean | null;
+  readonly healthAtMs: number;
+}
+
+/** Whether the client will never report anything else of this alloc. */
+export function isClientTerminal(alloc: { readonly clientStatus: ClientStatus }): boolean {
+  return alloc.clientStatus === "complete" || alloc.clientStatus === "failed" || alloc.clientStatus === "lost";
+}
+
+export function isServerTerminal(alloc: { readonly desiredStatus: DesiredStatus }): boolean {
+  return alloc.desiredStatus !== "run";
+}
+
+export function isTerminal(alloc: Pick<Alloc, "clientStatus" | "desiredStatus">): boolean {
+  return isServerTerminal(alloc) || isClientTerminal(alloc);
+}
+
+/** Whether the alloc still holds its node's resources: until the client says it ended. */
+export function holdsResources(alloc: Pick<Alloc, "clientStatus">): boolean {
+  return !isClientTerminal(alloc);
+}
+
+/** The number in `job.group[7]`. */
+export function allocNameIndex(name: string): number {
+  const open = name.lastIndexOf("[");
+  return Number(name.slice(open + 1, -1));
+}
+
+export const EMPTY_METRIC: AllocMetric = {
+  nodesEvaluated: 0,
+  nodesFiltered: 0,
+  nodesInPool: 0,
+  nodesAvailable: {},
+  classFiltered: {},
+  constraintFiltered: {},
+  nodesExhausted: 0,
+  classExhausted: {},
+  dimensionExhausted: {},
+  scores: [],
+  allocationTimeMs: 0,
+  coalescedFailures: 0,
+};

@@ -1,0 +1,137 @@
+// The nouns that live in state and store: one table each, its row type and its key.
+// A change is one row put or deleted; a change set is applied as one index.
+
+import type { Alloc } from "./alloc.ts";
+import type { Evaluation } from "./evaluation.ts";
+import type { Job, JobStatus } from "./job.ts";
+import type { Node } from "./node.ts";
+
+/** The standing of a job: which version counts, and how it does. Its spec is in job_versions. */
+export interface JobHead {
+  readonly namespace: string;
+  readonly id: string;
+  readonly version: number;
+  readonly status: JobStatus;
+  readonly statusDescription: string;
+  readonly createIndex: number;
+  readonly modifyIndex: number;
+}
+
+/** One immutable version of a job's spec (only `stable` and `versionTag` may change later). */
+export type JobVersion = Omit<Job, "status" | "statusDescription">;
+
+export interface Submission {
+  readonly namespace: string;
+  readonly jobId: string;
+  readonly version: number;
+  readonly source: string;
+  readonly format: string;
+  readonly variables: string;
+  readonly variableFlags: Readonly<Record<string, string>>;
+  readonly createIndex: number;
+  readonly modifyIndex: number;
+}
+
+/** One scheduled fire of a periodic job: the row is the proof that it was taken. */
+export interface Fire {
+  readonly namespace: string;
+  readonly jobId: string;
+  readonly jobCreateIndex: number;
+  /** The scheduled instant, in Unix seconds. */
+  readonly scheduledAtS: number;
+  readonly status: "done" | "skipped";
+  readonly childId: string;
+  readonly reason: string;
+  readonly firedAtMs: number;
+  readonly createIndex: number;
+  readonly modifyIndex: number;
+}
+
+/** Up to where a periodic job's fires are settled; outlives trimmed fires. */
+export interface Watermark {
+  readonly namespace: string;
+  readonly jobId: string;
+  readonly jobCreateIndex: number;
+  readonly settledUntilS: number;
+  readonly createIndex: number;
+  readonly modifyIndex: number;
+}
+
+export interface ScalingEvent {
+  readonly atMs: number;
+  readonly count: number | null;
+  readonly previousCount: number;
+  readonly message: string;
+  readonly isError: boolean;
+  readonly meta: Readonly<Record<string, unknown>>;
+  readonly evalId: string;
+  readonly createIndex: number;
+}
+
+export interface ScalingEvents {
+  readonly namespace: string;
+  readonly jobId: string;
+  readonly groups: Readonly<Record<string, readonly ScalingEvent[]>>;
+  readonly createIndex: number;
+  readonly modifyIndex: number;
+}
+
+export interface Tables {
+  readonly jobs: JobHead;
+  readonly job_versions: JobVersion;
+  readonly submissions: Submission;
+  readonly nodes: Node;
+  readonly allocs: Alloc;
+  readonly evals: Evaluation;
+  readonly fires: Fire;
+  readonly watermarks: Watermark;
+  readonly scaling_events: ScalingEvents;
+}
+
+export type TableName = keyof Tables;
+export type Row = Tables[TableName];
+
+/** The key of each table's rows; every namespaced key starts with its namespace. */
+export const TABLE_KEYS: { readonly [T in TableName]: (row: Tables[T]) => string } = {
+  jobs: (row) => jobKey(row.namespace, row.id),
+  job_versions: (row) => versionKey(row.namespace, row.id, row.createIndex, row.version),
+  submissions: (row) => `${jobKey(row.namespace, row.jobId)}\u001f${row.version}`,
+  nodes: (row) => row.id,
+  allocs: (row) => row.id,
+  evals: (row) => row.id,
+  fires: (row) => `${jobKey(row.namespace, row.jobId)}\u001f${row.jobCreateIndex}\u001f${row.scheduledAtS}`,
+  watermarks: (row) => `${jobKey(row.namespace, row.jobId)}\u001f${row.jobCreateIndex}`,
+  scaling_events: (row) => jobKey(row.namespace, row.jobId),
+};
+
+export const TABLE_NAMES = Object.keys(TABLE_KEYS).sort() as TableName[]; // keys of a closed record
+
+export function jobKey(namespace: string, id: string): string {
+  return `${namespace}\u001f${id}`;
+}
+
+export function versionKey(namespace: string, id: string, createIndex: number, version: number): string {
+  return `${namespace}\u001f${id}\u001f${createIndex}\u001f${version}`;
+}
+
+export type Put = { readonly [T in TableName]: { readonly table: T; readonly op: "put"; readonly row: Tables[T] } }[TableName];
+export interface Delete {
+  readonly table: TableName;
+  readonly op: "delete";
+  readonly key: string;
+}
+export type Change = Put | Delete;
+
+/** Changes applied together as one index. */
+export interface ChangeSet {
+  readonly index: number;
+  readonly changes: readonly Change[];
+}
+
+export function put<T extends TableName>(table: T, row: Tables[T]): Change {
+  return { table, op: "put", row } as Change; // the pair (table, row) is checked by the signature
+}
+
+export function remove<T extends TableName>(table: T, row: Tables[T]): Change {
+  return { table, op: "delete", key: TABLE_KEYS[table](row) };
+}

@@ -1,0 +1,55 @@
+// The read-only view of state that decisions are made from, and what a command handler gets beside it.
+
+import type { Alloc } from "./alloc.ts";
+import type { Evaluation } from "./evaluation.ts";
+import type { Job } from "./job.ts";
+import type { Node } from "./node.ts";
+import type { Change, Fire, JobHead, JobVersion, ScalingEvents, Submission, TableName, Watermark } from "./tables.ts";
+
+export interface View {
+  /** Index of the last applied change set. */
+  readonly index: number;
+  /** Last index that touched the table, deletions included; 0 when nothing ever did. */
+  tableIndex(table: TableName): number;
+
+  job(namespace: string, id: string): Job | undefined;
+  jobHeads(): Iterable<JobHead>;
+  childrenOf(namespace: string, parentId: string): Iterable<JobHead>;
+  jobVersion(namespace: string, id: string, createIndex: number, version: number): JobVersion | undefined;
+  /** Every kept version of the job that now has this id, newest first. */
+  jobVersions(namespace: string, id: string): readonly JobVersion[];
+  submission(namespace: string, id: string, version: number): Submission | undefined;
+  scalingEvents(namespace: string, id: string): ScalingEvents | undefined;
+
+  node(id: string): Node | undefined;
+  nodes(): Iterable<Node>;
+  nodeCount(): number;
+
+  alloc(id: string): Alloc | undefined;
+  allocs(): Iterable<Alloc>;
+  allocsOfJob(namespace: string, jobId: string): Iterable<Alloc>;
+  allocsOfNode(nodeId: string): Iterable<Alloc>;
+  allocsOfEval(evalId: string): Iterable<Alloc>;
+
+  evaluation(id: string): Evaluation | undefined;
+  evals(): Iterable<Evaluation>;
+  evalsOfJob(namespace: string, jobId: string): Iterable<Evaluation>;
+
+  fire(namespace: string, jobId: string, jobCreateIndex: number, scheduledAtS: number): Fire | undefined;
+  firesOfJob(namespace: string, jobId: string): Iterable<Fire>;
+  watermark(namespace: string, jobId: string, jobCreateIndex: number): Watermark | undefined;
+}
+
+/** What a handler may use beside view and input: nothing else from the outside. */
+export interface Context {
+  readonly nowMs: number;
+  /** The index the handler's changes will have. */
+  readonly index: number;
+  newId(): string;
+}
+
+/** What a handler decided: the changes, and what the caller is told once they are durable. */
+export interface Outcome<T> {
+  readonly changes: readonly Change[];
+  readonly result: T;
+}

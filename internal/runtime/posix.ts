@@ -1,0 +1,133 @@
+// What Bun and Node share: clock, chance, processes, host and terminal through node: modules.
+
+import { spawn as spawnChild } from "node:child_process";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { homedir } from "node:os";
+import { EdgeError } from "../domain/errors.ts";
+import type { Chance, Child, Clock, Completed, Hashing, Host, Processes, SpawnOptions, Terminal } from "./runtime.ts";
+
+export { posixFiles } from "./posix-files.ts";
+
+export const posixClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs, call, options) {
+    // setTimeout holds at most 2^31 - 1 ms and fires at once beyond: long waits are cut and resumed by their owner.
+    const handle = setTimeout(call, Math.min(Math.max(delayMs, 0), 2_147_483_647));
+    if (options?.keepsAlive === false) handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+  sleep: (delayMs) => new Promise((resolve) => setTimeout(resolve, delayMs)),
+  yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
+};
+
+export const posixChance: Chance = {
+  uuid: () => randomUUID(),
+  fraction: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
+  secret: (bytes) => randomBytes(bytes).toString("hex"),
+};
+
+export const posixHashing: Hashing = {
+  sha256Hex: (text) => createHash("sha256").update(text).digest("hex"),
+};
+
+export const posixProcesses: Processes = { spawn, run, signal };
+
+export function posixHost(selfCommand: readonly string[], userArguments: readonly string[]): Host {
+  return {
+    pid: process.pid,
+    uid: process.getuid?.() ?? -1,
+    argv: userArguments,
+    env: process.env,
+    cwd: process.cwd(),
+    homeDirectory: homedir(),
+    selfCommand,
+    isTerminal: { stdin: process.stdin.isTTY === true, stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
+    terminalColumns: process.stdout.columns ?? 80,
+    residentBytes: () => process.memoryUsage.rss(),
+    onSignal(signals, call) {
+      for (const signal of signals) process.on(signal, () => call(signal));
+    },
+    abort: (code) => process.exit(code),
+  };
+}
+
+export const posixTerminal: Terminal = {
+  out(text) {
+    process.stdout.write(text);
+  },
+  outBytes: (data) =>
+    new Promise((resolve, reject) => {
+      process.stdout.write(data, (error) => (error ? reject(error) : resolve()));
+    }),
+  error(text) {
+    process.stderr.write(text);
+  },
+  async readInput(maxBytes) {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of process.stdin) {
+      size += chunk.length;
+      if (size > maxBytes) throw new EdgeError("too-large", `standard input is larger than ${maxBytes} bytes`);
+      chunks.push(Buffer.from(chunk));
+    }
+    return Buffer.concat(chunks).toString("utf8");
+  },
+};
+
+// --- internal ---
+
+const OUTPUT_BYTES_MAX = 1_000_000;
+
+function spawn(options: SpawnOptions): Child {
+  const output = options.output === "inherit" ? "inherit" : "ignore";
+  const child = spawnChild(options.command, [...options.args], {
+    cwd: options.cwd,
+    env: { ...options.env },
+    detached: options.isDetached,
+    stdio: ["ignore", output, output],
+  });
+  const exited = new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code, signalName) => resolve(code ?? 128 + signalNumber(signalName)));
+  });
+  if (options.isDetached) child.unref();
+  return { pid: child.pid ?? -1, exited, kill: (name) => void child.kill(name as NodeJS.Signals) };
+}
+
+function run(command: string, args: readonly string[], options: { readonly timeoutMs?: number; readonly env?: Readonly<Record<string, string>> } = {}): Promise<Completed> {
+  return new Promise((resolve) => {
+    const child = spawnChild(command, [...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: options.timeoutMs ?? 10_000,
+      killSignal: "SIGKILL",
+      ...(options.env ? { env: { ...options.env } } : {}),
+    });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      if (stdout.length < OUTPUT_BYTES_MAX) stdout += chunk.toString("utf8");
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      if (stderr.length < OUTPUT_BYTES_MAX) stderr += chunk.toString("utf8");
+    });
+    child.once("error", (error) => resolve({ code: 127, stdout, stderr: stderr || error.message }));
+    child.once("close", (code, signalName) => resolve({ code: code ?? 128 + signalNumber(signalName), stdout, stderr }));
+  });
+}
+
+function signal(pid: number, name: string | 0): boolean {
+  try {
+    process.kill(pid, name as NodeJS.Signals);
+    return true;
+  } catch (error) {
+    // EPERM means that it lives but is not ours to signal; only ESRCH means gone.
+    return error instanceof Error && "code" in error && error.code === "EPERM" && name === 0;
+  }
+}
+
+const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGALRM: 14, SIGTERM: 15 };
+
+function signalNumber(name: string | null): number {
+  return name === null ? 0 : (SIGNALS[name] ?? 0);
+}

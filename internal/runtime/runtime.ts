@@ -1,0 +1,213 @@
+// The one seam to the machine: interfaces only. Clock, chance, SQLite, HTTP, sockets, processes
+// and files come in through here; bun.ts, node.ts and the simulator implement it.
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall time in Unix milliseconds: for instants that are stored or shown. */
+  nowMs(): number;
+  /** Milliseconds since some fixed point of this process: for durations. */
+  monotonicMs(): number;
+  /** Calls once after the delay. `keepsAlive: false` lets the process end while it waits. */
+  after(delayMs: number, call: () => void, options?: { readonly keepsAlive?: boolean }): Timer;
+  sleep(delayMs: number): Promise<void>;
+  /** Resolves after pending I/O had its turn. */
+  yieldTurn(): Promise<void>;
+}
+
+export interface Chance {
+  uuid(): string;
+  /** 0 <= x < 1. */
+  fraction(): number;
+  /** Unpredictable bytes as hex. */
+  secret(bytes: number): string;
+}
+
+export interface SqliteStatement {
+  run(...params: readonly unknown[]): { readonly changes: number | bigint };
+  all(...params: readonly unknown[]): unknown[];
+  get(...params: readonly unknown[]): unknown;
+  values(...params: readonly unknown[]): unknown[][];
+}
+
+export interface SqliteConnection {
+  exec(sql: string): void;
+  prepare(sql: string): SqliteStatement;
+  close(): void;
+}
+
+export interface FileInfo {
+  readonly name: string;
+  readonly isDirectory: boolean;
+  readonly isFile: boolean;
+  readonly sizeBytes: number;
+  /** Bytes really taken on disk; smaller than the size when the head was punched out. */
+  readonly allocatedBytes: number;
+  readonly mode: number;
+  readonly modifiedAtMs: number;
+  readonly inode: number;
+}
+
+export interface AppendFile {
+  /** Appends; durable only after `sync`. */
+  write(data: string): void;
+  sync(): Promise<void>;
+  close(): void;
+}
+
+/** Synchronous where the caller must not be interrupted, asynchronous where the disk may be slow. */
+export interface Files {
+  readText(path: string): string | null;
+  readBytes(path: string): Uint8Array | null;
+  writeText(path: string, text: string, mode?: number): void;
+  /** Creates the file with this content, or false when it already exists. */
+  createExclusive(path: string, text: string): boolean;
+  /** Replaces the file as one step that survives a power cut: write, fsync, rename, fsync of the folder. */
+  writeAtomic(path: string, text: string, mode?: number): void;
+  append(path: string): AppendFile;
+  makeDirectory(path: string, mode?: number): void;
+  list(path: string): readonly string[] | null;
+  stat(path: string): FileInfo | null;
+  /** Like stat, but does not follow a link at the end of the path. */
+  lstat(path: string): FileInfo | null;
+  realPath(path: string): string | null;
+  readLink(path: string): string | null;
+  /** A second name for a file, or false when that name is taken. */
+  linkExclusive(from: string, to: string): boolean;
+  /** Up to `length` bytes from `offset`; shorter at the end of the file, null when there is no file. */
+  readAt(path: string, offset: number, length: number): Promise<Uint8Array | null>;
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  removeTree(path: string): Promise<void>;
+  truncate(path: string, length: number): void;
+  chmod(path: string, mode: number): void;
+  chown(path: string, uid: number, gid: number): void;
+  symlink(target: string, path: string): void;
+  isExecutable(path: string): boolean;
+  diskSpace(path: string): { readonly totalBytes: number; readonly freeBytes: number } | null;
+  /** A handle for repeated fdatasync calls on one file, kept open. */
+  openForSync(path: string): { datasync(): Promise<void>; close(): void };
+  temporaryDirectory(prefix: string): string;
+}
+
+export interface SpawnOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  /** Starts a session of its own and lives on when this process ends. */
+  readonly isDetached: boolean;
+  /** Inherit the terminal, or discard; default discard. */
+  readonly output?: "inherit" | "discard";
+}
+
+export interface Child {
+  readonly pid: number;
+  /** Exit code, or 128 + signal. Rejects when the program could not be started. */
+  readonly exited: Promise<number>;
+  kill(signal: string): void;
+}
+
+export interface Completed {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Processes {
+  spawn(options: SpawnOptions): Child;
+  /** Runs a short program to its end, output captured (1 MB at most), killed after the timeout. */
+  run(command: string, args: readonly string[], options?: { readonly timeoutMs?: number; readonly env?: Readonly<Record<string, string>> }): Promise<Completed>;
+  /** False when there is no such process. A negative pid names a process group. */
+  signal(pid: number, signal: string | 0): boolean;
+}
+
+export interface ServerSocket {
+  send(data: string | Uint8Array): void;
+  close(code: number, reason: string): void;
+  /** Bytes accepted but not yet handed to the kernel. */
+  bufferedBytes(): number;
+}
+
+export interface SocketHandlers {
+  open(socket: ServerSocket): void;
+  message(data: string | Uint8Array): void;
+  close(code: number, reason: string): void;
+}
+
+export interface HttpServerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** `upgrade` turns the request into a WebSocket and returns true when it could. */
+  fetch(request: Request, context: RequestContext): Response | Promise<Response>;
+  readonly maxBodyBytes: number;
+}
+
+export interface RequestContext {
+  readonly remoteAddress: string;
+  upgrade(handlers: SocketHandlers): Response;
+  /** Lets this exchange be silent for as long as it needs. */
+  disableIdleTimeout(): void;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+export interface ClientSocket extends ServerSocket {
+  readonly isOpen: boolean;
+}
+
+export interface Network {
+  /** Throws EdgeError `busy` when the address is taken. */
+  serve(options: HttpServerOptions): Promise<HttpServer>;
+  fetch(url: string, init?: RequestInit): Promise<Response>;
+  connectSocket(url: string, headers: Readonly<Record<string, string>>, handlers: SocketHandlers): ClientSocket;
+}
+
+export interface Host {
+  readonly pid: number;
+  readonly uid: number;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly homeDirectory: string;
+  /** Command line that starts this very program again: the executable, or runtime and script. */
+  readonly selfCommand: readonly string[];
+  readonly isTerminal: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean };
+  readonly terminalColumns: number;
+  residentBytes(): number;
+  onSignal(signals: readonly string[], call: (signal: string) => void): void;
+  /** Ends the process at once, for the crash path of a broken invariant. */
+  abort(code: number): never;
+}
+
+export interface Terminal {
+  out(text: string): void;
+  outBytes(data: Uint8Array): Promise<void>;
+  error(text: string): void;
+  readInput(maxBytes: number): Promise<string>;
+}
+
+export interface Hashing {
+  sha256Hex(text: string): string;
+}
+
+export interface Runtime {
+  readonly name: "bun" | "node" | "simulated";
+  readonly version: string;
+  readonly architecture: string;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly hashing: Hashing;
+  readonly files: Files;
+  readonly processes: Processes;
+  readonly network: Network;
+  readonly host: Host;
+  readonly terminal: Terminal;
+  /** Throws EdgeError `unsupported` where the runtime has no SQLite. */
+  openSqlite(path: string, options: { readonly isReadOnly: boolean }): Promise<SqliteConnection>;
+}

@@ -1,0 +1,230 @@
+// All live state of a leader in indexed tables. Changes come in as data and are applied as one index;
+// it decides nothing, forgets nothing by itself and does no I/O.
+
+import type { Alloc } from "../domain/alloc.ts";
+import { assert } from "../domain/errors.ts";
+import type { Evaluation } from "../domain/evaluation.ts";
+import type { Job } from "../domain/job.ts";
+import type { Node } from "../domain/node.ts";
+import type { Change, ChangeSet, Fire, JobHead, JobVersion, Row, ScalingEvents, Submission, TableName, Tables, Watermark } from "../domain/tables.ts";
+import { jobKey, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
+import type { View } from "../domain/view.ts";
+import { Table } from "./table.ts";
+
+const BY_JOB = 0;
+const BY_NODE = 1;
+const BY_EVAL = 2;
+
+export class State implements View {
+  index = 0;
+  readonly #tables: { readonly [T in TableName]: Table<Tables[T]> } = {
+    jobs: new Table(),
+    job_versions: new Table([{ name: "job", groupOf: (row) => jobKey(row.namespace, row.id) }]),
+    submissions: new Table([{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }]),
+    nodes: new Table(),
+    allocs: new Table([
+      { name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) },
+      { name: "node", groupOf: (row) => row.nodeId },
+      { name: "eval", groupOf: (row) => row.evalId },
+    ]),
+    evals: new Table([{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }]),
+    fires: new Table([{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }]),
+    watermarks: new Table(),
+    scaling_events: new Table(),
+  };
+  /** Heads joined with their version; an entry is dropped when either changes. */
+  readonly #joined = new Map<string, Job>();
+  /** Children by parent: heads do not carry the parent, their version does. */
+  readonly #children = new Map<string, Set<string>>();
+
+  /** Applies the changes under the next index and returns them as they were stamped. */
+  apply(changes: readonly Change[]): ChangeSet {
+    const index = this.index + 1;
+    const stamped = changes.map((change) => this.#applyOne(change, index, true));
+    this.index = index;
+    return { index, changes: stamped };
+  }
+
+  /** Applies a change set that was stamped before: recovery from the journal. */
+  replay(set: ChangeSet): void {
+    assert(set.index > this.index, `journal goes forward: ${set.index} after ${this.index}`);
+    for (const change of set.changes) this.#applyOne(change, set.index, false);
+    this.index = set.index;
+  }
+
+  /** Puts a row as it was stored. */
+  restoreRow<T extends TableName>(table: T, row: Tables[T]): void {
+    this.#putRow(table, row);
+  }
+
+  restoreIndexes(index: number, tableIndexes: ReadonlyMap<string, number>): void {
+    this.index = index;
+    for (const name of TABLE_NAMES) this.#tables[name].lastIndex = tableIndexes.get(name) ?? 0;
+  }
+
+  tableIndex(table: TableName): number {
+    return this.#tables[table].lastIndex;
+  }
+
+  job(namespace: string, id: string): Job | undefined {
+    const key = jobKey(namespace, id);
+    const known = this.#joined.get(key);
+    if (known) return known;
+    const head = this.#tables.jobs.get(key);
+    if (!head) return undefined;
+    const version = this.#tables.job_versions.get(versionKey(namespace, id, head.createIndex, head.version));
+    assert(version, `job ${id} has its version ${head.version}`);
+    const job: Job = { ...version, status: head.status, statusDescription: head.statusDescription, modifyIndex: head.modifyIndex };
+    this.#joined.set(key, job);
+    return job;
+  }
+
+  jobHeads(): Iterable<JobHead> {
+    return this.#tables.jobs.values();
+  }
+
+  *childrenOf(namespace: string, parentId: string): Iterable<JobHead> {
+    for (const key of this.#children.get(jobKey(namespace, parentId)) ?? []) {
+      const head = this.#tables.jobs.get(key);
+      if (head) yield head;
+    }
+  }
+
+  jobVersion(namespace: string, id: string, createIndex: number, version: number): JobVersion | undefined {
+    return this.#tables.job_versions.get(versionKey(namespace, id, createIndex, version));
+  }
+
+  jobVersions(namespace: string, id: string): readonly JobVersion[] {
+    const head = this.#tables.jobs.get(jobKey(namespace, id));
+    if (!head) return [];
+    const own = [...this.#tables.job_versions.group(BY_JOB, jobKey(namespace, id))].filter((row) => row.createIndex === head.createIndex);
+    return own.sort((a, b) => b.version - a.version);
+  }
+
+  submission(namespace: string, id: string, version: number): Submission | undefined {
+    return this.#tables.submissions.get(`${jobKey(namespace, id)}\u001f${version}`);
+  }
+
+  scalingEvents(namespace: string, id: string): ScalingEvents | undefined {
+    return this.#tables.scaling_events.get(jobKey(namespace, id));
+  }
+
+  node(id: string): Node | undefined {
+    return this.#tables.nodes.get(id);
+  }
+
+  nodes(): Iterable<Node> {
+    return this.#tables.nodes.values();
+  }
+
+  nodeCount(): number {
+    return this.#tables.nodes.size;
+  }
+
+  alloc(id: string): Alloc | undefined {
+    return this.#tables.allocs.get(id);
+  }
+
+  allocs(): Iterable<Alloc> {
+    return this.#tables.allocs.values();
+  }
+
+  allocsOfJob(namespace: string, jobId: string): Iterable<Alloc> {
+    return this.#tables.allocs.group(BY_JOB, jobKey(namespace, jobId));
+  }
+
+  allocsOfNode(nodeId: string): Iterable<Alloc> {
+    return this.#tables.allocs.group(BY_NODE, nodeId);
+  }
+
+  allocsOfEval(evalId: string): Iterable<Alloc> {
+    return this.#tables.allocs.group(BY_EVAL, evalId);
+  }
+
+  evaluation(id: string): Evaluation | undefined {
+    return this.#tables.evals.get(id);
+  }
+
+  evals(): Iterable<Evaluation> {
+    return this.#tables.evals.values();
+  }
+
+  evalsOfJob(namespace: string, jobId: string): Iterable<Evaluation> {
+    return this.#tables.evals.group(BY_JOB, jobKey(namespace, jobId));
+  }
+
+  fire(namespace: string, jobId: string, jobCreateIndex: number, scheduledAtS: number): Fire | undefined {
+    return this.#tables.fires.get(`${jobKey(namespace, jobId)}\u001f${jobCreateIndex}\u001f${scheduledAtS}`);
+  }
+
+  firesOfJob(namespace: string, jobId: string): Iterable<Fire> {
+    return this.#tables.fires.group(BY_JOB, jobKey(namespace, jobId));
+  }
+
+  watermark(namespace: string, jobId: string, jobCreateIndex: number): Watermark | undefined {
+    return this.#tables.watermarks.get(`${jobKey(namespace, jobId)}\u001f${jobCreateIndex}`);
+  }
+
+  // --- internal ---
+
+  #applyOne(change: Change, index: number, isNew: boolean): Change {
+    this.#tables[change.table].lastIndex = index;
+    if (change.op === "delete") {
+      this.#deleteRow(change.table, change.key);
+      return change;
+    }
+    if (!isNew) {
+      this.#putRow(change.table, change.row);
+      return change;
+    }
+    const row = this.#stamp(change.table, change.row, index);
+    this.#putRow(change.table, row);
+    return { ...change, row } as Change; // the same table with its own row
+  }
+
+  #stamp(table: TableName, row: Row, index: number): Row {
+    // A job's versions and head carry the job's create index, set by their handler; 0 means "born now".
+    if (row.createIndex !== 0) return { ...row, modifyIndex: index };
+    assert(this.#find(table, keyOf(table, row)) === undefined || table === "submissions", `a new row of ${table} is new`);
+    return { ...row, createIndex: index, modifyIndex: index };
+  }
+
+  #find(table: TableName, key: string): Row | undefined {
+    return this.#tables[table].get(key);
+  }
+
+  #putRow(table: TableName, row: Row): void {
+    const key = keyOf(table, row);
+    (this.#tables[table] as Table<Row>).put(key, row); // table and row belong together by Change's type
+    if (table === "jobs") this.#joined.delete(key);
+    if (table === "job_versions") this.#rememberVersion(row as JobVersion);
+  }
+
+  #rememberVersion(version: JobVersion): void {
+    const key = jobKey(version.namespace, version.id);
+    this.#joined.delete(key);
+    if (version.parentId === "") return;
+    const parent = jobKey(version.namespace, version.parentId);
+    const set = this.#children.get(parent);
+    if (set) set.add(key);
+    else this.#children.set(parent, new Set([key]));
+  }
+
+  #deleteRow(table: TableName, key: string): void {
+    const row = (this.#tables[table] as Table<Row>).delete(key);
+    if (table === "jobs") this.#joined.delete(key);
+    if (table !== "job_versions" || row === undefined) return;
+    const version = row as JobVersion;
+    const jobsKey = jobKey(version.namespace, version.id);
+    this.#joined.delete(jobsKey);
+    if (version.parentId === "") return;
+    const parent = jobKey(version.namespace, version.parentId);
+    const set = this.#children.get(parent);
+    set?.delete(jobsKey);
+    if (set?.size === 0) this.#children.delete(parent);
+  }
+}
+
+function keyOf(table: TableName, row: Row): string {
+  return (TABLE_KEYS[table] as (row: Row) => string)(row); // one table's key function gets that table's row
+}

@@ -1,0 +1,99 @@
+// Opens drizzle over the runtime's SQLite connection, and the file itself: pragmas, identity, migrations.
+// The session is drizzle's Bun session over a port that node:sqlite fills too (an internal path, hence the exact version pin).
+
+import { SQLiteBunSession } from "drizzle-orm/bun-sqlite/session";
+import { BaseSQLiteDatabase, SQLiteSyncDialect } from "drizzle-orm/sqlite-core";
+import { EdgeError, messageOf } from "../../domain/errors.ts";
+import type { SqliteConnection } from "../../runtime/runtime.ts";
+import { APPLICATION_ID, MIGRATIONS, SCHEMA_NUMBER } from "./schema.ts";
+
+export type Drizzle = BaseSQLiteDatabase<"sync", void>;
+
+export function drizzleOver(connection: SqliteConnection): Drizzle {
+  const dialect = new SQLiteSyncDialect({});
+  const client = { exec: connection.exec, prepare: connection.prepare, run: connection.exec };
+  const session = new SQLiteBunSession(client as never, dialect, undefined, {}); // the four methods that the session calls
+  return new BaseSQLiteDatabase("sync", dialect, session as never, undefined);
+}
+
+/** Makes the file ready: pragmas, then migrations. Throws store-corrupt with the way back, before anything is written. */
+export function prepareDatabase(connection: SqliteConnection, path: string): void {
+  guardCorruption(path, () => {
+    connection.exec("PRAGMA busy_timeout = 2000");
+    checkIdentity(connection, path);
+    connection.exec("PRAGMA journal_mode = WAL");
+    connection.exec("PRAGMA synchronous = NORMAL");
+    connection.exec("PRAGMA foreign_keys = ON");
+    connection.exec("PRAGMA wal_autocheckpoint = 0");
+    connection.exec("PRAGMA journal_size_limit = 4194304");
+    connection.exec("PRAGMA cache_size = -2048");
+    checkIntegrity(connection, path);
+    migrate(connection, path);
+  });
+}
+
+/** Turns SQLite's word for a damaged file into ours. */
+export function guardCorruption<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof EdgeError) throw error;
+    const message = messageOf(error);
+    if (/malformed|not a database|corrupt/i.test(message)) throw corrupt(path, message, error);
+    if (/readonly|read-only/i.test(message))
+      throw new EdgeError("config", `the state file ${path} cannot be written: ${message}`, {
+        hint: "remount its file system read-write, or choose another folder with --data-dir",
+        cause: error,
+      });
+    if (/disk is full|disk I\/O error/i.test(message))
+      throw new EdgeError("store-full", `the state file ${path} cannot be written: ${message}`, { hint: "free some space on its file system (df), then start again", cause: error });
+    throw error;
+  }
+}
+
+// --- internal ---
+
+function corrupt(path: string, reason: string, cause?: unknown): EdgeError {
+  return new EdgeError("store-corrupt", `the state file ${path} is damaged: ${reason}`, {
+    hint: `nothing was changed; put a copy of the file back in its place, or move ${path} and ${path}-wal away to start empty`,
+    cause,
+  });
+}
+
+function checkIdentity(connection: SqliteConnection, path: string): void {
+  const id = firstNumber(connection, "PRAGMA application_id");
+  const tables = firstNumber(connection, "SELECT count(*) FROM sqlite_schema");
+  if (id === APPLICATION_ID || (id === 0 && tables === 0)) return;
+  throw corrupt(path, "it is another program's database");
+}
+
+const QUICK_CHECK_PAGES_MAX = 16_384;
+
+/** A whole check of a large file would take minutes; those are checked as they are loaded. */
+function checkIntegrity(connection: SqliteConnection, path: string): void {
+  if (firstNumber(connection, "PRAGMA page_count") > QUICK_CHECK_PAGES_MAX) return;
+  const verdict = String(connection.prepare("PRAGMA quick_check(1)").values()[0]?.[0] ?? "");
+  if (verdict !== "ok") throw corrupt(path, verdict);
+}
+
+function migrate(connection: SqliteConnection, path: string): void {
+  const from = firstNumber(connection, "PRAGMA user_version");
+  if (from > SCHEMA_NUMBER)
+    throw new EdgeError("config", `the state file ${path} has schema ${from}, this program knows ${SCHEMA_NUMBER}`, { hint: "start the newer edgectl that wrote it" });
+  const due = MIGRATIONS.filter((migration) => migration.to > from);
+  if (due.length === 0) return;
+  connection.exec("BEGIN IMMEDIATE");
+  try {
+    for (const statement of due.flatMap((migration) => migration.statements)) connection.exec(statement);
+    connection.exec(`PRAGMA user_version = ${SCHEMA_NUMBER}`);
+    connection.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    connection.exec("COMMIT");
+  } catch (error) {
+    connection.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+function firstNumber(connection: SqliteConnection, sql: string): number {
+  return Number(connection.prepare(sql).values()[0]?.[0] ?? 0);
+}
