@@ -52,4 +52,8 @@ export const LIMITS = {
   attachPollMs: 500,
   taskStartMsMax: 10_000,
   allocsKeptOnNodeMax: 50,
+
+  problemsPerJobMax: 100,
+  jobFileDepthMax: 32,
+  variablesPerJobMax: 1000,
 } as const;
