@@ -78,8 +78,6 @@ export interface Node extends NodeSpec {
   readonly events: readonly NodeEvent[];
   /** Hash of everything but `unique.` attributes: nodes of one class are feasible alike. */
   readonly computedClass: string;
-  /** Sequence of the last status report applied, per incarnation: duplicates drop. */
-  readonly reportSequence: number;
   readonly createIndex: number;
   readonly modifyIndex: number;
 }

@@ -37,12 +37,16 @@ export class State implements View {
   /** Children by parent: heads do not carry the parent, their version does. */
   readonly #children = new Map<string, Set<string>>();
 
-  /** Applies the changes under the next index and returns them as they were stamped. */
-  apply(changes: readonly Change[]): ChangeSet {
+  /**
+   * Applies the changes under the next index and returns them as they were stamped. `derive` sees the
+   * state with them applied, and what it adds belongs to the same index.
+   */
+  apply(changes: readonly Change[], derive: (view: View, changes: readonly Change[]) => readonly Change[] = () => []): ChangeSet {
     const index = this.index + 1;
     const stamped = changes.map((change) => this.#applyOne(change, index, true));
     this.index = index;
-    return { index, changes: stamped };
+    const derived = derive(this, stamped).map((change) => this.#applyOne(change, index, true));
+    return { index, changes: [...stamped, ...derived] };
   }
 
   /** Applies a change set that was stamped before: recovery from the journal. */

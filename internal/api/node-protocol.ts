@@ -1,0 +1,157 @@
+// What node and server say to each other over one connection: the messages, their version, their text form.
+// The same messages travel over a WebSocket or, inside one process, from object to object.
+
+import type { Alloc, AllocReport, AllocResources, ClientStatus, DesiredStatus } from "../domain/alloc.ts";
+import { EdgeError } from "../domain/errors.ts";
+import type { NodeSpec } from "../domain/node.ts";
+import type { JobVersion } from "../domain/tables.ts";
+
+export const PROTOCOL_VERSION = 1;
+/** Servers speak to nodes of this version too. */
+export const PROTOCOL_VERSION_MIN = 1;
+
+/** An alloc as its node needs it. `jobKey` names an entry of the message's `jobs`. */
+export interface DesiredAlloc {
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly jobId: string;
+  readonly jobKey: string;
+  readonly group: string;
+  readonly desiredStatus: DesiredStatus;
+  readonly desiredDescription: string;
+  readonly clientStatus: ClientStatus;
+  readonly resources: AllocResources;
+  readonly previousAlloc: string;
+  readonly createdAtMs: number;
+  readonly modifyIndex: number;
+}
+
+/** Position of an order: a node refuses those at or below the last one of the same cluster. */
+export interface OrderPosition {
+  readonly clusterId: string;
+  readonly epoch: number;
+  readonly index: number;
+}
+
+export type NodeCall =
+  | { readonly method: "logs"; readonly allocId: string; readonly task: string; readonly stream: "stdout" | "stderr"; readonly offset: number; readonly origin: "start" | "end"; readonly isFollowing: boolean }
+  | { readonly method: "file-stream"; readonly allocId: string; readonly path: string; readonly offset: number; readonly origin: "start" | "end"; readonly isFollowing: boolean }
+  | { readonly method: "file-read"; readonly allocId: string; readonly path: string; readonly offset: number; readonly limit: number }
+  | { readonly method: "file-list"; readonly allocId: string; readonly path: string }
+  | { readonly method: "file-stat"; readonly allocId: string; readonly path: string }
+  | { readonly method: "restart"; readonly allocId: string; readonly task: string; readonly isAllTasks: boolean }
+  | { readonly method: "signal"; readonly allocId: string; readonly task: string; readonly signal: string }
+  | { readonly method: "host-stats" }
+  | { readonly method: "alloc-stats"; readonly allocId: string };
+
+export interface ListedFile {
+  readonly name: string;
+  readonly isDirectory: boolean;
+  readonly sizeBytes: number;
+  readonly mode: string;
+  readonly modifiedAtMs: number;
+  readonly contentType: string;
+}
+
+/** From the node. */
+export type NodeMessage =
+  | {
+      readonly kind: "hello";
+      readonly protocol: number;
+      readonly node: NodeSpec;
+      readonly secret: string;
+      readonly lastOrder: OrderPosition | null;
+      /** Distinguishes two living agents that claim one identity. */
+      readonly processId: string;
+    }
+  | { readonly kind: "heartbeat" }
+  | { readonly kind: "node-updated"; readonly node: NodeSpec }
+  | { readonly kind: "report"; readonly sequence: number; readonly allocs: readonly AllocReport[] }
+  | { readonly kind: "reply"; readonly call: number; readonly result: unknown }
+  | { readonly kind: "call-failed"; readonly call: number; readonly code: string; readonly message: string }
+  /** A piece of a stream; `offset` is its position in the file it came from. */
+  | { readonly kind: "data"; readonly call: number; readonly file: string; readonly offset: number; readonly bytes: Uint8Array }
+  | { readonly kind: "end"; readonly call: number };
+
+/** From the server. */
+export type ServerMessage =
+  | { readonly kind: "welcome"; readonly protocol: number; readonly clusterId: string; readonly epoch: number; readonly heartbeatTtlMs: number; readonly serverTimeMs: number }
+  | { readonly kind: "refused"; readonly code: string; readonly message: string; readonly hint: string; readonly isFinal: boolean }
+  | { readonly kind: "heartbeat-ack"; readonly heartbeatTtlMs: number; readonly serverTimeMs: number }
+  | {
+      readonly kind: "desired";
+      readonly position: OrderPosition;
+      /** The whole set: what is not among `allocs` or `known` may be forgotten. */
+      readonly isFull: boolean;
+      readonly allocs: readonly DesiredAlloc[];
+      /** Ended allocs that the server still shows: their files are kept. */
+      readonly known: readonly string[];
+      readonly jobs: Readonly<Record<string, JobVersion>>;
+    }
+  | { readonly kind: "report-ack"; readonly sequence: number }
+  | { readonly kind: "call"; readonly call: number; readonly request: NodeCall }
+  /** The reader of a stream took this many bytes more. */
+  | { readonly kind: "credit"; readonly call: number; readonly bytes: number }
+  | { readonly kind: "cancel"; readonly call: number };
+
+/** One end of a connection, whatever carries it. */
+export interface Transport<Out, In> {
+  send(message: Out): void;
+  close(reason: string): void;
+  /** Bytes not yet handed to the network: streams wait while this is large. */
+  bufferedBytes(): number;
+  onMessage(call: (message: In) => void): void;
+  onClose(call: (reason: string) => void): void;
+}
+
+export function desiredOf(alloc: Alloc, jobKey: string): DesiredAlloc {
+  return {
+    id: alloc.id,
+    namespace: alloc.namespace,
+    name: alloc.name,
+    jobId: alloc.jobId,
+    jobKey,
+    group: alloc.group,
+    desiredStatus: alloc.desiredStatus,
+    desiredDescription: alloc.desiredDescription,
+    clientStatus: alloc.clientStatus,
+    resources: alloc.resources,
+    previousAlloc: alloc.previousAlloc,
+    createdAtMs: alloc.createdAtMs,
+    modifyIndex: alloc.allocModifyIndex,
+  };
+}
+
+export function isNewerOrder(order: OrderPosition, last: OrderPosition | null): boolean {
+  if (last === null || last.clusterId !== order.clusterId) return true;
+  return order.epoch > last.epoch || (order.epoch === last.epoch && order.index > last.index);
+}
+
+/** Text, or for pieces of streams a binary frame: u32 header length, JSON header, bytes. */
+export function encodeMessage(message: NodeMessage | ServerMessage): string | Uint8Array {
+  if (message.kind !== "data") return JSON.stringify(message);
+  const header = new TextEncoder().encode(JSON.stringify({ call: message.call, file: message.file, offset: message.offset }));
+  const frame = new Uint8Array(4 + header.length + message.bytes.length);
+  new DataView(frame.buffer).setUint32(0, header.length);
+  frame.set(header, 4);
+  frame.set(message.bytes, 4 + header.length);
+  return frame;
+}
+
+/** Throws EdgeError `invalid` for what is no message. Fields unknown to this version are kept. */
+export function decodeMessage<M extends NodeMessage | ServerMessage>(frame: string | Uint8Array): M {
+  try {
+    if (typeof frame === "string") {
+      const message: unknown = JSON.parse(frame);
+      if (typeof message === "object" && message !== null && "kind" in message && typeof message.kind === "string") return message as M; // both ends are this program; kinds are switched on
+    } else {
+      const length = new DataView(frame.buffer, frame.byteOffset).getUint32(0);
+      const header = JSON.parse(new TextDecoder().decode(frame.subarray(4, 4 + length))) as { call: number; file: string; offset: number }; // written by encodeMessage
+      return { kind: "data", ...header, bytes: frame.subarray(4 + length) } as M; // as above
+    }
+  } catch (error) {
+    throw new EdgeError("invalid", "a frame of the node connection cannot be read", { cause: error });
+  }
+  throw new EdgeError("invalid", "a frame of the node connection has no kind");
+}

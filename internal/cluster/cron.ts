@@ -1,0 +1,50 @@
+// Cron in the field's dialect on top of croner: 5, 6 (leading seconds) and 7 fields (trailing year), @macros, several at once.
+
+import { Cron } from "croner";
+
+/** A parsed set of cron expressions. */
+export interface Schedule {
+  /** The first instant strictly after `afterMs`, in Unix milliseconds on a whole second; null = never again. */
+  nextAfter(afterMs: number): number | null;
+}
+
+/** Throws an Error with the expression and what is wrong with it. */
+export function parseSchedule(expressions: readonly string[], timeZone: string): Schedule {
+  const crons = expressions.map((expression) => parseOne(expression, timeZone));
+  return {
+    nextAfter(afterMs) {
+      let first: number | null = null;
+      for (const cron of crons) {
+        const next = cron.nextRun(new Date(afterMs))?.getTime() ?? null;
+        if (next !== null && (first === null || next < first)) first = next;
+      }
+      return first;
+    },
+  };
+}
+
+// --- internal ---
+
+const MACROS: Readonly<Record<string, string>> = {
+  "@annually": "0 0 0 1 1 *",
+  "@yearly": "0 0 0 1 1 *",
+  "@monthly": "0 0 0 1 * *",
+  "@weekly": "0 0 0 * * 0",
+  "@daily": "0 0 0 * * *",
+  "@midnight": "0 0 0 * * *",
+  "@hourly": "0 0 * * * *",
+};
+
+function parseOne(expression: string, timeZone: string): Cron {
+  const text = expression.trim();
+  const pattern = MACROS[text.toLowerCase()] ?? text;
+  if (pattern.startsWith("@")) throw new Error(`cron expression "${expression}": unknown macro`);
+  try {
+    // Paused and without a callback: croner only computes, its timers are never used.
+    // domAndDow false: day of month and day of week are alternatives, as in classic cron.
+    const cron = new Cron(pattern, { paused: true, timezone: timeZone, domAndDow: false });
+    return cron;
+  } catch (error) {
+    throw new Error(`cron expression "${expression}": ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,190 @@
+// Commands on nodes: register, lose, make eligible, and apply what they report of their allocs.
+
+import type { Alloc, AllocReport } from "../domain/alloc.ts";
+import { isClientTerminal, isServerTerminal, isTerminal } from "../domain/alloc.ts";
+import { EdgeError } from "../domain/errors.ts";
+import type { Evaluation } from "../domain/evaluation.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Eligibility, Node, NodeEvent, NodeSpec, NodeStatus } from "../domain/node.ts";
+import type { Change } from "../domain/tables.ts";
+import { jobKey, put } from "../domain/tables.ts";
+import type { Context, Outcome, View } from "../domain/view.ts";
+import { isCandidate } from "../domain/node-fit.ts";
+import { evalForJob } from "./evals.ts";
+
+export interface RegisterNodeInput {
+  readonly spec: NodeSpec;
+  readonly secretHash: string;
+  readonly computedClass: string;
+}
+
+/** A node that (re)joins is ready; a known one keeps its eligibility and history. Same spec and ready: no change. */
+export function registerNode(view: View, input: RegisterNodeInput, context: Context): Outcome<Node> {
+  const known = view.node(input.spec.id);
+  if (known && known.secretHash !== input.secretHash)
+    throw new EdgeError("permission-denied", `node ${input.spec.id} is known under another secret`, { hint: "a copied or wiped device must join afresh: remove its client/node.key and start the agent again" });
+  if (known && known.machineId !== "" && input.spec.machineId !== "" && known.machineId !== input.spec.machineId)
+    throw new EdgeError("permission-denied", `node ${known.name} (${known.id}) belongs to another machine: its identity was cloned`, {
+      hint: "remove client/node.key on the copy and start its agent again",
+    });
+  const isUnchanged = known?.status === "ready" && JSON.stringify(specPart(known)) === JSON.stringify(specPart(input.spec));
+  if (known && isUnchanged) return { changes: [], result: known };
+  const node: Node = {
+    ...input.spec,
+    secretHash: input.secretHash,
+    computedClass: input.computedClass,
+    incarnation: known?.incarnation ?? 1,
+    status: "ready",
+    statusDescription: "",
+    statusUpdatedAtMs: context.nowMs,
+    eligibility: known?.eligibility ?? "eligible",
+    events: withEvent(known?.events ?? [], { atMs: context.nowMs, subsystem: "Cluster", message: registerMessage(known), details: {} }),
+    createIndex: known?.createIndex ?? 0,
+    modifyIndex: 0,
+  };
+  return { changes: [put("nodes", node), ...evalsForNode(view, node, context).map((evaluation) => put("evals", evaluation))], result: node };
+}
+
+/** Marks the node down (missed heartbeats) or ready again, and evaluates every job it matters to. */
+export function setNodeStatus(view: View, input: { readonly nodeId: string; readonly status: NodeStatus; readonly description: string }, context: Context): Outcome<readonly string[]> {
+  const node = requireNode(view, input.nodeId);
+  if (node.status === input.status) return { changes: [], result: [] };
+  const message = input.status === "down" ? "Node heartbeat missed" : `Node is ${input.status}`;
+  const changed: Node = {
+    ...node,
+    status: input.status,
+    statusDescription: input.description,
+    statusUpdatedAtMs: context.nowMs,
+    events: withEvent(node.events, { atMs: context.nowMs, subsystem: "Cluster", message, details: {} }),
+  };
+  const evals = evalsForNode(view, changed, context);
+  return { changes: [put("nodes", changed), ...evals.map((evaluation) => put("evals", evaluation))], result: evals.map((evaluation) => evaluation.id) };
+}
+
+export function setEligibility(view: View, input: { readonly nodeId: string; readonly eligibility: Eligibility }, context: Context): Outcome<readonly string[]> {
+  const node = requireNode(view, input.nodeId);
+  if (node.eligibility === input.eligibility) return { changes: [], result: [] };
+  const changed: Node = {
+    ...node,
+    eligibility: input.eligibility,
+    events: withEvent(node.events, { atMs: context.nowMs, subsystem: "Cluster", message: `Node marked as ${input.eligibility} for scheduling`, details: {} }),
+  };
+  const evals = input.eligibility === "eligible" ? evalsForNode(view, changed, context) : [];
+  return { changes: [put("nodes", changed), ...evals.map((evaluation) => put("evals", evaluation))], result: evals.map((evaluation) => evaluation.id) };
+}
+
+export interface ReportsInput {
+  readonly nodeId: string;
+  readonly reports: readonly AllocReport[];
+}
+
+/** Applies a node's account of its allocs. Reports of allocs it does not hold are ignored. */
+export function applyReports(view: View, input: ReportsInput, context: Context): Outcome<null> {
+  const node = requireNode(view, input.nodeId);
+  const changes: Change[] = [];
+  const evals = new Map<string, Evaluation>();
+  for (const report of input.reports) {
+    const alloc = view.alloc(report.id);
+    if (!alloc || alloc.nodeId !== node.id) continue;
+    const updated = mergeReport(alloc, report, context);
+    if (updated === null) continue;
+    changes.push(put("allocs", updated));
+    const evaluation = evalAfterReport(view, alloc, updated, context);
+    if (evaluation) evals.set(jobKey(alloc.namespace, alloc.jobId), evaluation);
+  }
+  return { changes: [...changes, ...[...evals.values()].map((evaluation) => put("evals", evaluation))], result: null };
+}
+
+/** `alloc stop`: the alloc ends, and a successor is placed. */
+export function stopAlloc(view: View, input: { readonly allocId: string; readonly isReschedule: boolean }, context: Context): Outcome<{ readonly evalId: string }> {
+  const alloc = view.alloc(input.allocId);
+  if (!alloc) throw new EdgeError("not-found", "alloc not found");
+  const job = view.job(alloc.namespace, alloc.jobId);
+  const evaluation = evalForJob({ namespace: alloc.namespace, id: alloc.jobId, type: job?.type ?? "service", priority: job?.priority ?? 50 }, "alloc-stop", job?.jobModifyIndex ?? 0, context);
+  const marked: Alloc = { ...alloc, isToMigrate: !input.isReschedule, isToReschedule: input.isReschedule, modifiedAtMs: context.nowMs, allocModifyIndex: context.index };
+  return { changes: [...(isTerminal(alloc) ? [] : [put("allocs", marked)]), put("evals", evaluation)], result: { evalId: evaluation.id } };
+}
+
+// --- internal ---
+
+function requireNode(view: View, nodeId: string): Node {
+  const node = view.node(nodeId);
+  if (!node) throw new EdgeError("not-found", "node not found");
+  return node;
+}
+
+function specPart(node: NodeSpec): unknown {
+  const { id, name, datacenter, nodeClass, nodePool, attributes, sources, meta, resources, reserved, conditions, httpAddress, version, machineId } = node;
+  const drivers = Object.fromEntries(Object.entries(node.drivers).map(([driver, { updatedAtMs: _when, ...standing }]) => [driver, standing]));
+  return { id, name, datacenter, nodeClass, nodePool, attributes, sources, meta, resources, reserved, conditions, httpAddress, version, machineId, drivers };
+}
+
+function registerMessage(known: Node | undefined): string {
+  if (!known) return "Node registered";
+  return known.status === "ready" ? "Node updated its description" : "Node re-registered";
+}
+
+function withEvent(events: readonly NodeEvent[], event: NodeEvent): readonly NodeEvent[] {
+  return [...events, event].slice(-LIMITS.nodeEventsKept);
+}
+
+/** Jobs with allocs on the node, and system jobs that could run there. */
+function evalsForNode(view: View, node: Node, context: Context): Evaluation[] {
+  const evals = new Map<string, Evaluation>();
+  for (const alloc of view.allocsOfNode(node.id)) {
+    if (isServerTerminal(alloc) || isClientTerminal(alloc)) continue;
+    const job = view.job(alloc.namespace, alloc.jobId);
+    const key = jobKey(alloc.namespace, alloc.jobId);
+    if (!evals.has(key)) evals.set(key, forNode(alloc.namespace, alloc.jobId, job?.type ?? "service", job?.priority ?? 50, node, context));
+  }
+  if (node.status === "ready" && node.eligibility === "eligible") {
+    for (const head of view.jobHeads()) {
+      const job = view.job(head.namespace, head.id);
+      if (!job || job.stop || (job.type !== "system" && job.type !== "sysbatch") || job.periodic || (job.parameterized && !job.dispatched)) continue;
+      const key = jobKey(job.namespace, job.id);
+      if (!evals.has(key) && isCandidate(job, node)) evals.set(key, forNode(job.namespace, job.id, job.type, job.priority, node, context));
+    }
+  }
+  return [...evals.values()];
+}
+
+function forNode(namespace: string, id: string, type: Evaluation["type"], priority: number, node: Node, context: Context): Evaluation {
+  return { ...evalForJob({ namespace, id, type, priority }, "node-update", 0, context), nodeId: node.id };
+}
+
+/** Null when the report says nothing new. A status that was final stays final. */
+function mergeReport(alloc: Alloc, report: AllocReport, context: Context): Alloc | null {
+  if (isClientTerminal(alloc) && alloc.clientStatus !== "lost") return null;
+  const health = report.isHealthy === null ? alloc.health : { isHealthy: report.isHealthy, atMs: report.healthAtMs, isCanary: alloc.health?.isCanary ?? false };
+  const updated: Alloc = {
+    ...alloc,
+    clientStatus: report.clientStatus,
+    clientDescription: report.clientDescription,
+    taskStates: report.taskStates,
+    health,
+    modifiedAtMs: context.nowMs,
+  };
+  const isSame =
+    alloc.clientStatus === updated.clientStatus &&
+    alloc.clientDescription === updated.clientDescription &&
+    JSON.stringify(alloc.taskStates) === JSON.stringify(updated.taskStates) &&
+    JSON.stringify(alloc.health) === JSON.stringify(updated.health);
+  return isSame ? null : updated;
+}
+
+/** A failure asks for a successor; a new healthy alloc lets a rolling update go on. */
+function evalAfterReport(view: View, before: Alloc, after: Alloc, context: Context): Evaluation | null {
+  const job = view.job(after.namespace, after.jobId);
+  if (!job || isServerTerminal(after)) return null;
+  const hasFailed = after.clientStatus === "failed" && before.clientStatus !== "failed";
+  const isNewlyHealthy = after.health?.isHealthy === true && before.health?.isHealthy !== true;
+  if (hasFailed) return evalForJob(job, "alloc-failure", job.jobModifyIndex, context);
+  if (isNewlyHealthy && hasOutdatedAllocs(view, job)) return evalForJob(job, "deployment-watcher", job.jobModifyIndex, context);
+  const hasEnded = after.clientStatus === "complete" && before.clientStatus !== "complete" && job.type === "service";
+  return hasEnded ? evalForJob(job, "alloc-failure", job.jobModifyIndex, context) : null;
+}
+
+function hasOutdatedAllocs(view: View, job: { readonly namespace: string; readonly id: string; readonly version: number; readonly createIndex: number }): boolean {
+  for (const alloc of view.allocsOfJob(job.namespace, job.id)) if (!isTerminal(alloc) && (alloc.jobVersion !== job.version || alloc.jobCreateIndex !== job.createIndex)) return true;
+  return false;
+}

@@ -1,0 +1,146 @@
+// Periodic jobs: which fires are due, and the changes that take one. A fire is keyed by its scheduled
+// second, so it happens once; a watermark per job says up to where fires are settled.
+
+import { isTerminal } from "../domain/alloc.ts";
+import { EdgeError } from "../domain/errors.ts";
+import type { Job } from "../domain/job.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Change } from "../domain/tables.ts";
+import { put } from "../domain/tables.ts";
+import type { Context, Outcome, View } from "../domain/view.ts";
+import type { Schedule } from "./cron.ts";
+import { childChanges, existing } from "./jobs.ts";
+
+/** A fire that comes this much after its instant was missed: the leader was away or the clock jumped. */
+const MISSED_AFTER_MS = 60_000;
+
+export interface DueFires {
+  /** Scheduled seconds to run now, oldest first. */
+  readonly run: readonly number[];
+  /** Fires that are given up, with the newest of them as the watermark. */
+  readonly skippedCount: number;
+  /** Up to where everything is settled once `run` is taken. */
+  readonly settledUntilS: number;
+}
+
+/** What is due of a job between its watermark and now. A jump of the clock is a gap of missed fires, never a storm. */
+export function dueFires(job: Job, schedule: Schedule, settledUntilS: number, nowMs: number): DueFires {
+  const periodic = job.periodic;
+  const none: DueFires = { run: [], skippedCount: 0, settledUntilS };
+  if (!periodic?.enabled || job.stop) return none;
+  const due: number[] = [];
+  let dropped = 0;
+  let last = settledUntilS;
+  const splayMs = splayOf(job);
+  for (let next = schedule.nextAfter(settledUntilS * 1000); next !== null && next + splayMs <= nowMs; next = schedule.nextAfter(next)) {
+    due.push(next / 1000);
+    last = next / 1000;
+    // Only the newest count; a gap of years in a job of every second is walked in bounded memory and steps.
+    if (due.length > LIMITS.catchUpFiresMax) {
+      due.shift();
+      dropped += 1;
+    }
+    if (dropped > SCAN_STEPS_MAX) return { run: lastOnly(due, periodic.catchUp), skippedCount: dropped, settledUntilS: Math.floor(nowMs / 1000) };
+  }
+  if (due.length === 0) return none;
+  const onTime = due.filter((second) => nowMs - splayMs - second * 1000 <= MISSED_AFTER_MS);
+  const missed = due.filter((second) => nowMs - splayMs - second * 1000 > MISSED_AFTER_MS && isWithinDeadline(periodic.startDeadlineMs, second, nowMs));
+  const caughtUp = periodic.catchUp === "none" ? [] : periodic.catchUp === "last" ? (onTime.length > 0 ? [] : missed.slice(-1)) : missed;
+  const run = [...caughtUp, ...onTime];
+  return { run, skippedCount: due.length + dropped - run.length, settledUntilS: last };
+}
+
+/** The next instant at which the job may have something due; null = never again. */
+export function nextFireAtMs(job: Job, schedule: Schedule, settledUntilS: number): number | null {
+  if (!job.periodic?.enabled || job.stop) return null;
+  const next = schedule.nextAfter(settledUntilS * 1000);
+  return next === null ? null : next + splayOf(job);
+}
+
+/** Takes the due fires of one job: children, one record per fire, and the new watermark. */
+export function takeFires(view: View, input: { readonly namespace: string; readonly id: string; readonly due: DueFires }, context: Context): Outcome<readonly string[]> {
+  const job = existing(view, input.namespace, input.id, "not-found");
+  const changes: Change[] = [];
+  const children: string[] = [];
+  let isOverlapping = job.periodic?.prohibitOverlap === true && hasActiveChild(view, job);
+  for (const second of input.due.run) {
+    if (view.fire(job.namespace, job.id, job.createIndex, second)) continue;
+    const childId = `${job.id}/periodic-${second}`;
+    // A child of that very id exists when it was forced in the same second: the fire is done by it.
+    const isSkipped = isOverlapping || view.job(job.namespace, childId) !== undefined;
+    changes.push(
+      put("fires", {
+        namespace: job.namespace,
+        jobId: job.id,
+        jobCreateIndex: job.createIndex,
+        scheduledAtS: second,
+        status: isSkipped ? "skipped" : "done",
+        childId: isSkipped ? "" : childId,
+        reason: isSkipped ? "an earlier run is still active (prohibit_overlap)" : "",
+        firedAtMs: context.nowMs,
+        createIndex: 0,
+        modifyIndex: 0,
+      }),
+    );
+    if (isSkipped) continue;
+    changes.push(...childChanges(job, { id: childId, payload: "", meta: {}, idempotencyToken: "", kind: "periodic", priority: 0 }, context).changes);
+    children.push(childId);
+    isOverlapping = job.periodic?.prohibitOverlap === true;
+  }
+  changes.push(...watermarkChanges(view, job, input.due.settledUntilS), ...trimFires(view, job));
+  return { changes, result: children };
+}
+
+/** `job periodic force`: a child now, overlap or not. */
+export function forcePeriodic(view: View, input: { readonly namespace: string; readonly id: string }, context: Context): Outcome<{ readonly evalId: string; readonly childId: string }> {
+  const job = existing(view, input.namespace, input.id, "internal");
+  if (!job.periodic) throw new EdgeError("invalid", `can't force launch non-periodic job "${job.id}"`);
+  let second = Math.floor(context.nowMs / 1000);
+  while (view.job(job.namespace, `${job.id}/periodic-${second}`)) second += 1;
+  const childId = `${job.id}/periodic-${second}`;
+  const child = childChanges(job, { id: childId, payload: "", meta: {}, idempotencyToken: "", kind: "periodic", priority: 0 }, context);
+  return { changes: child.changes, result: { evalId: child.evalId, childId } };
+}
+
+/** A fixed share of the splay, the same at each fire: a fleet of like jobs does not start at one instant. */
+export function splayOf(job: Job): number {
+  const splayMs = job.periodic?.splayMs ?? 0;
+  if (splayMs === 0) return 0;
+  let hash = 2166136261;
+  for (const character of `${job.namespace}/${job.id}`) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 16777619) >>> 0;
+  return Math.floor((hash / 2 ** 32) * splayMs);
+}
+
+// --- internal ---
+
+const SCAN_STEPS_MAX = 100_000;
+const FIRES_KEPT = 50;
+
+function lastOnly(due: readonly number[], catchUp: "none" | "last" | "all"): readonly number[] {
+  return catchUp === "none" ? [] : catchUp === "last" ? due.slice(-1) : due;
+}
+
+function isWithinDeadline(deadlineMs: number, second: number, nowMs: number): boolean {
+  return deadlineMs === 0 || nowMs - second * 1000 <= deadlineMs;
+}
+
+function hasActiveChild(view: View, job: Job): boolean {
+  for (const head of view.childrenOf(job.namespace, job.id)) {
+    if (!head.id.startsWith(`${job.id}/periodic-`)) continue;
+    if (head.status === "pending" || head.status === "running") return true;
+    for (const alloc of view.allocsOfJob(head.namespace, head.id)) if (!isTerminal(alloc)) return true;
+  }
+  return false;
+}
+
+function watermarkChanges(view: View, job: Job, settledUntilS: number): Change[] {
+  const before = view.watermark(job.namespace, job.id, job.createIndex);
+  if (before && before.settledUntilS >= settledUntilS) return [];
+  return [put("watermarks", { namespace: job.namespace, jobId: job.id, jobCreateIndex: job.createIndex, settledUntilS, createIndex: before?.createIndex ?? 0, modifyIndex: 0 })];
+}
+
+/** The watermark outlives them, so old records of fires can go. */
+function trimFires(view: View, job: Job): Change[] {
+  const fires = [...view.firesOfJob(job.namespace, job.id)].sort((a, b) => b.scheduledAtS - a.scheduledAtS);
+  return fires.slice(FIRES_KEPT).map((fire) => ({ table: "fires", op: "delete", key: `${fire.namespace}\u001f${fire.jobId}\u001f${fire.jobCreateIndex}\u001f${fire.scheduledAtS}` }) as const);
+}

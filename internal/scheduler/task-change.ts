@@ -1,0 +1,24 @@
+// Whether a new version of a group can take over a running alloc as it is, or must replace it.
+
+import type { Alloc } from "../domain/alloc.ts";
+import type { Job, TaskGroup } from "../domain/job.ts";
+import type { View } from "../domain/view.ts";
+
+/** True when the tasks would run differently under the new version. */
+export function needsReplacing(view: View, alloc: Alloc, job: Job, group: TaskGroup): boolean {
+  // The same id registered anew after a purge is another job altogether.
+  if (alloc.jobCreateIndex !== job.createIndex) return true;
+  const version = view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
+  const old = version?.groups.find((candidate) => candidate.name === alloc.group);
+  if (!version || !old) return true;
+  return JSON.stringify(whatRuns(version.meta, old)) !== JSON.stringify(whatRuns(job.meta, group));
+}
+
+// --- internal ---
+
+/** The part of a group that its tasks can see. Counts, policies and placement rules are not among it. */
+function whatRuns(jobMeta: unknown, group: TaskGroup): unknown {
+  const { name, meta, ephemeralDisk, networks, services, volumes, consul, shutdownDelayMs, maxRunDurationMs } = group;
+  const tasks = group.tasks.map(({ restart: _restart, constraints: _constraints, affinities: _affinities, scalings: _scalings, ...task }) => task);
+  return { jobMeta, name, meta, ephemeralDisk, networks, services, volumes, consul, shutdownDelayMs, maxRunDurationMs, tasks };
+}
