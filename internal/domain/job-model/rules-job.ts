@@ -1,0 +1,134 @@
+// Rules of the job's own level.
+
+import type { JobSpec, Parameterized, Periodic } from "../job.ts";
+import { LIMITS } from "../limits.ts";
+import { cronProblem } from "./cron.ts";
+import { jobIdProblem, scopeNameProblem } from "./names.ts";
+import type { JobProblem } from "./read.ts";
+import { affinityProblems, constraintProblems, spreadProblems } from "./rules-placement.ts";
+import { updateProblems } from "./rules-policies.ts";
+
+export function jobProblems(spec: JobSpec): readonly JobProblem[] {
+  return [
+    ...identityProblems(spec),
+    ...sizeProblems(spec),
+    ...typeProblems(spec),
+    ...constraintProblems(spec.constraints, ["constraints"], "job"),
+    ...affinityProblems(spec.affinities, ["affinities"]),
+    ...spreadProblems(spec.spreads, ["spreads"]),
+    ...(spec.update ? updateProblems(spec.update, ["update"]) : []),
+    ...(spec.periodic ? periodicProblems(spec.periodic) : []),
+    ...(spec.parameterized ? parameterizedProblems(spec.parameterized) : []),
+    ...uiProblems(spec),
+  ];
+}
+
+/** Items of a list that stand there before, with their index. */
+export function repeated(names: readonly string[]): readonly (readonly [number, string])[] {
+  const seen = new Set<string>();
+  return [...names.entries()].filter(([, name]) => seen.size === seen.add(name).size);
+}
+
+// --- internal ---
+
+function identityProblems(spec: JobSpec): readonly JobProblem[] {
+  const problems: JobProblem[] = [];
+  const idProblem = spec.id === "" ? null : jobIdProblem(spec.id);
+  if (idProblem !== null) problems.push({ path: ["id"], message: `\`id\` is no good: ${idProblem}` });
+  if (/[\u0000-\u001f]/.test(spec.name)) problems.push({ path: ["name"], message: "`name` must not hold control characters" });
+  for (const key of ["namespace", "region"] as const) {
+    const wrong = scopeNameProblem(spec[key]);
+    if (wrong !== null) problems.push({ path: [key], message: `\`${key}\` ${wrong}` });
+  }
+  const poolProblem = scopeNameProblem(spec.nodePool);
+  if (poolProblem !== null) problems.push({ path: ["nodePool"], message: `\`node_pool\` ${poolProblem}` });
+  if (spec.nodePool === "all")
+    problems.push({ path: ["nodePool"], message: '`node_pool` must not be "all": that pool holds every node and takes no jobs' });
+  for (const [index, datacenter] of spec.datacenters.entries()) {
+    if (datacenter === "" || /[\s\u0000-\u001f]/.test(datacenter)) {
+      problems.push({ path: ["datacenters", index], message: "a datacenter must be a name or a pattern with *, without spaces" });
+    }
+  }
+  return problems;
+}
+
+function sizeProblems(spec: JobSpec): readonly JobProblem[] {
+  const problems: JobProblem[] = [];
+  if (spec.groups.length === 0)
+    problems.push({ path: ["groups"], message: "a job needs at least one group with a task: write [task.NAME] or [group.NAME.task.NAME]" });
+  if (spec.groups.length > LIMITS.groupsPerJobMax) {
+    problems.push({
+      path: ["groups"],
+      message: `a job may have ${LIMITS.groupsPerJobMax} groups at most (groupsPerJobMax), this one has ${spec.groups.length}`,
+    });
+  }
+  for (const [index, name] of repeated(spec.groups.map((group) => group.name))) {
+    problems.push({ path: ["groups", index, "name"], message: `there are two groups named "${name}"` });
+  }
+  const count = spec.groups.reduce((sum, group) => sum + group.count, 0);
+  if (count > LIMITS.jobCountMax) {
+    problems.push({
+      path: ["groups"],
+      message: `the counts of all groups may add up to ${LIMITS.jobCountMax} at most (jobCountMax), they are ${count}`,
+    });
+  }
+  return problems;
+}
+
+function typeProblems(spec: JobSpec): readonly JobProblem[] {
+  const problems: JobProblem[] = [];
+  const refuse = (path: string, key: string, types: string) =>
+    problems.push({ path: [path], message: `\`${key}\` is for ${types} jobs, this one is ${spec.type}` });
+  const isBatch = spec.type === "batch" || spec.type === "sysbatch";
+  if (spec.periodic && !isBatch) refuse("periodic", "periodic", "batch and sysbatch");
+  if (spec.parameterized && !isBatch) refuse("parameterized", "parameterized", "batch and sysbatch");
+  if (spec.update && isBatch) refuse("update", "update", "service and system");
+  if (spec.type === "system" && spec.affinities.length > 0) refuse("affinities", "affinity", "service, batch and sysbatch");
+  if (spec.type === "system" && spec.spreads.length > 0) refuse("spreads", "spread", "service and batch");
+  return problems;
+}
+
+function periodicProblems(periodic: Periodic): readonly JobProblem[] {
+  const problems: JobProblem[] = [];
+  const path = ["periodic", "crons"];
+  if (periodic.crons.length === 0) problems.push({ path, message: "`periodic` needs `cron` or `crons`" });
+  if (periodic.crons.length > LIMITS.cronsPerJobMax) {
+    problems.push({
+      path,
+      message: `\`crons\` may hold ${LIMITS.cronsPerJobMax} expressions at most (cronsPerJobMax), it holds ${periodic.crons.length}`,
+    });
+  }
+  for (const [index, cron] of periodic.crons.entries()) {
+    const wrong = cronProblem(cron);
+    if (wrong !== null) problems.push({ path: [...path, index], message: `the cron expression "${cron}" ${wrong}` });
+  }
+  if (!isTimeZone(periodic.timeZone)) {
+    problems.push({ path: ["periodic", "timeZone"], message: `\`time_zone\` must be a zone such as "Europe/Berlin", is "${periodic.timeZone}"` });
+  }
+  return problems;
+}
+
+function isTimeZone(zone: string): boolean {
+  if (zone === "UTC") return true;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return !/^[+-]/.test(zone);
+  } catch {
+    // RangeError is how Intl says that it does not know the zone.
+    return false;
+  }
+}
+
+function parameterizedProblems(parameterized: Parameterized): readonly JobProblem[] {
+  const required = new Set(parameterized.metaRequired);
+  return [...parameterized.metaOptional.entries()]
+    .filter(([, key]) => required.has(key))
+    .map(([index, key]) => ({ path: ["parameterized", "metaOptional", index], message: `the meta key "${key}" is both required and optional` }));
+}
+
+function uiProblems(spec: JobSpec): readonly JobProblem[] {
+  const links = spec.ui?.links ?? [];
+  return [...links.entries()]
+    .filter(([, link]) => link.url !== "" && !/^https?:\/\//.test(link.url))
+    .map(([index]) => ({ path: ["ui", "links", index, "url"], message: "`url` must begin with http:// or https://" }));
+}

@@ -1,0 +1,83 @@
+// What a job asks for that edgectl knows and does not carry out yet. Such a job is refused by name:
+// silently ignoring a block would run something other than what was asked for.
+
+import type { JobSpec, Network, TaskGroup } from "../job.ts";
+import { LIMITS } from "../limits.ts";
+import type { Block, Field } from "./dsl.ts";
+import { JOB } from "./job.ts";
+import type { JobProblem, PathPart } from "./read.ts";
+
+/** Every use of something edgectl does not carry out yet. Drivers are not looked at. */
+export function unsupportedFeatures(spec: JobSpec): JobProblem[] {
+  const problems: JobProblem[] = [];
+  checkBlock(JOB, spec, [], problems);
+  const groups = spec.groups.flatMap((group, index) => groupFeatures(group, ["groups", index]));
+  return [...problems, ...groups].filter((problem) => !isInherited(spec, problem.path)).slice(0, LIMITS.problemsPerJobMax);
+}
+
+// --- internal ---
+
+function checkBlock(block: Block, value: object, path: readonly PathPart[], problems: JobProblem[]): void {
+  const members = new Map<string, unknown>(Object.entries(value));
+  for (const field of block.fields) {
+    const member = members.get(field.key);
+    if (member === undefined || member === null) continue;
+    const at = [...path, field.key];
+    if (field.isCarriedOut === false) {
+      if (isUsed(field, member)) problems.push({ path: at, message: `\`${field.tomlPath.join(".")}\` is not carried out by edgectl yet` });
+    } else if (field.kind === "block") checkBlock(field.block, Object(member), at, problems);
+    else if (field.kind === "blocks" && Array.isArray(member)) {
+      for (const [index, item] of member.entries()) checkBlock(field.block, Object(item), [...at, index], problems);
+    }
+  }
+}
+
+function isUsed(field: Field, value: unknown): boolean {
+  switch (field.kind) {
+    case "block":
+      return true;
+    case "blocks":
+    case "strings":
+      return Array.isArray(value) && value.length > 0;
+    case "stringMap":
+    case "stringListMap":
+    case "json":
+      return Object.keys(Object(value)).length > 0;
+    case "string":
+    case "int":
+    case "duration":
+    case "bool":
+      return value !== field.default;
+  }
+}
+
+function groupFeatures(group: TaskGroup, path: readonly PathPart[]): readonly JobProblem[] {
+  const problems: JobProblem[] = [];
+  const at = (keys: readonly PathPart[], message: string) => problems.push({ path: [...path, ...keys], message });
+  for (const [index, network] of group.networks.entries()) {
+    const mode = unsupportedMode(network);
+    if (mode !== null) at(["networks", index, "mode"], `the network mode "${mode}" is not carried out by edgectl yet (host and none are)`);
+  }
+  if (group.scaling && group.scaling.type !== "horizontal")
+    at(["scaling", "type"], `the scaling type "${group.scaling.type}" is not carried out by edgectl yet (horizontal is)`);
+  for (const [index, task] of group.tasks.entries()) {
+    if (task.scalings.length > 0) at(["tasks", index, "scalings"], "`scaling` of a task is not carried out by edgectl yet (that of a group is)");
+    const numa = task.resources.numa;
+    if (numa && (numa.affinity !== "none" || numa.devices.length > 0))
+      at(["tasks", index, "resources", "numa"], "`numa` is not carried out by edgectl yet");
+  }
+  return problems;
+}
+
+function unsupportedMode(network: Network): string | null {
+  return network.mode === "host" || network.mode === "none" || network.mode === "" ? null : network.mode;
+}
+
+/** A group's update that the job's own already says: named once, at the job. */
+function isInherited(spec: JobSpec, path: readonly PathPart[]): boolean {
+  const [root, index, block, key] = path;
+  if (root !== "groups" || typeof index !== "number" || block !== "update" || !spec.update) return false;
+  const group = spec.groups[index];
+  const inJob = new Map<string, unknown>(Object.entries(spec.update)).get(String(key));
+  return inJob === new Map<string, unknown>(Object.entries(group?.update ?? {})).get(String(key));
+}
