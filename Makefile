@@ -1,0 +1,65 @@
+# edgectl's tasks; `make` alone lists them. All that is needed beforehand is Node with npm: bun comes through npm.
+BUN := node_modules/.bin/bun
+STEP := scripts/step.sh
+SOURCES := $(shell find cmd internal -type f 2>/dev/null)
+BUILD_SCRIPTS := scripts/bases.ts scripts/build-info.ts scripts/compile.ts
+NOT_UNIT := test/e2e test/emulated test/bench test/support test/fixtures test/tidy
+UNIT := $(patsubst %,./%/,$(filter-out $(NOT_UNIT),$(sort $(patsubst %/,%,$(wildcard test/*/)))))
+
+.PHONY: help deps build release check types lint tidy unit contract-node test e2e emulated bench demo clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+deps: node_modules/.package-lock.json ## install what package-lock.json names, when it is newer than node_modules
+
+node_modules/.package-lock.json: package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+build: dist/edgectl ## build dist/edgectl for this machine
+
+dist/edgectl: $(SOURCES) $(BUILD_SCRIPTS) package.json node_modules/.package-lock.json
+	$(BUN) scripts/compile.ts --outfile $@
+
+dist/edgectl-node.cjs: $(SOURCES) $(BUILD_SCRIPTS) scripts/node-bundle.ts package.json node_modules/.package-lock.json
+	$(BUN) scripts/node-bundle.ts --outfile $@
+
+release: deps ## build, pack and sum every file of a release into dist/
+	$(BUN) scripts/release.ts
+
+check: types lint tidy unit ## types, lint, tidy and unit tests, in under a minute
+
+types: deps
+	@$(STEP) types node_modules/.bin/tsc --noEmit -p .
+	@$(STEP) types-scripts node_modules/.bin/tsc --noEmit -p scripts
+
+lint: deps
+	@$(STEP) lint node_modules/.bin/biome check --error-on-warnings .
+
+tidy: deps
+	@$(STEP) tidy $(BUN) test --only-failures ./test/tidy/
+
+unit: deps ## unit tests: everything under test/ that needs no built executable
+	@$(STEP) unit $(BUN) test --only-failures $(or $(UNIT),./test/none/)
+
+contract-node: deps
+	@$(STEP) contract-node scripts/contract-node.sh
+
+test: check contract-node e2e emulated ## all tests; parts without their real thing are skipped (EDGECTL_TEST_REQUIRE=1: fail)
+
+e2e: build ## tests of dist/edgectl as a black box
+	@$(STEP) e2e $(BUN) test --only-failures ./test/e2e/
+
+emulated: build dist/edgectl-node.cjs ## tests on the processors of small devices, emulated by qemu
+	@$(STEP) emulated $(BUN) test --only-failures ./test/emulated/
+
+bench: build ## benchmarks, as JSON
+	$(BUN) test/bench/main.ts
+
+demo: build ## a one-minute tour on this machine
+	@scripts/demo.sh
+
+clean: ## remove what was built; downloads stay in .cache/
+	rm -rf dist .cache/steps
