@@ -1,13 +1,13 @@
 // Where each member of a JSON text stands, and where a text stops being JSON. Loaded only when a problem must be shown.
 
 import type { PathPart } from "../domain/job-model/read.ts";
+import { pathKey, type Spot, type Spots } from "./positions.ts";
 import type { Position } from "./source-problem.ts";
-import { pathKey, type Spot } from "./toml-positions.ts";
 
 const DEPTH_MAX = 200;
 
 export interface JsonScan {
-  readonly spots: ReadonlyMap<string, Spot>;
+  readonly spots: Spots;
   readonly problem: (Position & { readonly message: string }) | null;
 }
 

@@ -1,15 +1,13 @@
 // From a path in a job to the line and column a person should look at.
 
-import type { JobSpec } from "../domain/job.ts";
 import { JOB } from "../domain/job-model/job.ts";
-import { sourcePathOf } from "../domain/job-model/paths.ts";
 import { CONSTRAINT } from "../domain/job-model/placement.ts";
 import type { PathPart, SourceForm } from "../domain/job-model/read.ts";
+import { pathKey, type Spot, type Spots } from "./positions.ts";
 import type { Position } from "./source-problem.ts";
-import { pathKey, type Spot } from "./toml-positions.ts";
 
 export interface Locator {
-  readonly spots: ReadonlyMap<string, Spot>;
+  readonly spots: Spots;
   readonly form: SourceForm;
   /** Keys in front of the job's own: "Job" in some JSON files. */
   readonly prefix: readonly PathPart[];
@@ -19,11 +17,6 @@ export interface Locator {
 export function locate(locator: Locator, sourcePath: readonly PathPart[], at: "key" | "value"): Position {
   const { spot, isExact } = deepest(locator, candidates(sourcePath, locator.form));
   return isExact ? spot[at] : spot.key;
-}
-
-/** The source path of a problem that is known by its domain path. */
-export function sourcePathOfProblem(spec: JobSpec, path: readonly PathPart[], form: SourceForm): readonly PathPart[] {
-  return sourcePathOf(spec, path, form);
 }
 
 // --- internal ---
@@ -42,7 +35,7 @@ function candidates(path: readonly PathPart[], form: SourceForm): readonly (read
   if (form !== "toml") return found;
   const [root, group, inner, task, ...rest] = path;
   if (root === "group" && inner === "task" && group === task) found.push(["task", group ?? "", ...rest]);
-  else if (root === "group" && group !== undefined) found.push(["task", group]);
+  else if (root === "group" && group !== undefined) found.push(["task", ...path.slice(1)]);
   if (root === "group" && (inner === "update" || inner === "reschedule" || inner === "migrate")) found.push(path.slice(2));
   const restart = path.lastIndexOf("restart");
   if (restart === 4 && inner === "task") found.push(["group", group ?? "", ...path.slice(restart)]);

@@ -2,17 +2,19 @@
 
 import type { JobSpec } from "../domain/job.ts";
 import { canonicalizeJob } from "../domain/job-model/defaults.ts";
+import { sourcePathOf } from "../domain/job-model/paths.ts";
 import { type JobProblem, type PathPart, type ReadProblem, readJob, type SourceForm } from "../domain/job-model/read.ts";
 import { unsupportedFeatures } from "../domain/job-model/unsupported.ts";
 import { validateJob } from "../domain/job-model/validate.ts";
 import { jobWarnings } from "../domain/job-model/warnings.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { type Locator, locate, sourcePathOfProblem } from "./locate.ts";
+import { type Locator, locate } from "./locate.ts";
 import { nearest } from "./nearest.ts";
 import { linesOf, type Position, type ProblemText, problemAt, type SourceProblem } from "./source-problem.ts";
+import { tomlPositions } from "./toml-positions.ts";
 import { readToml } from "./toml-source.ts";
 import { tidyTopLevel } from "./top-level.ts";
-import { readVariables, substitute, type VariableInputs } from "./variables.ts";
+import { readVariables, substitute, type VariableInputs, type VariableProblem } from "./variables.ts";
 
 export interface ParseOptions {
   /** Shown in problems; nothing is read from it. */
@@ -28,7 +30,7 @@ export type ParsedJobFile =
 
 /** The job of a file with every default filled in, or all that is wrong with it (`problemsPerJobMax` at most). */
 export async function parseJobFile(text: string, options: ParseOptions): Promise<ParsedJobFile> {
-  const file: SourceFile = { fileName: options.fileName, text: text.replace(/^\uFEFF/, "") };
+  const file: SourceFile = { fileName: options.fileName, text: text.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n") };
   if (bytesOf(text) > LIMITS.jobFileBytesMax) {
     return refuse(
       file,
@@ -56,14 +58,23 @@ interface PlacedProblem extends ProblemText {
 async function parseToml(file: SourceFile, inputs: VariableInputs): Promise<ParsedJobFile> {
   const source = await readToml(file.text);
   if (source.kind === "syntax") return refuseSyntax(file, source);
-  const placed: PlacedProblem[] = source.problems.map((problem) => ({ ...problem, at: "value" }));
-  const { variables: declared, ...top } = Object.fromEntries(source.table);
-  const variables = await readVariables(declared, inputs);
+  const locator = (): Locator => ({ spots: tomlPositions(source.program), form: "toml", prefix: [] });
+  const placed: PlacedProblem[] = [];
+  const report = (problem: VariableProblem) => placed.push({ ...problem, sourcePath: asGroupPath(problem.sourcePath), at: "value" });
+  source.problems.forEach(report);
+  const table = new Map(source.table);
+  const variables = await readVariables(table.get("variables"), inputs);
+  table.delete("variables");
   placed.push(...variables.problems.map((problem) => ({ ...problem, at: "key" as const })));
-  const table = new Map([...source.table].filter(([key]) => key in top));
-  const substituted = file.text.includes("${") ? substitute(table, variables, (problem) => placed.push({ ...problem, at: "value" })) : table;
+  const substituted = file.text.includes("${") ? substitute(table, variables, report) : table;
   const tidied = tidyTopLevel(substituted, (problem) => placed.push(problem));
-  return finish(file, "toml", tidied, placed, variables.otherProblems);
+  return finish(file, { locator, source: tidied, earlier: placed, others: variables.otherProblems, form: "toml" });
+}
+
+/** [task.NAME] is read as a group of that name, so its paths are the group's. */
+function asGroupPath(path: readonly PathPart[]): readonly PathPart[] {
+  const [root, name, ...rest] = path;
+  return root === "task" && name !== undefined ? ["group", name, "task", name, ...rest] : path;
 }
 
 async function parseJson(file: SourceFile): Promise<ParsedJobFile> {
@@ -76,28 +87,42 @@ async function parseJson(file: SourceFile): Promise<ParsedJobFile> {
     const problem = scanJson(file.text).problem;
     return refuse(file, problem ?? { line: 1, column: 1 }, `this is not JSON: ${problem?.message ?? "it cannot be read"}`);
   }
-  return finish(file, "wire", unwrap(parsed).job, [], []);
+  const { job, prefix } = unwrap(parsed);
+  const { scanJson } = await import("./json-positions.ts");
+  return finish(file, {
+    locator: () => ({ spots: scanJson(file.text).spots, form: "wire", prefix }),
+    source: job,
+    earlier: [],
+    others: [],
+    form: "wire",
+  });
+}
+
+/** What was found before the job's own tables are read. */
+interface Findings {
+  readonly form: SourceForm;
+  readonly source: unknown;
+  readonly earlier: readonly PlacedProblem[];
+  readonly others: readonly SourceProblem[];
+  readonly locator: () => Locator;
 }
 
 /** Reads the draft, applies every rule, and places whatever was found. */
-async function finish(
-  file: SourceFile,
-  form: SourceForm,
-  source: unknown,
-  earlier: readonly PlacedProblem[],
-  others: readonly SourceProblem[],
-): Promise<ParsedJobFile> {
+function finish(file: SourceFile, { form, source, earlier, others, locator }: Findings): ParsedJobFile {
   const { draft, problems } = readJob(source, form);
   const read = problems.map(placeRead);
   // A mistyped job type still says which rules were meant.
   const guessedType = read.find((problem) => problem.sourcePath.join() === (form === "toml" ? "type" : "Type"))?.suggestion;
   const type = (["service", "batch", "system", "sysbatch"] as const).find((known) => known === guessedType);
   const spec = canonicalizeJob(type ? { ...draft, type } : draft);
-  const known = [...earlier, ...read];
+  // One value gets one reading problem: a variable without a value is no string either.
+  const taken = new Set(earlier.map((problem) => problem.sourcePath.join("\0")));
+  const known = [...earlier, ...read.filter((problem) => !taken.has(problem.sourcePath.join("\0")))];
   const rules = [...validateJob(spec), ...unsupportedFeatures(spec)].map((problem) => placeRule(problem, spec, form));
-  const all = [...known, ...rules.filter((problem) => !isExplained(problem, known))];
+  const isReadable = known.every((problem) => problem.sourcePath.length > 0);
+  const all = !isReadable ? known : [...known, ...rules.filter((problem) => !isExplained(problem, known))];
   if (all.length === 0 && others.length === 0) return { kind: "job", spec, warnings: jobWarnings(spec) };
-  return { kind: "problems", problems: [...others, ...(await locateAll(file, form, all))].slice(0, LIMITS.problemsPerJobMax) };
+  return { kind: "problems", problems: [...others, ...locateAll(file, all, locator)].slice(0, LIMITS.problemsPerJobMax) };
 }
 
 function placeRead(problem: ReadProblem): PlacedProblem {
@@ -106,7 +131,7 @@ function placeRead(problem: ReadProblem): PlacedProblem {
 }
 
 function placeRule(problem: JobProblem, spec: JobSpec, form: SourceForm): PlacedProblem {
-  return { message: problem.message, sourcePath: sourcePathOfProblem(spec, problem.path, form), at: "value" };
+  return { message: problem.message, sourcePath: sourcePathOf(spec, problem.path, form), at: "value" };
 }
 
 /** Whether a broken rule only follows from something already named: the value that could not be read, the key that was mistyped. */
@@ -119,9 +144,9 @@ function isExplained(problem: PlacedProblem, known: readonly PlacedProblem[]): b
   });
 }
 
-async function locateAll(file: SourceFile, form: SourceForm, problems: readonly PlacedProblem[]): Promise<readonly SourceProblem[]> {
+function locateAll(file: SourceFile, problems: readonly PlacedProblem[], makeLocator: () => Locator): readonly SourceProblem[] {
   if (problems.length === 0) return [];
-  const locator = await makeLocator(file, form);
+  const locator = makeLocator();
   const lines = linesOf(file.text);
   const seen = new Set<string>();
   const placed = problems.flatMap((problem) => {
@@ -135,32 +160,20 @@ async function locateAll(file: SourceFile, form: SourceForm, problems: readonly 
   return placed.sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
-async function makeLocator(file: SourceFile, form: SourceForm): Promise<Locator> {
-  if (form === "toml") {
-    const { tomlPositions } = await import("./toml-positions.ts");
-    return { spots: tomlPositions(file.text) ?? new Map(), form, prefix: [] };
-  }
-  const { scanJson } = await import("./json-positions.ts");
-  return { spots: scanJson(file.text).spots, form, prefix: unwrap(JSON.parse(file.text)).prefix };
-}
-
 /** Nomad's JSON files hold the job itself or an object with the job in it. */
 function unwrap(parsed: unknown): { readonly job: unknown; readonly prefix: readonly PathPart[] } {
   const isWrapped = typeof parsed === "object" && parsed !== null && "Job" in parsed;
   return isWrapped ? { job: parsed.Job, prefix: ["Job"] } : { job: parsed, prefix: [] };
 }
 
-async function refuseSyntax(file: SourceFile, source: { readonly message: string; readonly line: number }): Promise<ParsedJobFile> {
+function refuseSyntax(file: SourceFile, source: Position & { readonly message: string }): ParsedJobFile {
   const hcl = /^[ \t]*(?:job|variable|variables|locals)\b[^\n=[\]]*\{/m.exec(file.text);
   if (hcl) {
     const line = file.text.slice(0, hcl.index).split("\n").length;
     const message = "this is HCL, which edgectl does not read yet; convert it once: nomad job run -output FILE.nomad > job.json, then use job.json";
     return refuse(file, { line, column: 1 }, message);
   }
-  const { tomlSyntaxProblem } = await import("./toml-positions.ts");
-  const precise = tomlSyntaxProblem(file.text);
-  const position = precise ?? { line: source.line, column: 1 };
-  return refuse(file, position, `this is not TOML: ${precise ? lowerFirst(precise.message) : lowerFirst(source.message)}`);
+  return refuse(file, source, `this is not TOML: ${lowerFirst(source.message)}`);
 }
 
 function refuse(file: SourceFile, position: Position, message: string): ParsedJobFile {

@@ -40,7 +40,8 @@ export function problemAt(fileName: string, lines: readonly string[], position: 
   const start = line.length <= SOURCE_CHARS_MAX ? 0 : Math.max(0, position.column - 1 - SOURCE_CHARS_MAX / 2);
   return {
     fileName,
-    ...position,
+    line: position.line,
+    column: position.column,
     sourceLine: line.slice(start, start + SOURCE_CHARS_MAX).replace(/[\u0000-\u001f\u007f-\u009f]/g, " "),
     caretColumn: position.column - start,
     message: text.message,

@@ -1,46 +1,20 @@
-// Where each key and value of a TOML text stands. Loaded only when a problem must be shown.
+// Where each key and value of a parsed TOML text stands. Built only when a problem must be shown.
 
-import { type AST, ParseError, parseTOML } from "toml-eslint-parser";
+import type { AST } from "toml-eslint-parser";
 import type { PathPart } from "../domain/job-model/read.ts";
+import { pathKey, type Spot, type Spots } from "./positions.ts";
 import type { Position } from "./source-problem.ts";
 
-export interface Spot {
-  readonly key: Position;
-  readonly value: Position;
-}
-
-/** Positions by path; null when the text is not TOML. */
-export function tomlPositions(text: string): ReadonlyMap<string, Spot> | null {
-  const parsed = parse(text);
-  if (parsed instanceof ParseError) return null;
+export function tomlPositions(program: AST.TOMLProgram): Spots {
   const spots = new Map<string, Spot>();
-  for (const node of parsed.body[0].body) {
+  for (const node of program.body[0].body) {
     if (node.type === "TOMLKeyValue") addPair(node, [], spots);
     else addTable(node, spots);
   }
   return spots;
 }
 
-/** What the position-keeping parser says about a text that is not TOML; null when it finds nothing wrong. */
-export function tomlSyntaxProblem(text: string): (Position & { readonly message: string }) | null {
-  const parsed = parse(text);
-  return parsed instanceof ParseError ? { message: parsed.message, line: parsed.lineNumber, column: parsed.column + 1 } : null;
-}
-
-export function pathKey(path: readonly PathPart[]): string {
-  return JSON.stringify(path);
-}
-
 // --- internal ---
-
-function parse(text: string): AST.TOMLProgram | ParseError {
-  try {
-    return parseTOML(text.replace(/^\uFEFF/, ""), { tomlVersion: "1.0" });
-  } catch (error) {
-    // Anything but its own error is a bug of the parser; the job's text is to blame all the same.
-    return error instanceof ParseError ? error : new ParseError("unexpected-char", 0, 1, 0);
-  }
-}
 
 function addTable(node: AST.TOMLTable, spots: Map<string, Spot>): void {
   const path = node.resolvedKey;

@@ -24,8 +24,10 @@ export function tidyTopLevel(table: TomlTable, report: Report): TomlTable {
   }
   const all: TomlTable = new Map(groups instanceof Map ? groups : []);
   for (const [name, body] of tasks instanceof Map ? tasks : []) {
-    if (all.has(name))
+    if (all.has(name)) {
       report({ sourcePath: ["task", name], at: "key", message: `there are two groups named "${name}": [task.${name}] is a group of that name too` });
+      continue;
+    }
     all.set(name, new Map([["task", new Map([[name, body]])]]));
   }
   const isGroupTable = groups === undefined || groups instanceof Map;

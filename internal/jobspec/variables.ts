@@ -3,7 +3,9 @@
 import { describe, type PathPart } from "../domain/job-model/read.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { nearest } from "./nearest.ts";
+import { pathKey } from "./positions.ts";
 import { linesOf, type ProblemText, problemAt, problemWithoutLine, type SourceProblem } from "./source-problem.ts";
+import { tomlPositions } from "./toml-positions.ts";
 import { readToml, type TomlTable } from "./toml-source.ts";
 
 /** Where values come from, weakest first. Both environments are whole environments, names with their prefix. */
@@ -198,15 +200,11 @@ async function readVarFile(
   }
   const lines = linesOf(file.text);
   const source = await readToml(file.text);
-  const { tomlPositions, tomlSyntaxProblem, pathKey } = await import("./toml-positions.ts");
-  if (source.kind === "syntax") {
-    const precise = tomlSyntaxProblem(file.text);
-    return [problemAt(file.fileName, lines, precise ?? { line: source.line, column: 1 }, { message: precise?.message ?? source.message })];
-  }
+  if (source.kind === "syntax") return [problemAt(file.fileName, lines, source, { message: `this is not TOML: ${source.message}` })];
   const problems: SourceProblem[] = [];
-  const spots = tomlPositions(file.text);
+  const spots = tomlPositions(source.program);
   const refuse = (name: string, text: ProblemText) => {
-    problems.push(problemAt(file.fileName, lines, spots?.get(pathKey([name]))?.key ?? { line: 1, column: 1 }, text));
+    problems.push(problemAt(file.fileName, lines, spots.get(pathKey([name]))?.key ?? { line: 1, column: 1 }, text));
   };
   for (const [name, value] of source.table) {
     const declaration = declarations.get(name);

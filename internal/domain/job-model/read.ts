@@ -61,7 +61,7 @@ export function entriesOf(table: SourceTable): readonly (readonly [string, unkno
 
 /** A value in words, for "found ...". */
 export function describe(value: unknown): string {
-  if (value === null) return "null";
+  if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (isTable(value)) return "a table";
   if (typeof value === "string") return value.length > 40 ? `the string "${value.slice(0, 40)}…"` : `the string ${JSON.stringify(value)}`;
@@ -224,18 +224,17 @@ function readShorthands(block: Block, table: SourceTable, place: Place, draft: R
       wrong(at, options, shorthand.expected, value);
       continue;
     }
-    for (const [name, field] of Object.entries(fields)) {
-      const tomlKey = block.fields.find((known) => known.key === name)?.tomlPath ?? [name];
-      if (name in draft || lookUp(table, tomlKey) !== undefined) {
-        options.report({
-          ...whereIs(at),
-          at: "key",
-          message: `\`${key}\` says what \`${tomlKey.join(".")}\` or another short form here says too; keep one`,
-        });
-      }
-      draft[name] = field;
+    const clash = Object.keys(fields).find((name) => name in draft || lookUp(table, tomlPathOf(block, name)) !== undefined);
+    if (clash !== undefined) {
+      const message = `\`${key}\` says what \`${tomlPathOf(block, clash).join(".")}\` or another short form here says too; keep one`;
+      options.report({ ...whereIs(at), at: "key", message });
     }
+    Object.assign(draft, fields);
   }
+}
+
+function tomlPathOf(block: Block, key: string): readonly string[] {
+  return block.fields.find((field) => field.key === key)?.tomlPath ?? [key];
 }
 
 /** Reports keys of a TOML table that the block does not have. */
