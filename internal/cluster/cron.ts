@@ -1,4 +1,5 @@
-// Cron in the field's dialect on top of croner: 5, 6 (leading seconds) and 7 fields (trailing year), @macros, several at once.
+// Cron in the field's dialect on top of croner: 5 fields, 6 (a trailing year, as Nomad reads it), 7 (leading
+// seconds and trailing year), @macros, several at once.
 
 import { Cron } from "croner";
 
@@ -33,11 +34,15 @@ const MACROS: Readonly<Record<string, string>> = {
   "@daily": "0 0 0 * * *",
   "@midnight": "0 0 0 * * *",
   "@hourly": "0 0 * * * *",
+  "@minutely": "0 * * * * *",
+  "@secondly": "* * * * * *",
 };
 
 function parseOne(expression: string, timeZone: string): Cron {
   const text = expression.trim();
-  const pattern = MACROS[text.toLowerCase()] ?? text;
+  const macro = MACROS[text.toLowerCase()];
+  // croner takes a sixth field for seconds; in the field it is the year, and seconds come only with all seven.
+  const pattern = macro ?? (text.split(/\s+/).length === 6 ? `0 ${text}` : text);
   if (pattern.startsWith("@")) throw new Error(`cron expression "${expression}": unknown macro`);
   try {
     // Paused and without a callback: croner only computes, its timers are never used.

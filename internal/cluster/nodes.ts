@@ -114,9 +114,9 @@ function requireNode(view: View, nodeId: string): Node {
 }
 
 function specPart(node: NodeSpec): unknown {
-  const { id, name, datacenter, nodeClass, nodePool, attributes, sources, meta, resources, reserved, conditions, httpAddress, version, machineId } = node;
+  const { id, name, region, datacenter, nodeClass, nodePool, attributes, sources, meta, resources, reserved, conditions, httpAddress, version, machineId } = node;
   const drivers = Object.fromEntries(Object.entries(node.drivers).map(([driver, { updatedAtMs: _when, ...standing }]) => [driver, standing]));
-  return { id, name, datacenter, nodeClass, nodePool, attributes, sources, meta, resources, reserved, conditions, httpAddress, version, machineId, drivers };
+  return { id, name, region, datacenter, nodeClass, nodePool, attributes, sources, meta, resources, reserved, conditions, httpAddress, version, machineId, drivers };
 }
 
 function registerMessage(known: Node | undefined): string {

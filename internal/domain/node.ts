@@ -50,6 +50,7 @@ export interface NodeSpec {
   readonly name: string;
   readonly datacenter: string;
   readonly nodeClass: string;
+  readonly region: string;
   readonly nodePool: string;
   readonly attributes: StringMap;
   /** Where each attribute's value was read; same keys as attributes, absent where it is evident. */

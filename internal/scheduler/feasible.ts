@@ -1,6 +1,6 @@
 // Which nodes may run a group at all, and for each other node the first reason why not, in the field's words.
 
-import { resolveTarget } from "../domain/interpolate.ts";
+import { resolveOnNode } from "../domain/node-scope.ts";
 import type { Constraint, Job, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import { satisfies } from "./constraint.ts";
@@ -19,8 +19,8 @@ export function describeConstraint(constraint: Constraint): string {
 
 function firstUnmet(constraints: readonly Constraint[], node: Node): string | null {
   for (const constraint of constraints) {
-    const left = resolveTarget(constraint.attribute, node);
-    const right = resolveTarget(constraint.value, node) ?? "";
+    const left = resolveOnNode(constraint.attribute, node);
+    const right = resolveOnNode(constraint.value, node) ?? "";
     if (!satisfies(constraint.operator, left, right)) return describeConstraint(constraint);
   }
   return null;

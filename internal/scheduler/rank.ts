@@ -1,6 +1,6 @@
 // The score of placing a group on a node: the mean of the terms that apply, under the field's names.
 
-import { resolveTarget } from "../domain/interpolate.ts";
+import { resolveOnNode } from "../domain/node-scope.ts";
 import type { Affinity, Job, Spread, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import type { Demand, Usage } from "./capacity.ts";
@@ -54,8 +54,8 @@ function affinityScore(affinities: readonly Affinity[], node: Node): number {
   let total = 0;
   for (const affinity of affinities) {
     total += Math.abs(affinity.weight);
-    const left = resolveTarget(affinity.attribute, node);
-    if (satisfies(affinity.operator, left, resolveTarget(affinity.value, node) ?? "")) sum += affinity.weight;
+    const left = resolveOnNode(affinity.attribute, node);
+    if (satisfies(affinity.operator, left, resolveOnNode(affinity.value, node) ?? "")) sum += affinity.weight;
   }
   return total === 0 ? 0 : sum / total;
 }
@@ -66,7 +66,7 @@ function spreadScore(spreads: readonly Spread[], node: Node, input: RankInput): 
 }
 
 function oneSpread(spread: Spread, node: Node, input: RankInput, totalWeight: number): number {
-  const value = resolveTarget(spread.attribute, node);
+  const value = resolveOnNode(spread.attribute, node);
   if (value === undefined) return -1;
   const counts = input.spreadCounts.get(spread.attribute) ?? new Map<string, number>();
   if (spread.targets.length === 0) return evenSpread(counts, value);

@@ -8,7 +8,7 @@ import type { Job, TaskGroup } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
 import type { Context, View } from "../domain/view.ts";
-import { resolveTarget } from "../domain/interpolate.ts";
+import { resolveOnNode } from "../domain/node-scope.ts";
 import { allocate, Capacity, demandOf, exhaustedDimension } from "./capacity.ts";
 import { isCandidate, isInPool } from "../domain/node-fit.ts";
 import { infeasibleReason } from "./feasible.ts";
@@ -259,7 +259,7 @@ function countValues(view: View, attribute: string, allocs: readonly Alloc[]): R
   const counts = new Map<string, number>();
   for (const alloc of allocs) {
     const node = view.node(alloc.nodeId);
-    const value = node ? resolveTarget(attribute, node) : undefined;
+    const value = node ? resolveOnNode(attribute, node) : undefined;
     if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
   }
   return counts;
@@ -280,7 +280,7 @@ function distinctViolation(input: PlaceInput, node: Node, placed: readonly Alloc
       if (constraint.value !== "false" && others.some((alloc) => alloc.nodeId === node.id)) return "distinct_hosts";
       continue;
     }
-    const value = resolveTarget(constraint.attribute, node);
+    const value = resolveOnNode(constraint.attribute, node);
     const allowed = Number(constraint.value || "1");
     if (value === undefined) return `distinct_property: missing ${constraint.attribute}`;
     if ((countValues(input.view, constraint.attribute, others).get(value) ?? 0) >= allowed) return `distinct_property: ${constraint.attribute}=${value} used by ${allowed} allocs`;

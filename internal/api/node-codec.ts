@@ -1,0 +1,101 @@
+// Nodes as Nomad's wire has them. What is ours alone (sources, conditions) stands beside it.
+
+import type { Node } from "../domain/node.ts";
+import type { JsonObject } from "./wire.ts";
+import { nullIfEmptyMap, timeText } from "./wire.ts";
+
+export function encodeNode(node: Node): JsonObject {
+  const cpuMHz = node.resources.cpuMHz;
+  const networks = [{ Mode: "host", Device: "", CIDR: "", IP: node.attributes["unique.network.ip-address"] ?? "", Hostname: "", MBits: 0, DNS: null, ReservedPorts: null, DynamicPorts: null }];
+  return {
+    ID: node.id,
+    SecretID: "",
+    Datacenter: node.datacenter,
+    Name: node.name,
+    HTTPAddr: node.httpAddress,
+    TLSEnabled: false,
+    Attributes: node.attributes,
+    Resources: { CPU: cpuMHz, Cores: node.resources.cores, MemoryMB: node.resources.memoryMiB, MemoryMaxMB: 0, DiskMB: node.resources.diskMiB, IOPS: 0, Networks: networks, Devices: null, NUMA: null, SecretsMB: 0 },
+    NodeResources: {
+      Cpu: { CpuShares: cpuMHz, TotalCpuCores: node.resources.cores, ReservableCpuCores: [] },
+      Memory: { MemoryMB: node.resources.memoryMiB },
+      Disk: { DiskMB: node.resources.diskMiB },
+      Networks: networks,
+      NodeNetworks: null,
+      Devices: null,
+      MinDynamicPort: node.resources.portMin,
+      MaxDynamicPort: node.resources.portMax,
+    },
+    Reserved: { CPU: node.reserved.cpuMHz, MemoryMB: node.reserved.memoryMiB, DiskMB: node.reserved.diskMiB },
+    ReservedResources: {
+      Cpu: { CpuShares: node.reserved.cpuMHz, ReservedCpuCores: null },
+      Memory: { MemoryMB: node.reserved.memoryMiB },
+      Disk: { DiskMB: node.reserved.diskMiB },
+      Networks: { ReservedHostPorts: node.reserved.ports.join(",") },
+    },
+    Links: {},
+    Meta: nullIfEmptyMap(node.meta),
+    NodeClass: node.nodeClass,
+    NodePool: node.nodePool,
+    CgroupParent: node.attributes["os.cgroups.parent"] ?? "",
+    ComputedClass: node.computedClass,
+    DrainStrategy: null,
+    Drain: false,
+    SchedulingEligibility: node.eligibility,
+    Status: node.status,
+    StatusDescription: node.statusDescription,
+    StatusUpdatedAt: Math.floor(node.statusUpdatedAtMs / 1000),
+    Events: node.events.map((event) => ({ Message: event.message, Subsystem: event.subsystem, Details: nullIfEmptyMap(event.details), Timestamp: timeText(event.atMs), CreateIndex: 0 })),
+    Drivers: encodeDrivers(node),
+    HostVolumes: null,
+    GCVolumesOnNode: null,
+    HostNetworks: null,
+    CSIControllerPlugins: null,
+    CSINodePlugins: null,
+    LastDrain: null,
+    LastMissedHeartbeatIndex: 0,
+    LastAllocUpdateIndex: 0,
+    Version: node.version,
+    Sources: node.sources,
+    Conditions: node.conditions.map((condition) => ({ Name: condition.name, Message: condition.message, Fix: condition.fix })),
+    CreateIndex: node.createIndex,
+    ModifyIndex: node.modifyIndex,
+  };
+}
+
+export function encodeNodeStub(node: Node, options: { readonly withResources: boolean; readonly withOs: boolean }): JsonObject {
+  const full = encodeNode(node);
+  return {
+    Address: node.attributes["unique.network.ip-address"] ?? "",
+    ID: node.id,
+    Attributes: options.withOs ? { "os.name": node.attributes["os.name"] ?? "" } : null,
+    Datacenter: node.datacenter,
+    Name: node.name,
+    NodeClass: node.nodeClass,
+    NodePool: node.nodePool,
+    Version: node.version,
+    Drain: false,
+    SchedulingEligibility: node.eligibility,
+    Status: node.status,
+    StatusDescription: node.statusDescription,
+    Drivers: full["Drivers"],
+    HostVolumes: null,
+    GCVolumesOnNode: null,
+    NodeResources: options.withResources ? full["NodeResources"] : null,
+    ReservedResources: options.withResources ? full["ReservedResources"] : null,
+    LastDrain: null,
+    CreateIndex: node.createIndex,
+    ModifyIndex: node.modifyIndex,
+  };
+}
+
+// --- internal ---
+
+function encodeDrivers(node: Node): JsonObject {
+  return Object.fromEntries(
+    Object.entries(node.drivers).map(([name, driver]) => [
+      name,
+      { Attributes: nullIfEmptyMap(driver.attributes), Detected: driver.detected, Healthy: driver.healthy, HealthDescription: driver.description, UpdateTime: timeText(driver.updatedAtMs) },
+    ]),
+  );
+}

@@ -1,0 +1,49 @@
+// Desired against actual on one node: orders come in, steps come out. Pure and repeatable.
+
+import type { DesiredStatus } from "../domain/alloc.ts";
+
+export interface WantedAlloc {
+  readonly id: string;
+  readonly desiredStatus: DesiredStatus;
+  readonly previousAlloc: string;
+  readonly modifyIndex: number;
+}
+
+export interface HeldAlloc {
+  readonly id: string;
+  /** Every task ended and cleaned up. */
+  readonly isDone: boolean;
+  readonly isStopping: boolean;
+  readonly modifyIndex: number;
+}
+
+export type Step =
+  | { readonly kind: "start"; readonly id: string }
+  | { readonly kind: "stop"; readonly id: string }
+  | { readonly kind: "update"; readonly id: string }
+  /** The server forgot it: stop it if it runs, then remove its files. */
+  | { readonly kind: "forget"; readonly id: string };
+
+export interface DesiredInput {
+  readonly wanted: readonly WantedAlloc[];
+  /** Only a full set says that what it leaves out may be forgotten. */
+  readonly isFull: boolean;
+  readonly known: readonly string[];
+  readonly held: ReadonlyMap<string, HeldAlloc>;
+}
+
+export function decideSteps(input: DesiredInput): Step[] {
+  const steps: Step[] = [];
+  for (const alloc of input.wanted) {
+    const held = input.held.get(alloc.id);
+    if (alloc.desiredStatus !== "run") {
+      if (held && !held.isDone && !held.isStopping) steps.push({ kind: "stop", id: alloc.id });
+    } else if (!held) steps.push({ kind: "start", id: alloc.id });
+    else if (alloc.modifyIndex > held.modifyIndex && !held.isDone) steps.push({ kind: "update", id: alloc.id });
+  }
+  if (input.isFull) {
+    const named = new Set([...input.wanted.map((alloc) => alloc.id), ...input.known]);
+    for (const id of input.held.keys()) if (!named.has(id)) steps.push({ kind: "forget", id });
+  }
+  return steps;
+}

@@ -1,0 +1,28 @@
+// Whether an alloc counts as healthy: its tasks ran without a restart for min_healthy_time. Pure.
+
+import type { TaskState } from "../domain/alloc.ts";
+import type { TaskGroup } from "../domain/job.ts";
+
+export interface HealthInput {
+  readonly group: TaskGroup;
+  readonly states: Readonly<Record<string, TaskState>>;
+  readonly createdAtMs: number;
+  readonly nowMs: number;
+}
+
+export type HealthDecision = { readonly kind: "healthy" } | { readonly kind: "unhealthy" } | { readonly kind: "wait"; readonly untilMs: number } | { readonly kind: "none" };
+
+/** Decided once per alloc. Groups without an update block (batch) have no health. */
+export function decideHealth(input: HealthInput): HealthDecision {
+  const { update } = input.group;
+  if (update === null || update.healthCheck === "manual") return { kind: "none" };
+  const watched = input.group.tasks.filter((task) => !task.lifecycle || task.lifecycle.sidecar);
+  const states = watched.map((task) => input.states[task.name]);
+  if (Object.values(input.states).some((state) => state.failed)) return { kind: "unhealthy" };
+  const deadlineMs = input.createdAtMs + update.healthyDeadlineMs;
+  if (input.nowMs >= deadlineMs) return { kind: "unhealthy" };
+  if (states.some((state) => state?.state !== "running")) return { kind: "wait", untilMs: deadlineMs };
+  const since = Math.max(...states.map((state) => Math.max(state?.startedAtMs ?? 0, state?.lastRestartAtMs ?? 0)));
+  const healthyAtMs = since + update.minHealthyTimeMs;
+  return input.nowMs >= healthyAtMs ? { kind: "healthy" } : { kind: "wait", untilMs: Math.min(healthyAtMs, deadlineMs) };
+}

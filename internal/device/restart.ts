@@ -1,0 +1,54 @@
+// Whether a task that ended starts again on this node, and when. Pure: the jitter comes as a number.
+
+import { formatDuration } from "../domain/duration.ts";
+import type { JobType, Restart } from "../domain/job.ts";
+
+export interface Exit {
+  /** 0..255; null when unknown (a power cut took the record). */
+  readonly code: number | null;
+  /** Signal that ended it, 0 = none. */
+  readonly signal: number;
+  readonly isOom: boolean;
+}
+
+export interface RestartInput {
+  readonly policy: Restart;
+  readonly jobType: JobType;
+  readonly exit: Exit;
+  /** Instants of earlier exits that count, oldest first. */
+  readonly exitsAtMs: readonly number[];
+  readonly nowMs: number;
+  /** 0 <= x < 1: up to a quarter is added to the delay. */
+  readonly jitter: number;
+  /** Sidecars and service tasks start again even after success. */
+  readonly isLongRunning: boolean;
+  /** The task could not be set up; trying again would not help. */
+  readonly isFatal: boolean;
+}
+
+export type RestartDecision =
+  | { readonly kind: "done" }
+  | { readonly kind: "restart"; readonly delayMs: number; readonly exitsAtMs: readonly number[]; readonly reason: string }
+  | { readonly kind: "fail"; readonly reason: string };
+
+export function isSuccess(exit: Exit): boolean {
+  return exit.code === 0 && exit.signal === 0 && !exit.isOom;
+}
+
+export function decideRestart(input: RestartInput): RestartDecision {
+  const { policy, nowMs } = input;
+  if (isSuccess(input.exit) && !input.isLongRunning) return { kind: "done" };
+  if (input.isFatal) return { kind: "fail", reason: "Error was unrecoverable" };
+  const window = input.exitsAtMs.filter((atMs) => atMs > nowMs - policy.intervalMs);
+  const exitsAtMs = [...window, nowMs];
+  const jittered = Math.round(policy.delayMs * (1 + input.jitter / 4));
+  if (window.length < policy.attempts) return { kind: "restart", delayMs: jittered, exitsAtMs, reason: "Restart within policy" };
+  const interval = formatDuration(policy.intervalMs);
+  if (policy.mode === "fail") {
+    const reason = policy.attempts === 0 ? "Policy allows no restarts" : `Exceeded allowed attempts ${policy.attempts} in interval ${interval} and mode is "fail"`;
+    return { kind: "fail", reason };
+  }
+  // Mode delay: wait for the interval to end, then the count starts over.
+  const first = window[0] ?? nowMs;
+  return { kind: "restart", delayMs: Math.max(first + policy.intervalMs - nowMs, 0) + jittered, exitsAtMs: [], reason: `Exceeded allowed attempts ${policy.attempts} in interval ${interval} and mode is "delay"` };
+}

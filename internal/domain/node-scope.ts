@@ -1,0 +1,19 @@
+// A node as the scope in which `${...}` targets are resolved.
+
+import type { InterpolationScope } from "./interpolate.ts";
+import { resolveTarget } from "./interpolate.ts";
+import type { NodeSpec } from "./node.ts";
+
+/** The scope of the node's own fields, attributes and meta; a task adds its environment. */
+export function nodeScope(node: NodeSpec): Omit<InterpolationScope, "env"> {
+  return {
+    node: { id: node.id, name: node.name, datacenter: node.datacenter, region: node.region, class: node.nodeClass, pool: node.nodePool },
+    attributes: node.attributes,
+    meta: node.meta,
+  };
+}
+
+/** A constraint's target on this node; undefined where the node has no such value. */
+export function resolveOnNode(target: string, node: NodeSpec): string | undefined {
+  return target.startsWith("${") ? resolveTarget(target, nodeScope(node)) : target;
+}

@@ -1,0 +1,24 @@
+// The drivers edgectl knows, and the check of each one's own config.
+
+import type { JobSpec, JsonMap } from "../../domain/job.ts";
+import { rawExecConfigProblems } from "./raw-exec-config.ts";
+
+export interface ConfigProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+const CHECKS: Readonly<Record<string, (config: JsonMap) => readonly ConfigProblem[]>> = {
+  raw_exec: rawExecConfigProblems,
+};
+
+/** Problems of every task's driver config, with their path in the job. A driver that is not known here is left to its nodes. */
+export function driverConfigProblems(spec: JobSpec): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  spec.groups.forEach((group, g) => {
+    group.tasks.forEach((task, t) => {
+      for (const problem of CHECKS[task.driver]?.(task.config) ?? []) problems.push({ path: ["groups", g, "tasks", t, "config", ...problem.path], message: problem.message });
+    });
+  });
+  return problems;
+}

@@ -1,0 +1,144 @@
+// /v1/agent/*, /v1/status/*, /v1/regions, /v1/namespaces, /v1/metrics, /v1/operator basics: the agent about itself.
+
+import { EdgeError } from "../../domain/errors.ts";
+import type { Exchange } from "./reply.ts";
+import { indexHeaders, json } from "./reply.ts";
+
+/** What the process around the server says of itself. */
+export interface AgentFacts {
+  readonly version: string;
+  readonly commit: string;
+  readonly datacenter: string;
+  readonly isClient: boolean;
+  /** The node of this very process, "" without a client. */
+  nodeId(): string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+export function agentRoute(exchange: Exchange, facts: AgentFacts): Response {
+  switch (exchange.path) {
+    case "agent/self":
+      return json(exchange, { config: selfConfig(exchange, facts), member: member(exchange, facts), stats: stats(exchange, facts) });
+    case "agent/health":
+      return health(exchange, facts);
+    case "agent/members":
+      return json(exchange, { ServerName: exchange.server.options.name, ServerRegion: exchange.server.options.region, ServerDC: facts.datacenter, Members: [member(exchange, facts)] });
+    case "agent/servers":
+      return json(exchange, [exchange.server.options.address]);
+    case "status/leader":
+      return json(exchange, exchange.server.leaderAddress);
+    case "status/peers":
+      return json(exchange, [exchange.server.options.address]);
+    case "regions":
+      return json(exchange, [exchange.server.options.region]);
+    case "namespaces":
+      return json(exchange, [DEFAULT_NAMESPACE], indexHeaders(1));
+    case "namespace/default":
+      return json(exchange, DEFAULT_NAMESPACE, indexHeaders(1));
+    default:
+      if (exchange.path.startsWith("namespace/")) throw new EdgeError("not-found", "Namespace not found");
+      throw new EdgeError("not-found", "");
+  }
+}
+
+/** Counters of this process as a summary, or as Prometheus text with ?format=prometheus. */
+export function metricsRoute(exchange: Exchange, facts: AgentFacts): Response {
+  const gauges = gaugesOf(exchange);
+  if (exchange.query.all.get("format") === "prometheus") {
+    const lines = gauges.map(([name, value, help]) => `# HELP ${promName(name)} ${help}\n# TYPE ${promName(name)} gauge\n${promName(name)} ${value}\n`);
+    return new Response(lines.join(""), { status: 200, headers: { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" } });
+  }
+  const labels = { host: exchange.server.options.name, datacenter: facts.datacenter };
+  const now = new Date(exchange.server.options.runtime.clock.nowMs()).toISOString().replace("T", " ").replace(/\.\d+Z$/, " +0000 UTC");
+  return json(exchange, { Timestamp: now, Gauges: gauges.map(([Name, Value]) => ({ Name, Value, Labels: labels })), Points: [], Counters: [], Samples: [] });
+}
+
+// --- internal ---
+
+const DEFAULT_NAMESPACE = { Name: "default", Description: "Default shared namespace", Meta: null, Quota: "", Capabilities: null, NodePoolConfiguration: null, Hash: "", CreateIndex: 1, ModifyIndex: 1 };
+
+function selfConfig(exchange: Exchange, facts: AgentFacts): unknown {
+  return {
+    Region: exchange.server.options.region,
+    Datacenter: facts.datacenter,
+    NodeName: exchange.server.options.name,
+    Version: { Version: facts.version, Revision: facts.commit, VersionPrerelease: "", VersionMetadata: "" },
+    Server: { Enabled: true },
+    Client: { Enabled: facts.isClient },
+    ACL: { Enabled: false },
+    UI: { Enabled: false, ShowCLIHints: false },
+    ...facts.config,
+  };
+}
+
+function member(exchange: Exchange, facts: AgentFacts): unknown {
+  const { name, region, address } = exchange.server.options;
+  const [host = "", port = ""] = splitAddress(address);
+  return {
+    Name: `${name}.${region}`,
+    Addr: host,
+    Port: Number(port),
+    Tags: { role: "nomad", region, dc: facts.datacenter, build: facts.version, id: name, port, raft_vsn: "3", vsn: "1" },
+    Status: "alive",
+    ProtocolMin: 1,
+    ProtocolMax: 5,
+    ProtocolCur: 2,
+    DelegateMin: 2,
+    DelegateMax: 5,
+    DelegateCur: 4,
+  };
+}
+
+function splitAddress(address: string): readonly string[] {
+  const at = address.lastIndexOf(":");
+  return [address.slice(0, at), address.slice(at + 1)];
+}
+
+function stats(exchange: Exchange, facts: AgentFacts): unknown {
+  const { server } = exchange;
+  const clientStats = facts.isClient ? { client: { node_id: facts.nodeId(), known_servers: server.options.address, heartbeat_ttl: "10s" } } : {};
+  return {
+    nomad: { server: "true", leader: String(server.isLeading), leader_addr: server.leaderAddress, bootstrap: "true", known_regions: "1" },
+    runtime: { version: `${server.options.runtime.name} ${server.options.runtime.version}`, arch: server.options.runtime.architecture, rss_bytes: String(server.options.runtime.host.residentBytes()) },
+    ...clientStats,
+  };
+}
+
+function health(exchange: Exchange, facts: AgentFacts): Response {
+  const types = exchange.query.all.getAll("type");
+  const wants = (type: string) => types.length === 0 || types.includes(type);
+  const body: Record<string, { ok: boolean; message: string }> = {};
+  if (wants("server")) body["server"] = exchange.server.isLeading ? { ok: true, message: "ok" } : { ok: false, message: "No cluster leader" };
+  if (wants("client") && facts.isClient) {
+    const isJoined = exchange.server.isLeading && exchange.server.leader.sessions.session(facts.nodeId()) !== undefined;
+    body["client"] = isJoined ? { ok: true, message: "ok" } : { ok: false, message: "the node has not joined a server" };
+  }
+  const isHealthy = Object.values(body).every((part) => part.ok);
+  return new Response(JSON.stringify(body), { status: isHealthy ? 200 : 500, headers: { "Content-Type": "application/json" } });
+}
+
+function gaugesOf(exchange: Exchange): readonly (readonly [string, number, string])[] {
+  const { server } = exchange;
+  const runtime: (readonly [string, number, string])[] = [["nomad.runtime.alloc_bytes", server.options.runtime.host.residentBytes(), "Resident memory of the agent in bytes."]];
+  if (!server.isLeading) return runtime;
+  const { leader } = server;
+  const counts = leader.broker.counts;
+  const byStatus: Record<string, number> = { running: 0, pending: 0, dead: 0 };
+  for (const head of leader.view.jobHeads()) byStatus[head.status] = (byStatus[head.status] ?? 0) + 1;
+  return [
+    ...runtime,
+    ["nomad.nomad.job_status.running", byStatus["running"] ?? 0, "Jobs that run."],
+    ["nomad.nomad.job_status.pending", byStatus["pending"] ?? 0, "Jobs that wait to be placed."],
+    ["nomad.nomad.job_status.dead", byStatus["dead"] ?? 0, "Jobs that ended."],
+    ["nomad.nomad.broker.total_ready", counts.ready, "Evaluations ready to run."],
+    ["nomad.nomad.broker.total_waiting", counts.delayed, "Evaluations that wait for an instant."],
+    ["nomad.nomad.blocked_evals.total_blocked", counts.blocked, "Evaluations that wait for room."],
+    ["nomad.nomad.heartbeat.active", leader.sessions.connectedCount, "Nodes with a living connection."],
+    ["nomad.nomad.leader.index", leader.ledger.durableIndex, "Last durable index."],
+    ["edgectl.placements", leader.placedSinceStart, "Allocations placed since this server leads."],
+  ];
+}
+
+function promName(name: string): string {
+  return name.replace(/[^A-Za-z0-9]/g, "_");
+}

@@ -1,0 +1,134 @@
+// /v1/allocations, /v1/allocation/:id, and evaluations and deployments beside them.
+
+import { encodeAlloc, encodeAllocStub } from "../../api/alloc-codec.ts";
+import { encodeEval, encodeEvalStub } from "../../api/eval-codec.ts";
+import { stopAlloc } from "../../cluster/nodes.ts";
+import type { Alloc } from "../../domain/alloc.ts";
+import { EdgeError } from "../../domain/errors.ts";
+import type { Evaluation } from "../../domain/evaluation.ts";
+import type { View } from "../../domain/view.ts";
+import { checkIdPrefix, requireUuid } from "./ids.ts";
+import { jobOfAlloc } from "./nodes.ts";
+import { isSet } from "./query.ts";
+import type { Exchange } from "./reply.ts";
+import { json, list, read, written } from "./reply.ts";
+
+export function listAllocs(exchange: Exchange): Promise<Response> {
+  const { query } = exchange;
+  checkIdPrefix(query.prefix);
+  const options = { withResources: isSet(query, "resources"), withTaskStates: query.all.get("task_states") !== "false" };
+  return read(exchange, ["allocs"], (view) =>
+    list<Alloc>(query, {
+      items: [...view.allocs()].filter((alloc) => alloc.id.startsWith(query.prefix) && inNamespace(query.namespace, alloc.namespace)),
+      index: view.tableIndex("allocs"),
+      encode: (alloc) => encodeAllocStub(alloc, view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion), options),
+      tokenOf: (alloc) => `${alloc.createIndex}.${alloc.id}`,
+      compare: byCreation,
+    }),
+  );
+}
+
+export function allocRoute(exchange: Exchange): Promise<Response> {
+  const [, id = "", action = ""] = exchange.path.split("/");
+  const method = exchange.request.method === "POST" ? "PUT" : exchange.request.method;
+  if (action === "" && method === "GET") return getAlloc(exchange, id);
+  if (action === "stop" && method === "PUT") return stop(exchange, id);
+  if ((action === "services" || action === "checks") && method === "GET") return Promise.resolve(json(exchange, action === "checks" ? {} : []));
+  if (action !== "" && !["stop", "services", "checks"].includes(action)) throw new EdgeError("not-found", "");
+  throw new EdgeError("method-not-allowed", "Invalid method");
+}
+
+export function listEvals(exchange: Exchange): Promise<Response> {
+  const { query } = exchange;
+  checkIdPrefix(query.prefix);
+  return read(exchange, ["evals"], (view) =>
+    list<Evaluation>(query, { items: evalsMatching(view, exchange), index: view.tableIndex("evals"), encode: encodeEval, tokenOf: (item) => `${item.createIndex}.${item.id}`, compare: byCreation }),
+  );
+}
+
+export function countEvals(exchange: Exchange): Promise<Response> {
+  return read(exchange, ["evals"], (view) => {
+    const found = list<Evaluation>({ ...exchange.query, perPage: 0, nextToken: "" }, { items: evalsMatching(view, exchange), index: 0, encode: encodeEval, tokenOf: (item) => item.id, compare: byCreation });
+    return { index: view.tableIndex("evals"), body: { Count: (found.body as readonly unknown[]).length, Index: view.tableIndex("evals") } };
+  });
+}
+
+export function evalRoute(exchange: Exchange): Promise<Response> {
+  const [, id = "", action = ""] = exchange.path.split("/");
+  if (exchange.request.method !== "GET") throw new EdgeError("method-not-allowed", "Invalid method");
+  if (action === "allocations")
+    return read(exchange, [`allocs/eval:${id}`], (view) => {
+      const allocs = [...view.allocsOfEval(id)].sort(byCreation);
+      const options = { withResources: false, withTaskStates: true };
+      return {
+        index: allocs.length === 0 ? view.tableIndex("allocs") : Math.max(...allocs.map((alloc) => alloc.modifyIndex)),
+        body: allocs.map((alloc) => encodeAllocStub(alloc, view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion), options)),
+      };
+    });
+  requireUuid(id, "eval");
+  return read(exchange, [`evals:${id}`], (view) => {
+    const evaluation = view.evaluation(id);
+    if (!evaluation) return { index: view.tableIndex("evals"), body: null, missing: "eval not found" };
+    const related = isSet(exchange.query, "related") ? relatedTo(view, evaluation).map(encodeEvalStub) : null;
+    return { index: evaluation.modifyIndex, body: { ...encodeEval(evaluation), RelatedEvals: related } };
+  });
+}
+
+/** Deployments are not kept yet: lists are empty, single reads miss. */
+export function deploymentRoute(exchange: Exchange): Promise<Response> {
+  const [, first = ""] = exchange.path.split("/");
+  if (exchange.path === "deployments") return read(exchange, [], () => ({ index: 0, body: [] }));
+  if (exchange.request.method === "GET" && first === "allocations") return read(exchange, [], () => ({ index: 0, body: [] }));
+  requireUuid(exchange.path.split("/").at(-1) ?? "", "deployment");
+  throw new EdgeError("not-found", "deployment not found");
+}
+
+// --- internal ---
+
+function getAlloc(exchange: Exchange, id: string): Promise<Response> {
+  requireUuid(id, "alloc");
+  return read(exchange, [`allocs:${id}`], (view) => {
+    const alloc = view.alloc(id);
+    return alloc ? { index: alloc.modifyIndex, body: encodeAlloc(alloc, jobOfAlloc(view, alloc)) } : { index: view.tableIndex("allocs"), body: null, missing: "alloc not found" };
+  });
+}
+
+async function stop(exchange: Exchange, id: string): Promise<Response> {
+  requireUuid(id, "alloc");
+  const isReschedule = isSet(exchange.query, "reschedule");
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => stopAlloc(view, { allocId: id, isReschedule }, context));
+  return written(exchange, index, { EvalID: result.evalId, Index: index });
+}
+
+function evalsMatching(view: View, exchange: Exchange): Evaluation[] {
+  const { query } = exchange;
+  const [status, job] = [query.all.get("status"), query.all.get("job")];
+  return [...view.evals()].filter(
+    (evaluation) => evaluation.id.startsWith(query.prefix) && inNamespace(query.namespace, evaluation.namespace) && (!status || evaluation.status === status) && (!job || evaluation.jobId === job),
+  );
+}
+
+function relatedTo(view: View, evaluation: Evaluation): Evaluation[] {
+  const seen = new Set([evaluation.id]);
+  const related: Evaluation[] = [];
+  const queue = [evaluation];
+  for (let at = 0; at < queue.length && at < 100; at++) {
+    const current = queue[at];
+    for (const id of [current?.nextEval, current?.previousEval, current?.blockedEval]) {
+      const other = id ? view.evaluation(id) : undefined;
+      if (!other || seen.has(other.id)) continue;
+      seen.add(other.id);
+      related.push(other);
+      queue.push(other);
+    }
+  }
+  return related;
+}
+
+function inNamespace(wanted: string, namespace: string): boolean {
+  return wanted === "*" || wanted === namespace;
+}
+
+function byCreation(a: { readonly createIndex: number; readonly id: string }, b: { readonly createIndex: number; readonly id: string }): number {
+  return a.createIndex - b.createIndex || (a.id < b.id ? -1 : 1);
+}

@@ -1,0 +1,92 @@
+// The HTTP app: routes, the envelope around each, errors. One per server; hono does the matching.
+
+import { Hono } from "hono";
+import type { NodeMessage, ServerMessage } from "../../api/node-protocol.ts";
+import { EdgeError, messageOf } from "../../domain/errors.ts";
+import type { RequestContext } from "../../runtime/runtime.ts";
+import type { Server } from "../server.ts";
+import { serverTransport } from "../socket-transport.ts";
+import type { AgentFacts } from "./agent.ts";
+import { agentRoute, metricsRoute } from "./agent.ts";
+import { allocRoute, countEvals, deploymentRoute, evalRoute, listAllocs, listEvals } from "./allocs.ts";
+import { clientRoute } from "./client-routes.ts";
+import { jobRoute } from "./job.ts";
+import { listJobs, parseJobRoute, putJob, validateJobRoute } from "./jobs.ts";
+import { listNodes, nodeRoute } from "./nodes.ts";
+import { parseQuery } from "./query.ts";
+import type { EdgeContext, Exchange, HonoEnvironment } from "./reply.ts";
+import { errorResponse } from "./reply.ts";
+
+type Handler = (exchange: Exchange) => Response | Promise<Response>;
+type Methods = { readonly [method in "GET" | "PUT"]?: Handler };
+
+export type HttpHandler = (request: Request, context: RequestContext) => Response | Promise<Response>;
+
+export function createApp(server: Server, facts: AgentFacts): HttpHandler {
+  const app = new Hono<HonoEnvironment>({ strict: true });
+  const route = (path: string, methods: Methods) => app.all(path, (context) => answer(server, context, methods));
+  const every = (handler: Handler): Methods => ({ GET: handler, PUT: handler });
+
+  route("/v1/jobs", { GET: listJobs, PUT: (exchange) => putJob(exchange, null) });
+  route("/v1/jobs/parse", { PUT: parseJobRoute });
+  route("/v1/validate/job", { PUT: validateJobRoute });
+  app.all("/v1/job/*", (context) => answer(server, context, null, jobRoute));
+  route("/v1/nodes", { GET: listNodes });
+  app.get("/v1/node/connect", (context) => connectNode(server, context));
+  app.all("/v1/node/*", (context) => answer(server, context, null, nodeRoute));
+  route("/v1/allocations", { GET: listAllocs });
+  app.all("/v1/allocation/*", (context) => answer(server, context, null, allocRoute));
+  route("/v1/evaluations", { GET: listEvals });
+  route("/v1/evaluations/count", { GET: countEvals });
+  app.all("/v1/evaluation/*", (context) => answer(server, context, null, evalRoute));
+  route("/v1/deployments", { GET: deploymentRoute });
+  route("/v1/deployment/*", every(deploymentRoute));
+  app.all("/v1/client/*", (context) => answer(server, context, null, clientRoute));
+  route("/v1/metrics", { GET: (exchange) => metricsRoute(exchange, facts) });
+  for (const path of ["/v1/agent/self", "/v1/agent/health", "/v1/agent/members", "/v1/agent/servers", "/v1/status/leader", "/v1/status/peers", "/v1/regions", "/v1/namespaces", "/v1/namespace/*"])
+    route(path, { GET: (exchange) => agentRoute(exchange, facts) });
+  app.notFound(() => new Response("", { status: 404, headers: { "Content-Length": "0" } }));
+  app.onError((error) => failed(server, error));
+
+  return (request, context) => cleanPath(request) ?? app.fetch(request, { context });
+}
+
+// --- internal ---
+
+function answer(server: Server, context: EdgeContext, methods: Methods | null, handler?: Handler): Response | Promise<Response> {
+  const request = context.req.raw;
+  const url = new URL(request.url);
+  const method = request.method === "POST" ? "PUT" : request.method === "HEAD" ? "GET" : request.method;
+  const chosen = methods === null ? handler : method === "GET" || method === "PUT" ? methods[method] : undefined;
+  if (!chosen) throw new EdgeError("method-not-allowed", "Invalid method");
+  const query = parseQuery(url.searchParams, server.options.region);
+  if (query.region !== server.options.region) throw new EdgeError("internal", "No path to region");
+  return chosen({ server, query, request, context: context.env.context, path: decodePath(url.pathname.slice("/v1/".length)) });
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch (error) {
+    throw new EdgeError("invalid", `the path is not percent-encoded correctly: ${path}`, { cause: error });
+  }
+}
+
+/** Double slashes and dots are cleaned by a redirect that keeps the query: clients rely on it. */
+function cleanPath(request: Request): Response | null {
+  const url = new URL(request.url);
+  if (url.pathname === "/") return new Response("", { status: 307, headers: { Location: `/ui/${url.search}` } });
+  if (!url.pathname.includes("//")) return null;
+  return new Response("", { status: 307, headers: { Location: url.pathname.replace(/\/{2,}/g, "/") + url.search } });
+}
+
+function failed(server: Server, error: unknown): Response {
+  if (!(error instanceof EdgeError)) server.options.log.error("a request failed", { error: messageOf(error), stack: error instanceof Error ? error.stack : undefined });
+  const isMiss = error instanceof EdgeError && error.code === "not-found" && error.message === "";
+  if (isMiss) return new Response("", { status: 404, headers: { "Content-Length": "0" } });
+  return errorResponse(error, server.isLeading ? server.leader.ledger.durableIndex : null);
+}
+
+function connectNode(server: Server, context: EdgeContext): Response {
+  return context.env.context.upgrade(serverTransport<ServerMessage, NodeMessage>((transport) => server.acceptNode(transport)));
+}

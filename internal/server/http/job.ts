@@ -1,0 +1,267 @@
+// /v1/job/:id and everything below it. Ids hold slashes, so the decoded path is matched by its end.
+
+import { encodeAllocStub } from "../../api/alloc-codec.ts";
+import { encodeEval } from "../../api/eval-codec.ts";
+import { encodeJob } from "../../api/job-codec.ts";
+import { encodeSummary } from "../../api/summary-codec.ts";
+import { nanos } from "../../api/wire.ts";
+import { dispatchJob } from "../../cluster/dispatch.ts";
+import { deregisterJob, evaluateJob, revertJob, scaleJob, setJobStability } from "../../cluster/jobs.ts";
+import { forcePeriodic } from "../../cluster/periodic.ts";
+import type { Alloc } from "../../domain/alloc.ts";
+import { isTerminal } from "../../domain/alloc.ts";
+import { EdgeError } from "../../domain/errors.ts";
+import type { Job } from "../../domain/job.ts";
+import type { JobVersion } from "../../domain/tables.ts";
+import type { View } from "../../domain/view.ts";
+import { isTrue, jsonBody, mapField, numberField, textField } from "./body.ts";
+import { putJob } from "./jobs.ts";
+import { planJob } from "./plan.ts";
+import { isSet } from "./query.ts";
+import type { Exchange, Read } from "./reply.ts";
+import { read, written } from "./reply.ts";
+
+interface JobExchange extends Exchange {
+  readonly id: string;
+  readonly watch: readonly string[];
+}
+
+type Handler = (exchange: JobExchange) => Promise<Response>;
+type Methods = { readonly [method in "GET" | "PUT" | "DELETE"]?: Handler };
+
+/** By the path's end, longest first; POST counts as PUT. */
+const ROUTES: readonly (readonly [string, Methods])[] = [
+  ["/dispatch/payload", { PUT: dispatchPayload }],
+  ["/periodic/force", { PUT: force }],
+  ["/allocations", { GET: allocations }],
+  ["/evaluations", { GET: evaluations }],
+  ["/deployments", { GET: (exchange) => readOf(exchange, (view) => ({ index: view.tableIndex("evals"), body: [] })) }],
+  ["/deployment", { GET: (exchange) => readOf(exchange, (view) => ({ index: view.tableIndex("evals"), body: null })) }],
+  ["/submission", { GET: submission }],
+  ["/services", { GET: (exchange) => readOf(exchange, () => ({ index: 1, body: [] })) }],
+  ["/summary", { GET: summary }],
+  ["/versions", { GET: versions }],
+  ["/evaluate", { PUT: evaluate }],
+  ["/dispatch", { PUT: dispatch }],
+  ["/actions", { GET: actions }],
+  ["/revert", { PUT: revert }],
+  ["/stable", { PUT: stable }],
+  ["/scale", { GET: scaleStatus, PUT: scale }],
+  ["/plan", { PUT: (exchange) => planJob(exchange, exchange.id) }],
+  ["", { GET: getJob, PUT: (exchange) => putJob(exchange, exchange.id), DELETE: deleteJob }],
+];
+
+export function jobRoute(exchange: Exchange): Promise<Response> {
+  const path = exchange.path.slice("job/".length);
+  const [suffix, methods] = ROUTES.find(([end]) => path.endsWith(end) && path.length > end.length) ?? ["", {} as Methods];
+  const id = path.slice(0, path.length - suffix.length);
+  if (id === "") throw new EdgeError("invalid", "Missing job ID");
+  const method = exchange.request.method === "POST" ? "PUT" : exchange.request.method;
+  const handler = method === "GET" || method === "PUT" || method === "DELETE" ? methods[method] : undefined;
+  if (!handler) throw new EdgeError("method-not-allowed", "Invalid method");
+  return handler({ ...exchange, id, watch: [`jobs:${exchange.query.namespace}/${id}`] });
+}
+
+/** What the job was found as, with the index a client blocks on. */
+export function jobRead(view: View, namespace: string, id: string, encode: (job: Job) => { readonly body: unknown; readonly index?: number }): Read {
+  const job = view.job(namespace, id);
+  if (!job) return { index: view.tableIndex("jobs"), body: null, missing: "job not found" };
+  const { body, index } = encode(job);
+  return { index: index ?? job.modifyIndex, body };
+}
+
+// --- internal ---
+
+function readOf(exchange: JobExchange, look: (view: View) => Read): Promise<Response> {
+  return read(exchange, exchange.watch, look);
+}
+
+function getJob(exchange: JobExchange): Promise<Response> {
+  return readOf(exchange, (view) => jobRead(view, exchange.query.namespace, exchange.id, (job) => ({ body: encodeJob(job) })));
+}
+
+async function deleteJob(exchange: JobExchange): Promise<Response> {
+  const evalPriority = Number(exchange.query.all.get("eval_priority") ?? 0) || 0;
+  const input = { namespace: exchange.query.namespace, id: exchange.id, purge: isSet(exchange.query, "purge"), evalPriority };
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => deregisterJob(view, input, context));
+  const isKnown = result.jobModifyIndex > 0;
+  return written(exchange, isKnown ? index : 0, jobWrite(result, isKnown ? index : 0));
+}
+
+function allocations(exchange: JobExchange): Promise<Response> {
+  const { namespace } = exchange.query;
+  return read(exchange, [`allocs/job:${namespace}/${exchange.id}`], (view) => {
+    const job = view.job(namespace, exchange.id);
+    const withAll = isSet(exchange.query, "all");
+    const allocs = [...view.allocsOfJob(namespace, exchange.id)].filter((alloc) => withAll || !job || alloc.jobCreateIndex === job.createIndex).sort(byCreation);
+    const options = { withResources: isSet(exchange.query, "resources"), withTaskStates: true };
+    return { index: newest(allocs, view.tableIndex("allocs")), body: allocs.map((alloc) => encodeAllocStub(alloc, view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion), options)) };
+  });
+}
+
+function evaluations(exchange: JobExchange): Promise<Response> {
+  const { namespace } = exchange.query;
+  return read(exchange, [`evals/job:${namespace}/${exchange.id}`], (view) => {
+    const evals = [...view.evalsOfJob(namespace, exchange.id)].sort((a, b) => b.createIndex - a.createIndex);
+    return { index: newest(evals, view.tableIndex("evals")), body: evals.map(encodeEval) };
+  });
+}
+
+function submission(exchange: JobExchange): Promise<Response> {
+  const version = exchange.query.all.get("version");
+  if (version === null || !/^\d+$/.test(version)) throw new EdgeError("invalid", 'a "version" query parameter with a job version is required');
+  return readOf(exchange, (view) => {
+    const found = view.job(exchange.query.namespace, exchange.id) ? view.submission(exchange.query.namespace, exchange.id, Number(version)) : undefined;
+    if (!found) return { index: view.tableIndex("submissions"), body: null, missing: "job source not found" };
+    return { index: found.modifyIndex, body: { Source: found.source, Format: found.format, VariableFlags: found.variableFlags, Variables: found.variables } };
+  });
+}
+
+function summary(exchange: JobExchange): Promise<Response> {
+  const { namespace } = exchange.query;
+  return read(exchange, [...exchange.watch, `allocs/job:${namespace}/${exchange.id}`, `evals/job:${namespace}/${exchange.id}`], (view) =>
+    jobRead(view, namespace, exchange.id, (job) => {
+      const body = encodeSummary(view, job);
+      return { body, index: Number(body["ModifyIndex"]) };
+    }),
+  );
+}
+
+function versions(exchange: JobExchange): Promise<Response> {
+  return readOf(exchange, (view) => {
+    const head = view.job(exchange.query.namespace, exchange.id);
+    const all = view.jobVersions(exchange.query.namespace, exchange.id);
+    if (!head || all.length === 0) return { index: view.tableIndex("job_versions"), body: null, missing: "job versions not found" };
+    const encoded = all.map((version) => encodeJob(asJob(version, head)));
+    return { index: head.modifyIndex, body: { Versions: encoded, Diffs: null, Index: head.modifyIndex, LastContact: 0, KnownLeader: true, NextToken: "" } };
+  });
+}
+
+/** Status belongs to the job as a whole: each version shows the one that counts now. */
+function asJob(version: JobVersion, head: Job): Job {
+  return { ...version, status: head.status, statusDescription: head.statusDescription };
+}
+
+async function evaluate(exchange: JobExchange): Promise<Response> {
+  const body = await jsonBody(exchange);
+  const id = textField(body, "JobID");
+  if (id !== "" && id !== exchange.id) throw new EdgeError("invalid", "JobID not same as job name");
+  const options = body["EvalOptions"];
+  const forceReschedule = typeof options === "object" && options !== null && "ForceReschedule" in options && options.ForceReschedule === true;
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => evaluateJob(view, { namespace: exchange.query.namespace, id: exchange.id, forceReschedule }, context));
+  return written(exchange, index, jobWrite(result, index));
+}
+
+async function revert(exchange: JobExchange): Promise<Response> {
+  const body = await jsonBody(exchange);
+  if (textField(body, "JobID") !== exchange.id) throw new EdgeError("invalid", "Job ID does not match");
+  const version = numberField(body, "JobVersion") ?? 0;
+  const enforcePriorVersion = numberField(body, "EnforcePriorVersion");
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => revertJob(view, { namespace: exchange.query.namespace, id: exchange.id, version, enforcePriorVersion }, context));
+  return written(exchange, index, jobWrite(result, index));
+}
+
+async function stable(exchange: JobExchange): Promise<Response> {
+  const body = await jsonBody(exchange);
+  const input = { namespace: exchange.query.namespace, id: exchange.id, version: numberField(body, "JobVersion") ?? 0, isStable: isTrue(body, "Stable") };
+  const { index } = await exchange.server.leader.ledger.write((view) => setJobStability(view, input));
+  return written(exchange, index, { Index: index, LastContact: 0, KnownLeader: false, NextToken: "" });
+}
+
+function scaleStatus(exchange: JobExchange): Promise<Response> {
+  return readOf(exchange, (view) =>
+    jobRead(view, exchange.query.namespace, exchange.id, (job) => {
+      const events = view.scalingEvents(job.namespace, job.id);
+      const allocs = [...view.allocsOfJob(job.namespace, job.id)].filter((alloc) => !isTerminal(alloc));
+      const groups = job.groups.map((group) => {
+        const own = allocs.filter((alloc) => alloc.group === group.name);
+        const scaling = (events?.groups[group.name] ?? []).map((event) => ({
+          Time: nanos(event.atMs),
+          Count: event.count,
+          PreviousCount: event.previousCount,
+          Error: event.isError,
+          Message: event.message,
+          Meta: event.meta,
+          EvalID: event.evalId === "" ? null : event.evalId,
+          CreateIndex: event.createIndex,
+        }));
+        const standing = {
+          Desired: group.count,
+          Placed: own.length,
+          Running: own.filter((alloc) => alloc.clientStatus === "running").length,
+          Healthy: own.filter((alloc) => alloc.health?.isHealthy === true).length,
+          Unhealthy: own.filter((alloc) => alloc.health?.isHealthy === false).length,
+          Events: scaling,
+        };
+        return [group.name, standing] as const;
+      });
+      const body = { JobID: job.id, Namespace: job.namespace, JobCreateIndex: job.createIndex, JobModifyIndex: job.jobModifyIndex, JobStopped: job.stop, TaskGroups: Object.fromEntries(groups) };
+      return { body };
+    }),
+  );
+}
+
+async function scale(exchange: JobExchange): Promise<Response> {
+  const body = await jsonBody(exchange);
+  const target = mapField(body, "Target");
+  if (target["Job"] !== undefined && target["Job"] !== exchange.id) throw new EdgeError("invalid", "job ID in payload did not match URL");
+  const group = target["Group"] ?? "";
+  if (group === "") throw new EdgeError("invalid", "missing task group name for scaling action");
+  const meta = body["Meta"];
+  const input = {
+    namespace: exchange.query.namespace,
+    id: exchange.id,
+    group,
+    count: numberField(body, "Count"),
+    message: textField(body, "Message"),
+    isError: isTrue(body, "Error"),
+    meta: typeof meta === "object" && meta !== null ? (meta as Readonly<Record<string, unknown>>) : {},
+    enforceIndex: numberField(body, "JobModifyIndex") || null,
+  };
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => scaleJob(view, input, context));
+  return written(exchange, index, jobWrite(result, index));
+}
+
+async function dispatch(exchange: JobExchange): Promise<Response> {
+  const body = await jsonBody(exchange);
+  const id = textField(body, "JobID");
+  if (id !== "" && id !== exchange.id) throw new EdgeError("invalid", "Job ID does not match");
+  return dispatched(exchange, { payload: textField(body, "Payload"), meta: mapField(body, "Meta"), idPrefix: textField(body, "IdPrefixTemplate"), priority: numberField(body, "Priority") ?? 0 });
+}
+
+/** The raw body is the payload: for webhooks. */
+async function dispatchPayload(exchange: JobExchange): Promise<Response> {
+  const bytes = new Uint8Array(await exchange.request.arrayBuffer());
+  return dispatched(exchange, { payload: Buffer.from(bytes).toString("base64"), meta: {}, idPrefix: "", priority: 0 });
+}
+
+async function dispatched(exchange: JobExchange, given: { readonly payload: string; readonly meta: Readonly<Record<string, string>>; readonly idPrefix: string; readonly priority: number }): Promise<Response> {
+  const input = { namespace: exchange.query.namespace, id: exchange.id, idempotencyToken: exchange.query.all.get("idempotency_token") ?? "", ...given };
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => dispatchJob(view, input, context));
+  return written(exchange, index, { DispatchedJobID: result.childId, EvalID: result.evalId, EvalCreateIndex: result.evalCreateIndex, JobCreateIndex: result.jobCreateIndex, Index: index });
+}
+
+async function force(exchange: JobExchange): Promise<Response> {
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => forcePeriodic(view, { namespace: exchange.query.namespace, id: exchange.id }, context));
+  return written(exchange, index, { EvalID: result.evalId, EvalCreateIndex: index, Index: index });
+}
+
+function actions(exchange: JobExchange): Promise<Response> {
+  return readOf(exchange, (view) =>
+    jobRead(view, exchange.query.namespace, exchange.id, (job) => ({
+      body: job.groups.flatMap((group) => group.tasks.flatMap((task) => task.actions.map((action) => ({ Name: action.name, Command: action.command, Args: action.args, TaskName: task.name, TaskGroupName: group.name })))),
+    })),
+  );
+}
+
+function jobWrite(result: { readonly evalId: string; readonly evalCreateIndex: number; readonly jobModifyIndex: number }, index: number) {
+  return { EvalID: result.evalId, EvalCreateIndex: result.evalCreateIndex, JobModifyIndex: result.jobModifyIndex, Warnings: "", Index: index, LastContact: 0, KnownLeader: false, NextToken: "" };
+}
+
+function byCreation(a: Alloc, b: Alloc): number {
+  return b.createIndex - a.createIndex || (a.name < b.name ? -1 : 1);
+}
+
+function newest(rows: readonly { readonly modifyIndex: number }[], otherwise: number): number {
+  return rows.length === 0 ? otherwise : Math.max(...rows.map((row) => row.modifyIndex));
+}

@@ -1,0 +1,108 @@
+// /v1/jobs, /v1/jobs/parse, /v1/validate/job: the list, registration, and the checks before it.
+
+import { encodeJobStub } from "../../api/summary-codec.ts";
+import type { JsonObject } from "../../api/wire.ts";
+import { registerJob } from "../../cluster/jobs.ts";
+import { EdgeError } from "../../domain/errors.ts";
+import type { Job } from "../../domain/job.ts";
+import type { View } from "../../domain/view.ts";
+import { admissionProblems, admit, multiError, warningsText } from "./admission.ts";
+import { isTrue, jsonBody, mapField, numberField, textField } from "./body.ts";
+import { isSet } from "./query.ts";
+import type { Exchange } from "./reply.ts";
+import { json, list, read, written } from "./reply.ts";
+
+export function listJobs(exchange: Exchange): Promise<Response> {
+  const { query } = exchange;
+  return read(exchange, ["jobs", "allocs", "evals"], (view) =>
+    list(query, {
+      items: jobsIn(view, query.namespace, query.prefix),
+      index: Math.max(view.tableIndex("jobs"), view.tableIndex("job_versions")),
+      encode: (job) => encodeJobStub(view, job, { withMeta: isSet(query, "meta") }),
+      tokenOf: (job) => job.id,
+      compare: (a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : a.namespace < b.namespace ? -1 : 1),
+    }),
+  );
+}
+
+export async function putJob(exchange: Exchange, idInPath: string | null): Promise<Response> {
+  const body = await jsonBody(exchange);
+  const wire = body["Job"];
+  if (wire === undefined || wire === null) throw new EdgeError("invalid", "Job must be specified");
+  const id = typeof wire === "object" && "ID" in wire ? wire.ID : undefined;
+  if (typeof id !== "string" || id === "") throw new EdgeError("invalid", "Job ID hasn't been provided");
+  if (idInPath !== null && id !== idInPath) throw new EdgeError("invalid", "Job ID does not match name");
+  const { spec, warnings } = admit(withNamespace(wire, exchange));
+  checkPlace(exchange, spec);
+  const submission = submissionOf(body);
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) =>
+    registerJob(
+      view,
+      {
+        spec,
+        submission,
+        enforceIndex: isTrue(body, "EnforceIndex") ? (numberField(body, "JobModifyIndex") ?? 0) : null,
+        preserveCounts: isTrue(body, "PreserveCounts"),
+        evalPriority: numberField(body, "EvalPriority") ?? 0,
+      },
+      context,
+    ),
+  );
+  return written(exchange, index, { EvalID: result.evalId, EvalCreateIndex: result.evalCreateIndex, JobModifyIndex: result.jobModifyIndex, Warnings: warningsText(warnings), Index: index, LastContact: 0, KnownLeader: false, NextToken: "" });
+}
+
+export async function validateJobRoute(exchange: Exchange): Promise<Response> {
+  const body = await jsonBody(exchange);
+  const wire = body["Job"];
+  if (wire === undefined || wire === null) throw new EdgeError("invalid", "Job must be specified");
+  const { problems, warnings } = admissionProblems(withNamespace(wire, exchange));
+  const error = problems.length === 0 ? "" : multiError(problems);
+  return json(exchange, { DriverConfigValidated: true, ValidationErrors: problems.length === 0 ? null : problems, Error: error, Warnings: warningsText(warnings), Index: 0, LastContact: 0, KnownLeader: false, NextToken: "" });
+}
+
+/** A job file's text to a job: TOML or JSON. HCL has to be converted by its own tools. */
+export async function parseJobRoute(exchange: Exchange): Promise<Response> {
+  const body = await jsonBody(exchange);
+  const text = textField(body, "JobHCL");
+  if (text === "") throw new EdgeError("invalid", "Job spec is empty");
+  const { parseJobFile } = await import("../../jobspec/parse-job-file.ts");
+  const { formatProblems } = await import("../../jobspec/source-problem.ts");
+  const { encodeJobSpec } = await import("../../api/job-codec.ts");
+  const variables = textField(body, "Variables");
+  const parsed = await parseJobFile(text, {
+    fileName: "job",
+    variables: { nomadEnv: {}, edgectlEnv: {}, varFiles: variables === "" ? [] : [{ fileName: "variables", text: variables }], vars: {} },
+  });
+  if (parsed.kind === "problems") throw new EdgeError("invalid", `Failed to parse job: ${formatProblems(parsed.problems)}`);
+  return json(exchange, encodeJobSpec(parsed.spec));
+}
+
+/** Namespace and region in the request count where the job itself names none. */
+export function withNamespace(wire: unknown, exchange: Exchange): unknown {
+  if (typeof wire !== "object" || wire === null) return wire;
+  const job = wire as JsonObject;
+  const given = exchange.query.all.get("namespace");
+  return given && !job["Namespace"] ? { ...job, Namespace: given } : job;
+}
+
+export function checkPlace(exchange: Exchange, spec: { readonly id: string; readonly namespace: string; readonly region: string }): void {
+  if (spec.namespace !== "default") throw new EdgeError("invalid-job", `job "${spec.id}" is in nonexistent namespace "${spec.namespace}"`);
+  if (spec.region !== exchange.server.options.region) throw new EdgeError("internal", "No path to region");
+}
+
+export function* jobsIn(view: View, namespace: string, prefix: string): Iterable<Job> {
+  for (const head of view.jobHeads()) {
+    if (!head.id.startsWith(prefix) || (namespace !== "*" && head.namespace !== namespace)) continue;
+    const job = view.job(head.namespace, head.id);
+    if (job) yield job;
+  }
+}
+
+// --- internal ---
+
+function submissionOf(body: JsonObject) {
+  const submission = body["Submission"];
+  if (typeof submission !== "object" || submission === null) return null;
+  const fields = submission as JsonObject;
+  return { source: textField(fields, "Source"), format: textField(fields, "Format"), variables: textField(fields, "Variables"), variableFlags: mapField(fields, "VariableFlags") };
+}

@@ -1,0 +1,129 @@
+// /v1/nodes, /v1/node/:id and below, /v1/node/pools.
+
+import { encodeAlloc } from "../../api/alloc-codec.ts";
+import { encodeJob } from "../../api/job-codec.ts";
+import { encodeNode, encodeNodeStub } from "../../api/node-codec.ts";
+import type { JsonObject } from "../../api/wire.ts";
+import { evalForJob } from "../../cluster/evals.ts";
+import { setEligibility } from "../../cluster/nodes.ts";
+import type { Alloc } from "../../domain/alloc.ts";
+import { isTerminal } from "../../domain/alloc.ts";
+import { EdgeError } from "../../domain/errors.ts";
+import type { Evaluation } from "../../domain/evaluation.ts";
+import type { Job } from "../../domain/job.ts";
+import { jobKey, put, remove } from "../../domain/tables.ts";
+import type { Context, Outcome, View } from "../../domain/view.ts";
+import { jsonBody, textField } from "./body.ts";
+import { checkIdPrefix, requireUuid } from "./ids.ts";
+import { isSet } from "./query.ts";
+import type { Exchange } from "./reply.ts";
+import { list, read, written } from "./reply.ts";
+
+export function listNodes(exchange: Exchange): Promise<Response> {
+  const { query } = exchange;
+  checkIdPrefix(query.prefix);
+  return read(exchange, ["nodes"], (view) =>
+    list(query, {
+      items: [...view.nodes()].filter((node) => node.id.startsWith(query.prefix)),
+      index: view.tableIndex("nodes"),
+      encode: (node) => encodeNodeStub(node, { withResources: isSet(query, "resources"), withOs: isSet(query, "os") }),
+      tokenOf: (node) => node.id,
+      compare: (a, b) => (a.id < b.id ? -1 : 1),
+    }),
+  );
+}
+
+export function nodeRoute(exchange: Exchange): Promise<Response> {
+  const [, id = "", action = "", ...rest] = exchange.path.split("/");
+  if (id === "pools" || id === "pool") return nodePools(exchange, id, action, rest);
+  const method = exchange.request.method === "POST" ? "PUT" : exchange.request.method;
+  const handler = ({ "GET ": getNode, "GET allocations": nodeAllocations, "PUT eligibility": putEligibility, "PUT evaluate": evaluateNode, "PUT purge": purgeNode } as const)[`${method} ${action}` as "GET "];
+  if (!handler || rest.length > 0) throw new EdgeError("method-not-allowed", "Invalid method");
+  return handler(exchange, id);
+}
+
+/** The job an alloc runs, as it stood at the alloc's version. */
+export function jobOfAlloc(view: View, alloc: Alloc): JsonObject | null {
+  const version = view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
+  if (!version) return null;
+  const head = view.job(alloc.namespace, alloc.jobId);
+  const job: Job = { ...version, status: head?.status ?? "dead", statusDescription: head?.statusDescription ?? "" };
+  return encodeJob(job) as JsonObject;
+}
+
+// --- internal ---
+
+function getNode(exchange: Exchange, id: string): Promise<Response> {
+  requireUuid(id, "node");
+  return read(exchange, [`nodes:${id}`], (view) => {
+    const node = view.node(id);
+    return node ? { index: node.modifyIndex, body: encodeNode(node) } : { index: view.tableIndex("nodes"), body: null, missing: "node not found" };
+  });
+}
+
+function nodeAllocations(exchange: Exchange, id: string): Promise<Response> {
+  return read(exchange, [`allocs/node:${id}`], (view) => {
+    const allocs = [...view.allocsOfNode(id)].sort((a, b) => b.createIndex - a.createIndex);
+    return { index: allocs.length === 0 ? view.tableIndex("allocs") : Math.max(...allocs.map((alloc) => alloc.modifyIndex)), body: allocs.map((alloc) => encodeAlloc(alloc, jobOfAlloc(view, alloc))) };
+  });
+}
+
+async function putEligibility(exchange: Exchange, id: string): Promise<Response> {
+  requireUuid(id, "node");
+  const body = await jsonBody(exchange);
+  const eligibility = textField(body, "Eligibility");
+  if (eligibility !== "eligible" && eligibility !== "ineligible") throw new EdgeError("invalid", `invalid scheduling eligibility "${eligibility}": it is "eligible" or "ineligible"`);
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => setEligibility(view, { nodeId: id, eligibility }, context));
+  return written(exchange, index, { NodeModifyIndex: index, EvalIDs: result.length === 0 ? null : result, EvalCreateIndex: index, Index: index });
+}
+
+async function evaluateNode(exchange: Exchange, id: string): Promise<Response> {
+  requireUuid(id, "node");
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => evaluateAllocsOf(view, id, context));
+  return written(exchange, index, { NodeModifyIndex: index, EvalIDs: result, EvalCreateIndex: index, Index: index });
+}
+
+async function purgeNode(exchange: Exchange, id: string): Promise<Response> {
+  requireUuid(id, "node");
+  const { leader } = exchange.server;
+  const { result, index } = await leader.ledger.write((view, context) => {
+    const node = view.node(id);
+    if (!node) throw new EdgeError("not-found", "node not found");
+    const evals = evaluateAllocsOf(view, id, context);
+    return { changes: [remove("nodes", node), ...evals.changes], result: evals.result };
+  });
+  leader.sessions.session(id)?.close("the node was purged");
+  return written(exchange, index, { NodeModifyIndex: index, EvalIDs: result, EvalCreateIndex: index, Index: index });
+}
+
+function evaluateAllocsOf(view: View, nodeId: string, context: Context): Outcome<readonly string[]> {
+  if (!view.node(nodeId)) throw new EdgeError("not-found", "node not found");
+  const evals = new Map<string, Evaluation>();
+  for (const alloc of view.allocsOfNode(nodeId)) {
+    if (isTerminal(alloc)) continue;
+    const job = view.job(alloc.namespace, alloc.jobId);
+    if (job) evals.set(jobKey(job.namespace, job.id), { ...evalForJob(job, "node-update", job.jobModifyIndex, context), nodeId });
+  }
+  return { changes: [...evals.values()].map((evaluation) => put("evals", evaluation)), result: [...evals.values()].map((evaluation) => evaluation.id) };
+}
+
+const BUILT_IN_POOLS = [
+  { Name: "all", Description: "Node pool with all nodes in the cluster.", Meta: null, SchedulerConfiguration: null, CreateIndex: 1, ModifyIndex: 1 },
+  { Name: "default", Description: "Default node pool.", Meta: null, SchedulerConfiguration: null, CreateIndex: 1, ModifyIndex: 1 },
+] as const;
+
+/** The built-in pools, and those that nodes name for themselves. */
+function nodePools(exchange: Exchange, kind: "pools" | "pool", name: string, rest: readonly string[]): Promise<Response> {
+  if (exchange.request.method !== "GET") throw new EdgeError("unsupported", "node pools are made by naming them in a node's config (client.node_pool)");
+  return read(exchange, ["nodes"], (view) => {
+    const named = new Set([...view.nodes()].map((node) => node.nodePool));
+    const pools: JsonObject[] = [...BUILT_IN_POOLS, ...[...named].filter((pool) => pool !== "default" && pool !== "all").map((pool) => ({ ...BUILT_IN_POOLS[1], Name: pool, Description: "" }))];
+    pools.sort((a, b) => (String(a["Name"]) < String(b["Name"]) ? -1 : 1));
+    const index = Math.max(1, view.tableIndex("nodes"));
+    if (kind === "pools") return { index, body: pools.filter((pool) => String(pool["Name"]).startsWith(exchange.query.prefix)) };
+    const pool = pools.find((candidate) => candidate["Name"] === name);
+    if (!pool) return { index, body: null, missing: "node pool not found" };
+    if (rest[0] !== "nodes") return { index, body: pool };
+    return { index, body: [...view.nodes()].filter((node) => name === "all" || node.nodePool === name).map((node) => encodeNodeStub(node, { withResources: false, withOs: false })) };
+  });
+}

@@ -1,0 +1,218 @@
+// A leader's life over one epoch: the state it loaded, the write path, and the loops that act on it.
+// It ends when the lease does, or when a commit fails; then everything in memory is dropped.
+
+import { applyPlan } from "../cluster/evals.ts";
+import { deriveJobStatuses } from "../cluster/job-status.ts";
+import { EdgeError, messageOf } from "../domain/errors.ts";
+import type { Evaluation } from "../domain/evaluation.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { ChangeSet } from "../domain/tables.ts";
+import { put } from "../domain/tables.ts";
+import type { View } from "../domain/view.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
+import { isNoOp, schedule } from "../scheduler/schedule.ts";
+import { State } from "../state/state.ts";
+import type { Store } from "../store/store.ts";
+import { EvalBroker } from "./eval-broker.ts";
+import { Ledger } from "./ledger.ts";
+import { NodeSessions } from "./node-sessions.ts";
+import { PeriodicLoop } from "./periodic-loop.ts";
+import { Waiters } from "./waiters.ts";
+
+export interface LeaderOptions {
+  readonly runtime: Runtime;
+  readonly store: Store;
+  readonly log: Log;
+  readonly epoch: number;
+  readonly clusterId: string;
+  hasAuthority(): boolean;
+  /** The leader is of no use any more; `isFenced` when another one leads. */
+  ended(reason: string, isFenced: boolean): void;
+}
+
+/** Loads the state and starts to lead. */
+export async function startLeader(options: LeaderOptions): Promise<Leader> {
+  const state = new State();
+  const stored = await options.store.load();
+  state.restoreIndexes(stored.index, stored.tableIndexes);
+  for (const { table, row } of stored.rows) state.restoreRow(table, row as never); // table and row were stored together
+  for (const set of stored.journal) state.replay(set);
+  return new Leader(options, state);
+}
+
+export class Leader {
+  readonly ledger: Ledger;
+  readonly waiters = new Waiters();
+  readonly sessions: NodeSessions;
+  readonly broker = new EvalBroker();
+  readonly epoch: number;
+  readonly clusterId: string;
+  readonly #options: LeaderOptions;
+  readonly #periodic: PeriodicLoop;
+  #delayTimer: Timer | null = null;
+  #upkeep: Promise<void> | null = null;
+  #isEnded = false;
+  #placedSinceStart = 0;
+
+  constructor(options: LeaderOptions, state: State) {
+    this.#options = options;
+    this.epoch = options.epoch;
+    this.clusterId = options.clusterId;
+    this.ledger = new Ledger({
+      runtime: options.runtime,
+      store: options.store,
+      state,
+      epoch: options.epoch,
+      hooks: {
+        hasAuthority: options.hasAuthority,
+        derive: deriveJobStatuses,
+        applied: (set) => this.#applied(set),
+        beforeCommit: () => this.#runEvals(),
+        durable: (sets) => this.#durable(sets),
+        failed: (reason, isFenced) => this.#failed(reason, isFenced),
+      },
+    });
+    this.sessions = new NodeSessions({ runtime: options.runtime, log: options.log, ledger: this.ledger, epoch: options.epoch, clusterId: options.clusterId, hasAuthority: options.hasAuthority });
+    this.#periodic = new PeriodicLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger, hasAuthority: options.hasAuthority });
+    this.broker.restore(this.view);
+    this.sessions.watchKnownNodes();
+    this.#periodic.restore();
+    this.#kick();
+  }
+
+  get view(): View {
+    return this.ledger.view;
+  }
+
+  get placedSinceStart(): number {
+    return this.#placedSinceStart;
+  }
+
+  get hasEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** Ends without a word to the store: nodes reconnect to whoever leads next. */
+  end(reason: string): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#delayTimer?.cancel();
+    this.#periodic.stop();
+    this.sessions.stop(reason);
+    this.ledger.fail(new EdgeError("outcome-unknown", `this server stopped leading (${reason}): the outcome is unknown`, { isRetryable: true }), true);
+    this.waiters.wakeAll();
+  }
+
+  /** Waits for what was accepted, folds the journal into rows, and ends. */
+  async stop(): Promise<void> {
+    this.#periodic.stop();
+    await this.ledger.drain();
+    await this.#upkeep;
+    await this.#fold(0);
+    this.end("the server stops");
+  }
+
+  // --- internal ---
+
+  #applied(set: ChangeSet): void {
+    this.broker.note(set);
+    this.#periodic.note(set);
+  }
+
+  #durable(sets: readonly ChangeSet[]): void {
+    this.sessions.push(sets);
+    this.waiters.wake(sets);
+    this.#armDelayTimer();
+    if (this.#options.store.needsUpkeep() && this.#upkeep === null)
+      this.#upkeep = this.#fold(1).finally(() => {
+        this.#upkeep = null;
+      });
+  }
+
+  #failed(reason: string, isFenced: boolean): void {
+    if (this.#isEnded) return;
+    this.end(reason);
+    this.#options.ended(reason, isFenced);
+  }
+
+  /** Runs what is pending even if no request comes in. */
+  #kick(): void {
+    if (this.#isEnded || !this.#options.hasAuthority()) return;
+    try {
+      this.#runEvals();
+    } catch (error) {
+      // Without authority or room on disk there is nothing to do now; the next write tries again.
+      if (!(error instanceof EdgeError)) throw error;
+    }
+    this.#armDelayTimer();
+  }
+
+  #armDelayTimer(): void {
+    this.#delayTimer?.cancel();
+    this.#delayTimer = null;
+    const atMs = this.broker.nextDelayedAtMs();
+    if (atMs === null || this.#isEnded) return;
+    const { clock } = this.#options.runtime;
+    // Never longer than a minute at once: a clock that steps back must not strand a follow-up.
+    this.#delayTimer = clock.after(Math.min(Math.max(atMs - clock.nowMs(), 1), 60_000), () => this.#kick(), { keepsAlive: false });
+  }
+
+  /** Runs pending evaluations, then those that waited for room, until none is left or the slice is used up. */
+  #runEvals(): void {
+    const { clock } = this.#options.runtime;
+    const startedAtMs = clock.monotonicMs();
+    const isOver = () => clock.monotonicMs() - startedAtMs > LIMITS.sliceMs;
+    for (;;) {
+      const evaluation = this.broker.take(this.view, clock.nowMs());
+      if (!evaluation) break;
+      this.#runEval(evaluation);
+      if (isOver()) return this.#continueLater();
+    }
+    for (const evaluation of this.broker.takeUnblocked(this.view)) this.#retryBlocked(evaluation);
+  }
+
+  #continueLater(): void {
+    void this.#options.runtime.clock.yieldTurn().then(() => this.#kick());
+  }
+
+  #runEval(evaluation: Evaluation): void {
+    try {
+      this.ledger.apply((view, context) => {
+        const job = view.job(evaluation.namespace, evaluation.jobId);
+        const plan = schedule(view, evaluation, job, context);
+        this.#placedSinceStart += plan.placed.length;
+        return { changes: applyPlan(view, evaluation, job, plan, context).changes, result: null };
+      });
+    } catch (error) {
+      if (error instanceof EdgeError) throw error;
+      this.#failEval(evaluation, error);
+    }
+  }
+
+  /** A bug in the scheduler must not stop every other job: the eval fails, with its reason. */
+  #failEval(evaluation: Evaluation, error: unknown): void {
+    this.#options.log.error("an evaluation failed", { eval: evaluation.id, job: evaluation.jobId, error: messageOf(error) });
+    this.ledger.apply((_view, context) => ({ changes: [put("evals", { ...evaluation, status: "failed", statusDescription: messageOf(error), modifiedAtMs: context.nowMs })], result: null }));
+  }
+
+  /** A blocked eval that still finds no room changes nothing, so that waiting costs no write. */
+  #retryBlocked(evaluation: Evaluation): void {
+    this.ledger.apply((view, context) => {
+      const job = view.job(evaluation.namespace, evaluation.jobId);
+      const plan = schedule(view, evaluation, job, context);
+      if (isNoOp(plan) && Object.keys(plan.failed).length > 0) return { changes: [], result: null };
+      this.#placedSinceStart += plan.placed.length;
+      return { changes: applyPlan(view, evaluation, job, plan, context).changes, result: null };
+    });
+  }
+
+  async #fold(untilLeft: number): Promise<void> {
+    for (;;) {
+      if (!this.#options.hasAuthority()) return;
+      const left = await this.#options.store.fold(this.epoch, LIMITS.journalChangesPerRowMax);
+      if (left <= untilLeft) return;
+      await this.#options.runtime.clock.yieldTurn();
+    }
+  }
+}

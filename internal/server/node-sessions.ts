@@ -1,0 +1,255 @@
+// All connected nodes of a leader: joining, heartbeats, and the orders that go out when a commit is durable.
+
+import type { DesiredAlloc, NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
+import { desiredOf, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from "../api/node-protocol.ts";
+import { applyReports, registerNode, setNodeStatus } from "../cluster/nodes.ts";
+import type { Alloc } from "../domain/alloc.ts";
+import { isClientTerminal } from "../domain/alloc.ts";
+import { EdgeError, messageOf } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { NodeSpec } from "../domain/node.ts";
+import type { ChangeSet, JobVersion } from "../domain/tables.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
+import { computedClassOf } from "./computed-class.ts";
+import type { Ledger } from "./ledger.ts";
+import { NodeSession } from "./node-session.ts";
+
+const CHECK_INTERVAL_MS = 1000;
+
+export interface NodeSessionsParts {
+  readonly runtime: Runtime;
+  readonly log: Log;
+  readonly ledger: Ledger;
+  readonly epoch: number;
+  readonly clusterId: string;
+  hasAuthority(): boolean;
+}
+
+type NodeTransport = Transport<ServerMessage, NodeMessage>;
+
+export class NodeSessions {
+  readonly #parts: NodeSessionsParts;
+  readonly #sessions = new Map<string, NodeSession>();
+  /** Instants (monotonic) at which nodes without a live connection count as down. */
+  readonly #deadlines = new Map<string, number>();
+  readonly #transports = new Set<NodeTransport>();
+  #timer: Timer | null = null;
+  #lastCheckMs: number;
+  #isStopped = false;
+
+  constructor(parts: NodeSessionsParts) {
+    this.#parts = parts;
+    this.#lastCheckMs = parts.runtime.clock.monotonicMs();
+  }
+
+  /** A new leader gives every node that was ready a full TTL plus grace to come back. */
+  watchKnownNodes(): void {
+    for (const node of this.#parts.ledger.view.nodes()) if (node.status === "ready") this.#expectBy(node.id);
+    this.#armCheck();
+  }
+
+  session(nodeId: string): NodeSession | undefined {
+    return this.#sessions.get(nodeId);
+  }
+
+  get connectedCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** Takes over a fresh connection: the first message must be `hello`. */
+  accept(transport: NodeTransport): void {
+    if (this.#isStopped) return transport.close("this server does not lead");
+    this.#transports.add(transport);
+    let session: NodeSession | null = null;
+    transport.onMessage((message) => {
+      if (session) return this.#handle(session, message);
+      if (message.kind !== "hello") return transport.close("the first message must be hello");
+      void this.#join(transport, message).then((joined) => {
+        session = joined;
+      });
+    });
+    transport.onClose((reason) => {
+      this.#transports.delete(transport);
+      if (session) this.#left(session, reason);
+    });
+  }
+
+  /** Sends each connected node what a durable commit changed for it. */
+  push(sets: readonly ChangeSet[]): void {
+    if (!this.#parts.hasAuthority()) return;
+    const byNode = new Map<string, Map<string, Alloc>>();
+    let index = 0;
+    for (const set of sets) {
+      index = set.index;
+      for (const change of set.changes) {
+        if (change.table !== "allocs" || change.op !== "put" || change.row.allocModifyIndex !== set.index) continue;
+        const allocs = byNode.get(change.row.nodeId) ?? new Map<string, Alloc>();
+        allocs.set(change.row.id, change.row);
+        byNode.set(change.row.nodeId, allocs);
+      }
+    }
+    for (const [nodeId, allocs] of byNode) this.#sessions.get(nodeId)?.send(this.#order([...allocs.values()], index, []));
+  }
+
+  stop(reason: string): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    for (const session of this.#sessions.values()) session.close(reason);
+    for (const transport of this.#transports) transport.close(reason);
+    this.#sessions.clear();
+  }
+
+  // --- internal ---
+
+  async #join(transport: NodeTransport, hello: NodeMessage & { kind: "hello" }): Promise<NodeSession | null> {
+    const { runtime, ledger, clusterId, epoch, log } = this.#parts;
+    try {
+      if (hello.protocol < PROTOCOL_VERSION_MIN || hello.protocol > PROTOCOL_VERSION)
+        throw new EdgeError("unsupported", `this server speaks node protocol ${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}, the node ${hello.protocol}`, { hint: "upgrade the older of the two" });
+      this.#refuseTwin(hello);
+      const input = { spec: hello.node, secretHash: runtime.hashing.sha256Hex(hello.secret), computedClass: computedClassOf(hello.node, runtime.hashing) };
+      await ledger.write((view, context) => registerNode(view, input, context));
+    } catch (error) {
+      const known = error instanceof EdgeError ? error : new EdgeError("internal", messageOf(error));
+      log.warn("a node was refused", { node: hello.node.name, id: hello.node.id, reason: known.message });
+      transport.send({ kind: "refused", code: known.code, message: known.message, hint: known.hint ?? "", isFinal: !known.isRetryable });
+      transport.close("refused");
+      return null;
+    }
+    if (this.#isStopped || !this.#transports.has(transport)) return null;
+    const session = new NodeSession({ nodeId: hello.node.id, processId: hello.processId, machineId: hello.node.machineId, transport, nowMs: runtime.clock.monotonicMs() });
+    this.#sessions.get(hello.node.id)?.close("replaced by a newer connection of the same node");
+    this.#sessions.set(hello.node.id, session);
+    this.#deadlines.delete(hello.node.id);
+    session.send({ kind: "welcome", protocol: PROTOCOL_VERSION, clusterId, epoch, heartbeatTtlMs: this.#ttlMs(), serverTimeMs: runtime.clock.nowMs() });
+    session.send(this.#fullOrder(hello.node.id));
+    log.info("node joined", { node: hello.node.name, id: hello.node.id });
+    return session;
+  }
+
+  /** Two living machines with one identity: a cloned card. Both are named; the later is refused. */
+  #refuseTwin(hello: NodeMessage & { kind: "hello" }): void {
+    const living = this.#sessions.get(hello.node.id);
+    if (!living || living.processId === hello.processId || living.machineId === hello.node.machineId) return;
+    throw new EdgeError(
+      "permission-denied",
+      `node id ${hello.node.id} is in use by machine ${living.machineId.slice(0, 8)}; machine ${hello.node.machineId.slice(0, 8)} (${hello.node.name}) has a copy of its identity`,
+      { hint: "on the copy: stop the agent, remove client/node.key from its data directory, start it again" },
+    );
+  }
+
+  #handle(session: NodeSession, message: NodeMessage): void {
+    session.lastHeardMs = this.#parts.runtime.clock.monotonicMs();
+    if (session.handle(message)) return;
+    switch (message.kind) {
+      case "heartbeat":
+        session.send({ kind: "heartbeat-ack", heartbeatTtlMs: this.#ttlMs(), serverTimeMs: this.#parts.runtime.clock.nowMs() });
+        return;
+      case "report":
+        void this.#applyReport(session, message);
+        return;
+      case "node-updated":
+        void this.#applyUpdate(session, message.node);
+        return;
+      default:
+        return; // a second hello, or a kind of a later version
+    }
+  }
+
+  async #applyReport(session: NodeSession, message: NodeMessage & { kind: "report" }): Promise<void> {
+    try {
+      await this.#parts.ledger.write((view, context) => applyReports(view, { nodeId: session.nodeId, reports: message.allocs }, context));
+      session.send({ kind: "report-ack", sequence: message.sequence });
+    } catch (error) {
+      // Unacknowledged: the node sends it again, here or to the next leader.
+      this.#parts.log.warn("a status report could not be stored", { node: session.nodeId, error: messageOf(error) });
+    }
+  }
+
+  async #applyUpdate(session: NodeSession, spec: NodeSpec): Promise<void> {
+    const { ledger, runtime, log } = this.#parts;
+    const secretHash = ledger.view.node(session.nodeId)?.secretHash;
+    if (secretHash === undefined || spec.id !== session.nodeId) return;
+    try {
+      await ledger.write((view, context) => registerNode(view, { spec, secretHash, computedClass: computedClassOf(spec, runtime.hashing) }, context));
+    } catch (error) {
+      log.warn("a node's new description could not be stored", { node: session.nodeId, error: messageOf(error) });
+    }
+  }
+
+  #left(session: NodeSession, reason: string): void {
+    session.ended(reason);
+    if (this.#sessions.get(session.nodeId) !== session) return;
+    this.#sessions.delete(session.nodeId);
+    this.#expectBy(session.nodeId);
+    this.#armCheck();
+  }
+
+  #expectBy(nodeId: string): void {
+    this.#deadlines.set(nodeId, this.#parts.runtime.clock.monotonicMs() + this.#ttlMs() + LIMITS.heartbeatGraceMs);
+  }
+
+  /** Grows with the fleet so that heartbeats stay at about fifty a second. */
+  #ttlMs(): number {
+    return Math.max(LIMITS.heartbeatTtlMsMin, (this.#parts.ledger.view.nodeCount() / 50) * 1000);
+  }
+
+  #armCheck(): void {
+    if (this.#timer || this.#isStopped) return;
+    this.#timer = this.#parts.runtime.clock.after(CHECK_INTERVAL_MS, () => {
+      this.#timer = null;
+      this.#check();
+      if (this.#deadlines.size > 0 || this.#sessions.size > 0) this.#armCheck();
+    }, { keepsAlive: false });
+  }
+
+  #check(): void {
+    const nowMs = this.#parts.runtime.clock.monotonicMs();
+    const lateByMs = nowMs - this.#lastCheckMs - CHECK_INTERVAL_MS;
+    this.#lastCheckMs = nowMs;
+    if (lateByMs > 1000) {
+      // This loop was held up: silence during that time says nothing about the nodes.
+      for (const session of this.#sessions.values()) session.lastHeardMs = nowMs;
+      for (const nodeId of this.#deadlines.keys()) this.#expectBy(nodeId);
+      return;
+    }
+    const ttlMs = this.#ttlMs() + LIMITS.heartbeatGraceMs;
+    for (const session of [...this.#sessions.values()]) if (nowMs - session.lastHeardMs > ttlMs) session.close("no heartbeat");
+    for (const [nodeId, atMs] of [...this.#deadlines]) if (nowMs >= atMs) this.#markDown(nodeId);
+  }
+
+  #markDown(nodeId: string): void {
+    const { ledger, log } = this.#parts;
+    try {
+      if (ledger.view.node(nodeId)) ledger.apply((view, context) => setNodeStatus(view, { nodeId, status: "down", description: "no heartbeat" }, context));
+      this.#deadlines.delete(nodeId);
+      log.warn("node is down: it was not heard from", { id: nodeId });
+    } catch (error) {
+      if (!(error instanceof EdgeError)) throw error;
+      log.warn("a silent node could not be marked down now", { id: nodeId, error: error.message });
+    }
+  }
+
+  #fullOrder(nodeId: string): ServerMessage {
+    const allocs = [...this.#parts.ledger.view.allocsOfNode(nodeId)];
+    const { durableIndex } = this.#parts.ledger;
+    // What is not durable yet is no order yet: it follows with its commit, and must not be forgotten until then.
+    const living = allocs.filter((alloc) => !isClientTerminal(alloc) && alloc.modifyIndex <= durableIndex);
+    const known = allocs.filter((alloc) => !living.includes(alloc)).map((alloc) => alloc.id);
+    const order = this.#order(living, durableIndex, known);
+    return { ...order, isFull: true };
+  }
+
+  #order(allocs: readonly Alloc[], index: number, known: readonly string[]): ServerMessage & { kind: "desired" } {
+    const { clusterId, epoch, ledger } = this.#parts;
+    const jobs: Record<string, JobVersion> = {};
+    const desired: DesiredAlloc[] = allocs.map((alloc) => {
+      const key = `${alloc.namespace}/${alloc.jobId}/${alloc.jobCreateIndex}/${alloc.jobVersion}`;
+      const job = ledger.view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
+      if (job && alloc.desiredStatus === "run") jobs[key] ??= job;
+      return desiredOf(alloc, key);
+    });
+    return { kind: "desired", position: { clusterId, epoch, index }, isFull: false, allocs: desired, known, jobs };
+  }
+}
