@@ -56,4 +56,5 @@ export const LIMITS = {
   problemsPerJobMax: 100,
   jobFileDepthMax: 32,
   variablesPerJobMax: 1000,
+  checkNotesCharsMax: 255,
 } as const;

@@ -29,6 +29,7 @@ export interface Position {
 }
 
 const SOURCE_CHARS_MAX = 160;
+const MESSAGE_CHARS_MAX = 500;
 
 /** Problems for a terminal: file:line:column, the line, a caret, and the way out. No colour. */
 export function formatProblems(problems: readonly SourceProblem[]): string {
@@ -42,9 +43,9 @@ export function problemAt(fileName: string, lines: readonly string[], position: 
     fileName,
     line: position.line,
     column: position.column,
-    sourceLine: line.slice(start, start + SOURCE_CHARS_MAX).replace(/[\u0000-\u001f\u007f-\u009f]/g, " "),
+    sourceLine: printable(line.slice(start, start + SOURCE_CHARS_MAX)),
     caretColumn: position.column - start,
-    message: text.message,
+    message: printable(text.message.length > MESSAGE_CHARS_MAX ? `${text.message.slice(0, MESSAGE_CHARS_MAX)}…` : text.message),
     ...(text.expected === undefined ? {} : { expected: text.expected }),
     ...(text.suggestion === undefined ? {} : { suggestion: text.suggestion }),
   };
@@ -60,6 +61,11 @@ export function linesOf(text: string): readonly string[] {
 }
 
 // --- internal ---
+
+/** Names and values come from the file: escape codes in them must not reach a terminal. */
+function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ");
+}
 
 function formatProblem(problem: SourceProblem): string {
   const { fileName, line, column, sourceLine, message, expected, suggestion } = problem;

@@ -1,7 +1,10 @@
 // The example jobs, the ones `edgectl init` writes, and what the schema and the docs say about them.
 
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { exampleJob } from "../../internal/jobspec/example-job.ts";
 import { parseJobFile } from "../../internal/jobspec/parse-job-file.ts";
 import { jobReference } from "../../internal/jobspec/reference.ts";
@@ -90,3 +93,48 @@ test("the reference names each key once per block, with the form it takes and wh
   expect(row("[group.NAME.task.NAME]", "kill_timeout")).toMatchObject({ default: '"5s"', isCarriedOut: true });
   expect(row("[[group.NAME.task.NAME.template]]", "data")?.isCarriedOut).toBe(false);
 });
+
+const SHELLS: readonly (readonly [string, ...string[]])[] = [["/bin/dash"], ["/bin/bash"], ["/bin/busybox", "sh"]];
+
+/** One line of the sensor job's program, run with another directory for /sys/class. */
+async function readSensor([shell, ...args]: readonly [string, ...string[]], sys: string): Promise<unknown> {
+  const spec = await example("sensor.toml");
+  const program = Object(spec.groups[0]?.tasks[0]?.config.args)[1];
+  const once = String(program).replaceAll("/sys/class", sys).replace("  sleep 1\n", "  exit 0\n");
+  const run = spawnSync(shell, [...args, "-c", once], { encoding: "utf8" });
+  expect([run.stderr, run.status, run.stdout.split("\n").length]).toEqual(["", 0, 2]);
+  return JSON.parse(run.stdout);
+}
+
+for (const shell of SHELLS) {
+  test.skipIf(!existsSync(shell[0]))(`the sensor job under ${shell.join(" ")} prints what the machine has, and only that`, async () => {
+    const sys = mkdtempSync(join(tmpdir(), "edgectl-sensor-"));
+    try {
+      const files: readonly (readonly [string, string])[] = [
+        ["thermal/thermal_zone0/temp", "48312\n"],
+        ["thermal/thermal_zone0/type", 'cpu "hot"\n'],
+        ["thermal/thermal_zone1/temp", "-512\n"],
+        ["thermal/thermal_zone2/temp", "broken\n"],
+        ["hwmon/hwmon0/temp1_input", "0\n"],
+        ["hwmon/hwmon0/name", "nvme\n"],
+      ];
+      for (const [path, text] of files) {
+        mkdirSync(join(sys, path, ".."), { recursive: true });
+        writeFileSync(join(sys, path), text);
+      }
+      expect(await readSensor(shell, sys)).toMatchObject({
+        sequence: 1,
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+        uptime_s: expect.any(Number),
+        load_1m: expect.any(Number),
+        memory_total_kib: expect.any(Number),
+        disk_total_kib: expect.any(Number),
+        temperatures_c: { thermal_zone0_cpu__hot_: 48.312, thermal_zone1: -0.512, hwmon0_nvme_temp1: 0 },
+      });
+      expect(JSON.stringify(await readSensor(shell, sys))).not.toContain("zone2");
+      expect(Object.keys(Object(await readSensor(shell, join(sys, "none"))))).not.toContain("temperatures_c");
+    } finally {
+      rmSync(sys, { recursive: true });
+    }
+  });
+}

@@ -2,6 +2,7 @@
 
 import { formatDuration } from "../duration.ts";
 import type { JobSpec } from "../job.ts";
+import { LIMITS } from "../limits.ts";
 import type { Block, Field } from "./dsl.ts";
 import { JOB } from "./job.ts";
 import type { JobProblem, PathPart } from "./read.ts";
@@ -33,7 +34,8 @@ function checkBlock(block: Block, value: object, path: readonly PathPart[], prob
 function breachOf(field: Field, value: unknown): string | null {
   if (field.kind === "string" && typeof value === "string") {
     if (field.isRequired && value === "") return "is required";
-    if (field.charsMax !== undefined && value.length > field.charsMax) return `may have ${field.charsMax} characters at most, has ${value.length}`;
+    const charsMax = field.charsLimit === undefined ? Number.POSITIVE_INFINITY : LIMITS[field.charsLimit];
+    if (value.length > charsMax) return `may have ${charsMax} characters at most (${field.charsLimit}), has ${value.length}`;
   }
   if (field.kind === "int" && typeof value === "number") {
     if (field.min !== undefined && value < field.min) return `must be at least ${field.min}, is ${value}`;

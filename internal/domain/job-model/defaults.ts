@@ -73,7 +73,7 @@ function canonicalizeTask(draft: TaskDraft, restart: Draft<Restart>, serviceName
 function rescheduleOf(draft: GroupDraft, job: JobDraft, type: JobType): Draft<Reschedule> | null {
   const initial = RESCHEDULES[type];
   const own = written({ ...written(job.reschedule), ...written(draft.reschedule) });
-  if (initial === null) return Object.keys(own).length === 0 || (!own.unlimited && (own.attempts ?? 0) === 0) ? null : own;
+  if (initial === null) return Object.keys(own).length === 0 || (!own.unlimited && (own.attempts ?? 0) === 0) ? null : { unlimited: false, ...own };
   // What was written decides what the rest means: attempts are a limit, no limit needs no attempts.
   const implied: Draft<Reschedule> = {
     ...((own.attempts ?? 0) > 0 && own.unlimited === undefined ? { unlimited: false } : {}),

@@ -2,6 +2,7 @@
 // `Fields<T>` ties a table to its interface in ../job.ts: a missing or extra field does not compile.
 
 import type { JsonMap, StringMap } from "../job.ts";
+import type { LIMITS } from "../limits.ts";
 
 interface Common {
   /** One line, for the schema and the docs. */
@@ -23,7 +24,8 @@ export interface StringField<V extends string = string> extends Common {
   readonly isRequired?: true;
   /** Takes numbers and booleans too, as text. */
   readonly isLoose?: true;
-  readonly charsMax?: number;
+  /** The limit that bounds its length. */
+  readonly charsLimit?: keyof typeof LIMITS;
 }
 export interface IntField<V extends number | null = number> extends Common {
   readonly kind: "int";

@@ -35,7 +35,7 @@ const VOLUME = block<VolumeRequest>("volume", {
 export const TASK_GROUP = block<TaskGroup>(
   "group",
   {
-    name: text("Name of the group", { isRequired: true, charsMax: LIMITS.nameCharsMax }),
+    name: text("Name of the group", { isRequired: true }),
     count: int("How many allocations of it run", 1, { min: 0, max: LIMITS.jobCountMax }),
     shutdownDelayMs: maybeDuration("Time between leaving service discovery and the stop"),
     maxRunDurationMs: maybeDuration("Longest run of a batch group, after which its tasks are stopped"),

@@ -67,7 +67,7 @@ const MULTIREGION = block<Multiregion>("multiregion", {
 });
 
 const UI = block<JobUi>("ui", {
-  description: text("Text shown beside the job", { charsMax: LIMITS.uiTextCharsMax }),
+  description: text("Text shown beside the job", { charsLimit: "uiTextCharsMax" }),
   links: many(
     block<JobUi["links"][number]>("link", {
       label: text("Text of the link", { isRequired: true }),
@@ -81,8 +81,8 @@ const UI = block<JobUi>("ui", {
 export const JOB = block<JobSource>(
   "job",
   {
-    id: text("Id of the job; may contain /", { wire: "ID", isRequired: true, charsMax: LIMITS.jobIdCharsMax }),
-    name: text("Name of the job; the id unless given", { charsMax: LIMITS.jobIdCharsMax }),
+    id: text("Id of the job; may contain /", { wire: "ID", isRequired: true }),
+    name: text("Name of the job; the id unless given", { charsLimit: "jobIdCharsMax" }),
     namespace: text("Namespace of the job", { default: "default" }),
     region: text("Region of the job", { default: "global" }),
     type: choice("How the job is scheduled", ["service", "batch", "system", "sysbatch"], "service"),
@@ -117,5 +117,6 @@ function joinCrons(wire: WireObject): WireObject {
 
 function splitCrons(out: WireObject): WireObject {
   const crons: readonly unknown[] = Array.isArray(out.Specs) ? out.Specs : [];
-  return { ...out, Spec: crons.length === 1 ? crons[0] : "", Specs: crons.length > 1 ? crons : null, SpecType: "cron" };
+  const isSingle = crons.length === 1 && crons[0] !== "";
+  return { ...out, Spec: isSingle ? crons[0] : "", Specs: isSingle || crons.length === 0 ? null : crons, SpecType: "cron" };
 }

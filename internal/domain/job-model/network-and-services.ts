@@ -78,7 +78,7 @@ const CHECK = block<ServiceCheck>("check", {
   failuresBeforeCritical: int("Failures in a row before it counts as critical", 0, { min: 0 }),
   failuresBeforeWarning: int("Failures in a row before it counts as a warning", 0, { min: 0 }),
   expose: bool("Opens the path through the sidecar"),
-  notes: text("Free text", { charsMax: 255 }),
+  notes: text("Free text", { charsLimit: "checkNotesCharsMax" }),
   onUpdate: text("What a failing check means during an update"),
   task: text("Task a script check runs in", { wire: "TaskName" }),
   checkRestart: maybeOne(CHECK_RESTART, "Restart of a task that fails its checks"),

@@ -23,7 +23,7 @@ export function groupProblems(group: TaskGroup, index: number, spec: JobSpec): r
     ...affinityProblems(group.affinities, [...path, "affinities"]),
     ...spreadProblems(group.spreads, [...path, "spreads"]),
     ...restartProblems(group.restart, [...path, "restart"]),
-    ...(group.reschedule ? rescheduleProblems(group.reschedule, [...path, "reschedule"]) : []),
+    ...(group.reschedule && spec.type !== "system" && spec.type !== "sysbatch" ? rescheduleProblems(group.reschedule, [...path, "reschedule"]) : []),
     ...(group.update ? updateProblems(group.update, [...path, "update"]) : []),
     ...(group.migrate ? migrateProblems(group.migrate, [...path, "migrate"]) : []),
     ...(group.disconnect ? disconnectProblems(group.disconnect, [...path, "disconnect"]) : []),

@@ -1,7 +1,6 @@
 // Table of a task: what runs, with what, and how it is stopped.
 
 import type { Action, Device, Lifecycle, LogConfig, Resources, Task, VolumeMount } from "../job.ts";
-import { LIMITS } from "../limits.ts";
 import { block, bool, choice, duration, int, json, labelled, many, maybeOne, one, stringMap, strings, text, type WireObject } from "./dsl.ts";
 import { CONSUL, IDENTITY, SERVICE } from "./network-and-services.ts";
 import { AFFINITY, CONSTRAINT } from "./placement.ts";
@@ -65,7 +64,7 @@ const ACTION = block<Action>("action", {
 export const TASK = block<Task>(
   "task",
   {
-    name: text("Name of the task", { isRequired: true, charsMax: LIMITS.nameCharsMax }),
+    name: text("Name of the task", { isRequired: true }),
     driver: text("What runs the task, such as raw_exec", { isRequired: true }),
     config: json("The driver's own settings, such as command and args"),
     user: text("User the task runs as"),
