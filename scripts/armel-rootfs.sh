@@ -66,7 +66,7 @@ apt --yes --no-install-recommends --download-only install nodejs
 for package in "$work"/apt/cache/archives/*.deb; do
   dpkg-deb -x "$package" "$work/root"
 done
-mkdir -p "$work/root/bin" "$work/root/dev" "$work/root/proc" "$work/root/tmp" "$work/root/work" "$work/root/etc"
+mkdir -p "$work/root/bin" "$work/root/dev" "$work/root/proc" "$work/root/tmp" "$work/root/place" "$work/root/etc"
 cp "$(command -v qemu-arm-static)" "$work/root/qemu-arm-static"
 # Essential files that packages such as base-files would bring, in this machine's own code.
 cp "$(command -v busybox)" "$work/root/bin/busybox"

@@ -20,7 +20,7 @@ describe("ARM1176", () => {
         console.log(`emulated: arm1176, process.arch,arm_version,node = ${machine.output.trim()}`);
         expect(machine.output).toStartWith("arm,6,v18.");
 
-        const bundle = finish(arm1176(place.folder, ["/work/edgectl-node.cjs", "version"]));
+        const bundle = finish(arm1176(place.folder, ["/place/edgectl-node.cjs", "version"]));
         expect(bundle.output).toContain(version());
         expect(bundle.status).toBe(0);
       }),
@@ -41,7 +41,7 @@ describe("ARM1176", () => {
         expect(armv6.output).toContain("Illegal instruction");
         expect(armv6.signal ?? armv6.status).toBe("SIGILL");
         // In the chroot it does not even load: its hard-float loader is not part of an armel system.
-        expect(finish(arm1176Program(place.folder, ["/work/node", "-p", "1"])).status).not.toBe(0);
+        expect(finish(arm1176Program(place.folder, ["/place/node", "-p", "1"])).status).not.toBe(0);
       }),
     120_000,
   );
@@ -61,7 +61,7 @@ describe("ARM1176", () => {
           details: () => place.logOf("server"),
         });
 
-        const agent = ["/work/edgectl-node.cjs", "agent", "--client", "--data-dir", "/work/device", "--port", String(clientPort)];
+        const agent = ["/place/edgectl-node.cjs", "agent", "--client", "--data-dir", "/place/device", "--port", String(clientPort)];
         place.start("device", arm1176(place.folder, [...agent, "--servers", address, "--name", "pi-zero", "--node-class", "pi-zero"]));
         const details = () => `device:\n${place.logOf("device")}\nserver:\n${place.logOf("server")}`;
         const node = await until("the device is ready", () => readyNode(address, "pi-zero"), { timeoutMs: 90_000, details });

@@ -5,7 +5,7 @@ import { finish, root } from "./emulated-agent.ts";
 
 const rootfs = join(root, ".cache", "armel-rootfs");
 
-/** The command that runs the ARMv6 Node with `folder` as /work; throws with apt's words when the system cannot be fetched. */
+/** The command that runs the ARMv6 Node with `folder` as /place; throws with apt's words when the system cannot be fetched. */
 export function arm1176(folder: string, nodeArguments: readonly string[]): string[] {
   fetchRootfs();
   return [...enter(folder), "/qemu-arm-static", "-cpu", "arm1176", "/usr/bin/node", ...nodeArguments];
@@ -26,7 +26,7 @@ function fetchRootfs(): void {
 
 function enter(folder: string): string[] {
   const script = [
-    'mount --bind "$2" "$1/work"',
+    'mount --bind "$2" "$1/place"',
     'mount -t proc proc "$1/proc"',
     'mount --rbind /dev "$1/dev"',
     'rootfs=$1; shift 2; exec chroot "$rootfs" "$@"',
