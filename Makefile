@@ -33,21 +33,21 @@ release: deps ## build, pack and sum every file of a release into dist/
 
 check: types lint tidy unit ## types, lint, tidy and unit tests, in under a minute
 
-types: deps
+types: deps ## types of sources, tests and scripts
 	@$(STEP) types node_modules/.bin/tsc --noEmit -p .
 	@$(STEP) types-scripts node_modules/.bin/tsc --noEmit -p scripts
 
-lint: deps
+lint: deps ## lint and format
 	@$(STEP) lint node_modules/.bin/biome check --error-on-warnings .
 
-tidy: deps
+tidy: deps ## house style: layers, banned calls, names, lengths
 	@$(STEP) tidy $(BUN) test --only-failures ./test/tidy/
 
 unit: deps ## unit tests: everything under test/ that needs no built executable
 	@$(STEP) unit $(BUN) test --only-failures $(or $(UNIT),./test/none/)
 
-contract-node: deps
-	@$(STEP) contract-node scripts/contract-node.sh
+contract-node: deps ## the contract suites on Node
+	@$(STEP) contract-node scripts/contract-node.sh ./test/contract/
 
 test: check contract-node e2e emulated ## all tests; parts without their real thing are skipped (EDGECTL_TEST_REQUIRE=1: fail)
 
