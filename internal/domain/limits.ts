@@ -57,4 +57,6 @@ export const LIMITS = {
   jobFileDepthMax: 32,
   variablesPerJobMax: 1000,
   checkNotesCharsMax: 255,
+  blocksPerListMax: 1000,
+  problemCharsMax: 500,
 } as const;

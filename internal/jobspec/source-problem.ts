@@ -1,5 +1,7 @@
 // A problem in a job file, tied to its line and column, and how a person sees it.
 
+import { shorten } from "../domain/job-model/read.ts";
+
 export interface SourceProblem {
   readonly fileName: string;
   /** From 1; 0 when the problem is not in a file's text. */
@@ -29,7 +31,6 @@ export interface Position {
 }
 
 const SOURCE_CHARS_MAX = 160;
-const MESSAGE_CHARS_MAX = 500;
 
 /** Problems for a terminal: file:line:column, the line, a caret, and the way out. No colour. */
 export function formatProblems(problems: readonly SourceProblem[]): string {
@@ -45,7 +46,7 @@ export function problemAt(fileName: string, lines: readonly string[], position: 
     column: position.column,
     sourceLine: printable(line.slice(start, start + SOURCE_CHARS_MAX)),
     caretColumn: position.column - start,
-    message: printable(text.message.length > MESSAGE_CHARS_MAX ? `${text.message.slice(0, MESSAGE_CHARS_MAX)}…` : text.message),
+    message: printable(shorten(text.message)),
     ...(text.expected === undefined ? {} : { expected: text.expected }),
     ...(text.suggestion === undefined ? {} : { suggestion: text.suggestion }),
   };

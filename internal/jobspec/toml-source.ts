@@ -27,8 +27,9 @@ export async function readToml(text: string): Promise<TomlSource> {
     return { kind: "table", table: toTable(program, problems), problems, program };
   } catch (error) {
     if (error instanceof ParseError) return { kind: "syntax", message: error.message, line: error.lineNumber, column: error.column + 1 };
-    // The parser calls itself for what is nested, and runs out of stack on text made for that.
-    if (error instanceof RangeError) return { kind: "syntax", message: "nested too deeply", line: 1, column: 1 };
+    // The parser calls itself for what is nested and passes a text's characters as arguments: both run out of stack.
+    if (error instanceof RangeError)
+      return { kind: "syntax", message: "it is nested too deeply, or holds a text of more than 100,000 characters", line: 1, column: 1 };
     throw error;
   }
 }

@@ -178,6 +178,22 @@ test("brackets nested without end are a problem, not a crash", async () => {
   }
 });
 
+test("a text too long for the parser is a problem, not a crash", async () => {
+  expect((await problemsOf(`${HEAD}user = "${"a".repeat(900_000)}"\n`))[0]?.message).toContain("too deeply");
+});
+
+test("a list of blocks beyond its limit is refused by the limit's name", async () => {
+  const constraints = "[[constraint]]\n".repeat(LIMITS.blocksPerListMax + 1);
+  expect((await problemsOf(`${HEAD}${constraints}`)).map((problem) => problem.message)).toEqual([expect.stringContaining("blocksPerListMax")]);
+  const groups = Array.from({ length: LIMITS.groupsPerJobMax + 1 }, (_, index) => `[group.g${index}.task.t]\ndriver = "x"\n`).join("");
+  expect((await problemsOf(`id = "a"\n${groups}`)).map((problem) => problem.message)).toEqual([expect.stringContaining("groupsPerJobMax")]);
+});
+
+test("multi-line text has the same line ends whatever the file has", async () => {
+  const text = `${HEAD}[task.t.env]\nA = """one\ntwo"""\n`;
+  expect((await specOf(text.replaceAll("\n", "\r\n"))).groups[0]?.tasks[0]?.env.A).toBe("one\ntwo");
+});
+
 test("a byte order mark and Windows line ends change nothing", async () => {
   const plain = await specOf(HEAD);
   expect(await specOf(`\uFEFF${HEAD.replaceAll("\n", "\r\n")}`)).toEqual(plain);

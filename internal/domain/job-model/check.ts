@@ -17,9 +17,8 @@ export function checkTable(spec: JobSpec): readonly JobProblem[] {
 // --- internal ---
 
 function checkBlock(block: Block, value: object, path: readonly PathPart[], problems: JobProblem[]): void {
-  const members = new Map<string, unknown>(Object.entries(value));
   for (const field of block.fields) {
-    const member = members.get(field.key);
+    const member: unknown = Reflect.get(value, field.key);
     if (member === undefined || member === null) continue;
     if (field.kind === "block") checkBlock(field.block, Object(member), [...path, field.key], problems);
     else if (field.kind === "blocks" && Array.isArray(member)) {

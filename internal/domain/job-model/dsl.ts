@@ -71,6 +71,8 @@ export interface BlockListField<B = unknown> extends Common {
   readonly block: Block<B>;
   /** Domain key that holds the block's label: such blocks are tables by name in TOML. */
   readonly label?: string;
+  /** The limit that bounds how many there may be; `blocksPerListMax` unless given. */
+  readonly countLimit?: keyof typeof LIMITS;
 }
 
 export type AnyField =

@@ -54,7 +54,7 @@ export const TASK_GROUP = block<TaskGroup>(
     volumes: labelled(VOLUME, "name", "A volume the group needs", { toml: "volume", isCarriedOut: false }),
     scaling: maybeOne(SCALING, "Between what counts the group may be scaled"),
     consul: maybeOne(CONSUL, "Access to Consul", { isCarriedOut: false }),
-    tasks: labelled(TASK, "name", "A task of the group", { toml: "task" }),
+    tasks: labelled(TASK, "name", "A task of the group", { toml: "task", countLimit: "tasksPerGroupMax" }),
   },
   { fromWire: (wire) => listVolumes(dropZeroUpdate(wire)), toWire: mapVolumes },
 );

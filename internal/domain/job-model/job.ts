@@ -101,7 +101,7 @@ export const JOB = block<JobSource>(
     parameterized: maybeOne(PARAMETERIZED, "Makes the job a form that is filled in by each dispatch", { wire: "ParameterizedJob" }),
     multiregion: maybeOne(MULTIREGION, "Runs the job in several regions", { isCarriedOut: false }),
     ui: maybeOne(UI, "What the web page shows beside the job", { wire: "UI" }),
-    groups: labelled(TASK_GROUP, "name", "A group of tasks", { toml: "group", wire: "TaskGroups" }),
+    groups: labelled(TASK_GROUP, "name", "A group of tasks", { toml: "group", wire: "TaskGroups", countLimit: "groupsPerJobMax" }),
   },
   { fromWire: dropZeroUpdate, toWire: (out) => ({ ...out, ConsulNamespace: "", VaultNamespace: "", NomadTokenID: "" }) },
 );

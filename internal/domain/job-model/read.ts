@@ -37,7 +37,7 @@ export interface ReadOptions {
 export function readJob(source: unknown, form: SourceForm): { readonly draft: JobDraft; readonly problems: readonly ReadProblem[] } {
   const problems: ReadProblem[] = [];
   const report = (problem: ReadProblem) => {
-    if (problems.length < LIMITS.problemsPerJobMax) problems.push(problem);
+    if (problems.length < LIMITS.problemsPerJobMax) problems.push({ ...problem, message: shorten(problem.message) });
   };
   if (!isTable(source)) {
     report({ path: [], sourcePath: [], at: "value", message: `a job must be a table, found ${describe(source)}` });
@@ -46,6 +46,11 @@ export function readJob(source: unknown, form: SourceForm): { readonly draft: Jo
   const draft = readBlock(JOB, source, ROOT, { form, report });
   // The table is tied to JobSource by its type, so what was read field by field is a draft of it.
   return { draft: draft as JobDraft, problems };
+}
+
+/** A message that fits: names and values in it may be as long as the file. */
+export function shorten(message: string): string {
+  return message.length > LIMITS.problemCharsMax ? `${message.slice(0, LIMITS.problemCharsMax)}…` : message;
 }
 
 export function isTable(value: unknown): value is SourceTable {
@@ -189,6 +194,7 @@ function readMany(field: BlockListField, value: unknown, place: Place, options: 
   const isSingle = isTable(value) && options.form === "toml";
   const items: readonly unknown[] | null = Array.isArray(value) ? value : isSingle ? [value] : null;
   if (items === null) return wrong(place, options, "a list of tables", value);
+  if (isTooMany(field, items.length, place, options)) return undefined;
   return items.map((item, index) => {
     const at: Place = { parent: place, domain: [index], source: isSingle ? [] : [index] };
     if (!isTable(item)) {
@@ -202,7 +208,9 @@ function readMany(field: BlockListField, value: unknown, place: Place, options: 
 
 function readLabelled(field: BlockListField, label: string, value: unknown, place: Place, options: ReadOptions): readonly object[] | undefined {
   if (!isTable(value)) return wrong(place, options, `tables by name, such as [${field.block.name}.NAME]`, value);
-  return entriesOf(value).map(([name, body], index) => {
+  const entries = entriesOf(value);
+  if (isTooMany(field, entries.length, place, options)) return undefined;
+  return entries.map(([name, body], index) => {
     const at: Place = { parent: place, domain: [index], source: [name] };
     if (!isTable(body)) {
       wrong(at, options, `a table (the ${field.block.name} "${name}")`, body);
@@ -211,6 +219,18 @@ function readLabelled(field: BlockListField, label: string, value: unknown, plac
     reportUnknown(field.block, body, at, options, label);
     return { ...readBlock(field.block, body, at, options), [label]: name };
   });
+}
+
+/** Refused before it is read: what is beyond a limit must not cost time. */
+function isTooMany(field: BlockListField, count: number, place: Place, options: ReadOptions): boolean {
+  const limit = field.countLimit ?? "blocksPerListMax";
+  if (count <= LIMITS[limit]) return false;
+  options.report({
+    ...whereIs(place),
+    at: "value",
+    message: `there may be ${LIMITS[limit]} ${field.block.name} blocks at most (${limit}), there are ${count}`,
+  });
+  return true;
 }
 
 function readShorthands(block: Block, table: SourceTable, place: Place, draft: Record<string, unknown>, options: ReadOptions): void {

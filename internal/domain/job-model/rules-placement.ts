@@ -6,6 +6,7 @@ import type { JobProblem, PathPart } from "./read.ts";
 type Path = readonly PathPart[];
 export type ConstraintLevel = "job" | "group" | "task" | "device";
 
+const VERSION_CHARS_MAX = 256;
 const NODE_TARGETS = ["unique.id", "unique.name", "datacenter", "region", "class", "pool"];
 
 export function constraintProblems(constraints: readonly Constraint[], path: Path, level: ConstraintLevel): readonly JobProblem[] {
@@ -122,7 +123,9 @@ function regexpProblem(value: string): string | null {
 
 function isVersionRange(range: string, version: RegExp, isPessimisticAllowed: boolean): boolean {
   return range.split(",").every((part) => {
-    const [, operator = "", text = ""] = /^\s*(>=|<=|!=|~>|=|>|<)?\s*(\S*)\s*$/.exec(part) ?? [];
+    const [, operator = "", text = ""] = /^(>=|<=|!=|~>|=|>|<)?\s*(\S+)$/.exec(part.trim()) ?? [];
+    // The patterns take time in the square of the length.
+    if (text.length > VERSION_CHARS_MAX) return false;
     return version.test(text) && (operator !== "~>" || isPessimisticAllowed);
   });
 }

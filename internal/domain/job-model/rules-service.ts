@@ -8,7 +8,7 @@ type Path = readonly PathPart[];
 export function serviceProblems(service: Service, path: Path): readonly JobProblem[] {
   const problems: JobProblem[] = [];
   // Names may hold ${...}, which is known only where the task runs.
-  const name = service.name.replace(/\$\{[^}]*\}/g, "x");
+  const name = service.name.replace(/\$\{[^{}]*\}/g, "x");
   if (!/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(name)) {
     problems.push({
       path: [...path, "name"],

@@ -18,9 +18,8 @@ export function unsupportedFeatures(spec: JobSpec): JobProblem[] {
 // --- internal ---
 
 function checkBlock(block: Block, value: object, path: readonly PathPart[], problems: JobProblem[]): void {
-  const members = new Map<string, unknown>(Object.entries(value));
   for (const field of block.fields) {
-    const member = members.get(field.key);
+    const member: unknown = Reflect.get(value, field.key);
     if (member === undefined || member === null) continue;
     const at = [...path, field.key];
     if (field.isCarriedOut === false) {

@@ -297,6 +297,20 @@ for (const [name, parts] of GOOD) {
   });
 }
 
+test("values as long as a request cost no time and are cut in the message", () => {
+  const long = 200_000;
+  for (const value of [`${"1.".repeat(long)}!`, `${" ".repeat(long)}! x`, `>= ${"1".repeat(long)}!`]) {
+    const problems = validateJob(
+      job({
+        job: { constraints: [{ attribute: "${attr.x}", operator: "version", value }] },
+        group: { services: [{ name: "${".repeat(long), provider: "nomad" }] },
+      }),
+    );
+    expect(problems).toHaveLength(2);
+    expect(problems.every((problem) => problem.message.length <= LIMITS.problemCharsMax + 1)).toBe(true);
+  }
+});
+
 test("a name is refused for what could move a path, and for its length", () => {
   for (const name of ["", "a/b", "a\\b", "a\u0000b", "a\nb", "..", ".", "a..b", "x".repeat(LIMITS.nameCharsMax + 1)])
     expect(nameProblem(name)).not.toBeNull();
