@@ -8,6 +8,9 @@ import { canonicalizeJob } from "../../internal/domain/job-model/defaults.ts";
 import type { Block, Field } from "../../internal/domain/job-model/dsl.ts";
 import { JOB, type JobDraft } from "../../internal/domain/job-model/job.ts";
 import { describePath } from "../../internal/domain/job-model/paths.ts";
+import { unsupportedFeatures } from "../../internal/domain/job-model/unsupported.ts";
+import { validateJob } from "../../internal/domain/job-model/validate.ts";
+import { jobWarnings } from "../../internal/domain/job-model/warnings.ts";
 
 const DRAFT: JobDraft = { id: "a", groups: [{ name: "g", tasks: [{ name: "t", driver: "raw_exec" }] }] };
 
@@ -322,4 +325,41 @@ for (const [name, wire, where, message] of WRONG) {
 test("all wrong values of a job are named at once", () => {
   const result = decodeJobSpec({ ID: 5, Priority: "x", TaskGroups: [{ Count: "3" }] });
   expect("problems" in result && result.problems.length).toBe(3);
+});
+
+test("whatever JSON comes in, reading, checking and naming never throw", () => {
+  const keys = [
+    "ID",
+    "TaskGroups",
+    "Tasks",
+    "Name",
+    "Networks",
+    "Volumes",
+    "Update",
+    "Periodic",
+    "Specs",
+    "Identity",
+    "Constraints",
+    "Resources",
+    "Config",
+    "Type",
+  ];
+  const { anything } = fc.letrec((tie) => ({
+    anything: fc.oneof(
+      { depthSize: "small" },
+      fc.jsonValue({ maxDepth: 1 }),
+      fc.array(tie("anything"), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom(...keys), tie("anything"), { maxKeys: 5 }),
+    ),
+  }));
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom(...keys), anything, { maxKeys: 8 }), (wire) => {
+      const result = decodeJobSpec(wire);
+      if ("problems" in result) return;
+      const problems = [...validateJob(result.spec), ...unsupportedFeatures(result.spec)];
+      for (const problem of problems) describePath(result.spec, problem.path);
+      jobWarnings(result.spec);
+    }),
+    { numRuns: 2000, seed: 3 },
+  );
 });

@@ -1,6 +1,8 @@
 // What a job file's reader finds wrong, and where it says so.
 
 import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import fc from "fast-check";
 import { LIMITS } from "../../internal/domain/limits.ts";
 import { parseJobFile } from "../../internal/jobspec/parse-job-file.ts";
 import { formatProblems, type SourceProblem } from "../../internal/jobspec/source-problem.ts";
@@ -402,4 +404,48 @@ for (const [name, text, [line, column], message] of JSON_PROBLEMS) {
 test("the caller may say what the text is", async () => {
   expect((await problemsOf(HEAD, "json"))[0]?.message).toContain("not JSON");
   expect((await problemsOf(WIRE, "toml"))[0]?.message).toContain("not TOML");
+});
+
+test("no mangled file makes the reader throw, and every problem has a line of the file", async () => {
+  const folder = new URL("../../jobs/", import.meta.url);
+  const files = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), "utf8"));
+  const scraps = [
+    "",
+    "[",
+    "]]",
+    "=",
+    '"',
+    "'''",
+    "\n",
+    "{",
+    "}",
+    "${",
+    "${var.x}",
+    "[[group.g]]\n",
+    "5",
+    "-1",
+    "1979-05-27",
+    "\u0000",
+    "task",
+    ".",
+    "#",
+    "\\u",
+    "true",
+  ];
+  const mangled = fc
+    .tuple(fc.constantFrom(...files, WIRE), fc.array(fc.tuple(fc.nat(5000), fc.nat(12), fc.constantFrom(...scraps)), { minLength: 1, maxLength: 4 }))
+    .map(([file, cuts]) =>
+      cuts.reduce((text, [at, length, scrap]) => `${text.slice(0, at % text.length)}${scrap}${text.slice((at % text.length) + length)}`, file),
+    );
+  await fc.assert(
+    fc.asyncProperty(mangled, async (text) => {
+      const lines = text.split("\n").length;
+      for (const problem of await problemsOf(text)) {
+        expect(problem.line).toBeGreaterThanOrEqual(1);
+        expect(problem.line).toBeLessThanOrEqual(lines);
+        expect(problem.column).toBeGreaterThanOrEqual(1);
+      }
+    }),
+    { numRuns: 400, seed: 11 },
+  );
 });

@@ -1,5 +1,5 @@
-// Whether a text is a cron expression: 5, 6 or 7 fields (optional leading seconds, trailing year), macros,
-// names, ranges, steps, L, W and #. It says nothing about when the next fire is.
+// Whether a text is a cron expression that edgectl can fire: 5 fields, 6 (a trailing year, as Nomad reads it),
+// 7 (leading seconds and trailing year), macros, three-letter names, ranges, steps, L, W and #.
 
 interface FieldRule {
   readonly name: string;
@@ -31,9 +31,8 @@ export function cronProblem(cron: string): string | null {
   const fields = text.split(/\s+/);
   if (text === "" || fields.length < 5 || fields.length > 7) return `must have 5, 6 or 7 fields, has ${text === "" ? 0 : fields.length}`;
   if (fields.length === 6) {
-    // A sixth field may be seconds in front or a year behind.
-    const asSeconds = firstProblem([SECOND, ...COMMON], fields);
-    return asSeconds === null || firstProblem([...COMMON, YEAR], fields) === null ? null : asSeconds;
+    const problem = firstProblem([...COMMON, YEAR], fields);
+    return problem === null ? null : `${problem}; the last of six fields is a year, for seconds write seven`;
   }
   return firstProblem(fields.length === 5 ? COMMON : [SECOND, ...COMMON, YEAR], fields);
 }
@@ -52,19 +51,23 @@ function firstProblem(rules: readonly FieldRule[], fields: readonly string[]): s
 function isItem(rule: FieldRule, item: string): boolean {
   const [range = "", step, ...more] = item.split("/");
   if (more.length > 0) return false;
-  if (step !== undefined && !(/^\d{1,4}$/.test(step) && Number(step) > 0)) return false;
+  if (step !== undefined && !isStep(rule, step)) return false;
   if (range === "*" || range === "?") return true;
   if (rule.isDay && step === undefined && isSpecialDay(rule, range)) return true;
-  const ends = range.split("-").map((end) => numberOf(rule, end));
-  if (ends.length > 2 || ends.some((end) => end === null)) return false;
-  const [from, to] = ends;
-  return to === undefined || to === null || from === undefined || from === null || from <= to;
+  const [from, to, ...others] = range.split("-").map((end) => numberOf(rule, end));
+  if (from === undefined || from === null || to === null || others.length > 0) return false;
+  // A step counts through a range: from one value alone it has nowhere to go.
+  return to === undefined ? step === undefined : from <= to;
+}
+
+function isStep(rule: FieldRule, step: string): boolean {
+  const most = rule.names === DAYS ? DAYS.length : rule.max - rule.min + 1;
+  return /^\d{1,4}$/.test(step) && Number(step) > 0 && Number(step) <= most;
 }
 
 /** L, LW, 15W in days of the month; 5L, friL, mon#2 in days of the week. */
 function isSpecialDay(rule: FieldRule, item: string): boolean {
-  if (item === "l") return true;
-  if (!rule.names) return item === "lw" || /^l-\d{1,2}$/.test(item) || (item.endsWith("w") && numberOf(rule, item.slice(0, -1)) !== null);
+  if (!rule.names) return item === "l" || item === "lw" || (item.endsWith("w") && numberOf(rule, item.slice(0, -1)) !== null);
   const [day = "", nth, ...more] = item.split("#");
   if (nth !== undefined) return more.length === 0 && /^([1-5]|l)$/.test(nth) && numberOf(rule, day) !== null;
   return item.endsWith("l") && numberOf(rule, item.slice(0, -1)) !== null;
@@ -72,7 +75,7 @@ function isSpecialDay(rule: FieldRule, item: string): boolean {
 
 function numberOf(rule: FieldRule, text: string): number | null {
   const named = rule.names?.indexOf(text.slice(0, 3)) ?? -1;
-  if (named >= 0 && /^[a-z]{3,9}$/.test(text)) return rule.min + named;
+  if (named >= 0 && text.length === 3) return rule.min + named;
   if (!/^\d{1,4}$/.test(text)) return null;
   const value = Number(text);
   return value >= rule.min && value <= rule.max ? value : null;

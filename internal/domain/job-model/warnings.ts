@@ -15,6 +15,10 @@ function ownWarnings(spec: JobSpec): readonly string[] {
   const warnings: string[] = [];
   if (spec.type === "sysbatch" && spec.spreads.length > 0) warnings.push("`spread` has no effect on a sysbatch job: it runs on every node anyway");
   if (spec.periodic && !spec.periodic.enabled) warnings.push("`periodic.enabled` is false: the job never fires by itself");
+  for (const cron of spec.periodic?.crons ?? []) {
+    if (cron.trim().split(/\s+/).length === 6)
+      warnings.push(`the cron expression "${cron}" has six fields: from minute to day of week, and a year; seconds need seven`);
+  }
   const payload = spec.parameterized?.payload;
   const hasPayloadFile = spec.groups.some((group) => group.tasks.some((task) => task.dispatchPayload !== null));
   if (payload === "required" && !hasPayloadFile) warnings.push("the payload is required, but no task has `dispatch_payload` to receive it");

@@ -391,6 +391,11 @@ test("what edgectl carries out is not refused", () => {
 
 /** [what is probably not meant, the job, part of the warning] */
 const WARNED: readonly (readonly [string, Parameters<typeof job>[0], string])[] = [
+  [
+    "a cron expression whose first field may be meant as seconds",
+    { job: { type: "batch", periodic: { crons: ["*/2 * * * * *"] } } },
+    "seconds need seven",
+  ],
   ["a kill timeout beyond the node's limit", { task: { killTimeoutMs: 60_000 } }, 'group "g" -> task "t": `kill_timeout` (1m0s) is cut to 30s'],
   ["a service of consul", { group: { services: [{}] } }, "is treated as one with"],
   ["a required payload nobody receives", { job: { type: "batch", parameterized: { payload: "required" } } }, "no task has `dispatch_payload`"],
