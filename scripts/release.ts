@@ -85,10 +85,7 @@ function sha256(content: Uint8Array): string {
 
 /** In the form that `sha256sum --check` reads. */
 function writeSums(all: readonly ReleaseFile[]): void {
-  const lines = all.flatMap((file) => [
-    `${file.sha256}  ${basename(file.path)}`,
-    `${file.packedSha256}  ${basename(file.path)}.zst`,
-  ]);
+  const lines = all.flatMap((file) => [`${file.sha256}  ${basename(file.path)}`, `${file.packedSha256}  ${basename(file.path)}.zst`]);
   writeFileSync(join(dist, "SHA256SUMS"), `${lines.join("\n")}\n`);
 }
 

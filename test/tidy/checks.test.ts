@@ -4,6 +4,7 @@ import { checkBannedCalls, checkBannedSql } from "./banned-calls.ts";
 import { checkHeader, checkLeftovers, checkLength, checkName, linesMax } from "./file-shape.ts";
 import { importsOf } from "./imports.ts";
 import { checkLayers, checkSynchronous } from "./layers.ts";
+import { checkNode18 } from "./node-18.ts";
 import { checkPlaces, checkVersions } from "./repository.ts";
 import { type Check, parseSource } from "./source.ts";
 
@@ -42,6 +43,11 @@ const bad: readonly (readonly [Check, string, string, string])[] = [
   [checkBannedCalls, "internal/scheduler/rank.ts", "names.sort((a, b) => a.localeCompare(b));", "locale"],
   [checkBannedSql, "internal/store/sqlite/x.ts", 'const q = "SELECT random()";', "as a parameter"],
   [checkBannedSql, "internal/store/sqlite/x.ts", "const q = sql`UPDATE x SET at = datetime('now')`;", "as a parameter"],
+  [checkNode18, "internal/client/agent.ts", "const sorted = list.toSorted();", "copy first"],
+  [checkNode18, "internal/client/agent.ts", "const names = map.values().map(f);", "spread it first"],
+  [checkNode18, "internal/client/agent.ts", "const sets = Object.groupBy(list, f);", "fill a Map"],
+  [checkNode18, "internal/client/agent.ts", "const file = Bun.file(path);", "only internal/runtime/bun.ts"],
+  [checkNode18, "internal/runtime/node.ts", "const socket = new WebSocket(url);", "from the runtime"],
   [checkLength, "internal/store/store.ts", "const x = 1;\n".repeat(linesMax + 1), "split it"],
   [checkName, "internal/store/sqliteStore.ts", "", "kebab-case"],
   [checkName, "internal/store/string-utils.ts", "", "name the one idea"],
@@ -81,6 +87,9 @@ const good: readonly (readonly [Check, string, string])[] = [
   [checkBannedCalls, "cmd/edgectl/main.node.ts", "process.exit(process.env.X === undefined ? 0 : 1);"],
   [checkBannedCalls, "internal/server/server.ts", "clock.setTimeout(f);"],
   [checkBannedSql, "internal/store/sqlite/x.ts", "const q = chance.random();"],
+  [checkBannedSql, "internal/runner/task-runner.ts", 'event("started", now()); const x = `at ${now()}`;'],
+  [checkNode18, "internal/client/agent.ts", "const names = [...map.values()].map(f); const values = Object.values(row).map(f);"],
+  [checkNode18, "internal/runtime/bun.ts", "const file = Bun.file(path);"],
   [checkLength, "internal/store/store.ts", "const x = 1;\n".repeat(linesMax)],
   [checkName, "cmd/edgectl/main.node.ts", ""],
   [checkHeader, "internal/api/wire.ts", "// The wire.\nexport const x = 1;"],

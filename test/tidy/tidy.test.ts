@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { checkBannedCalls, checkBannedSql } from "./banned-calls.ts";
 import { checkHeader, checkLeftovers, checkLength, checkName, linesMax, longFiles } from "./file-shape.ts";
 import { checkLayers, checkSynchronous } from "./layers.ts";
+import { checkNode18 } from "./node-18.ts";
 import { checkPlaces, checkVersions } from "./repository.ts";
 import { type Check, parseSource, type Source } from "./source.ts";
 
@@ -19,6 +20,7 @@ describe("tidy", () => {
     ["decisions are synchronous", checkSynchronous, sources],
     ["clock, chance, timers, environment and output go through the runtime", checkBannedCalls, sources],
     ["SQL takes instants and chance as parameters", checkBannedSql, sources],
+    ["nothing is used that Node 18 lacks", checkNode18, sources],
     ["files hold one idea", checkLength, sources],
     ["file names say what the file holds", checkName, sources],
     ["files open with a header", checkHeader, sources],
