@@ -24,7 +24,13 @@ export function encodeAlloc(alloc: Alloc, job: JsonObject | null): JsonObject {
     Metrics: encodeMetric(alloc.metrics),
     DesiredStatus: alloc.desiredStatus,
     DesiredDescription: alloc.desiredDescription,
-    DesiredTransition: { Migrate: alloc.isToMigrate || null, Reschedule: alloc.isToReschedule || null, ForceReschedule: null, NoShutdownDelay: null, MigrateDisablePlacement: null },
+    DesiredTransition: {
+      Migrate: alloc.isToMigrate || null,
+      Reschedule: alloc.isToReschedule || null,
+      ForceReschedule: null,
+      NoShutdownDelay: null,
+      MigrateDisablePlacement: null,
+    },
     ClientStatus: alloc.clientStatus,
     ClientDescription: alloc.clientDescription,
     TaskStates: nullIfEmptyMap(mapValues(alloc.taskStates, encodeTaskState)),
@@ -46,7 +52,11 @@ export function encodeAlloc(alloc: Alloc, job: JsonObject | null): JsonObject {
   };
 }
 
-export function encodeAllocStub(alloc: Alloc, job: JobVersion | Job | undefined, options: { readonly withResources: boolean; readonly withTaskStates: boolean }): JsonObject {
+export function encodeAllocStub(
+  alloc: Alloc,
+  job: JobVersion | Job | undefined,
+  options: { readonly withResources: boolean; readonly withTaskStates: boolean },
+): JsonObject {
   return {
     ID: alloc.id,
     EvalID: alloc.evalId,
@@ -63,7 +73,13 @@ export function encodeAllocStub(alloc: Alloc, job: JobVersion | Job | undefined,
     DesiredDescription: alloc.desiredDescription,
     ClientStatus: alloc.clientStatus,
     ClientDescription: alloc.clientDescription,
-    DesiredTransition: { Migrate: alloc.isToMigrate || null, Reschedule: alloc.isToReschedule || null, ForceReschedule: null, NoShutdownDelay: null, MigrateDisablePlacement: null },
+    DesiredTransition: {
+      Migrate: alloc.isToMigrate || null,
+      Reschedule: alloc.isToReschedule || null,
+      ForceReschedule: null,
+      NoShutdownDelay: null,
+      MigrateDisablePlacement: null,
+    },
     TaskStates: options.withTaskStates ? nullIfEmptyMap(mapValues(alloc.taskStates, encodeTaskState)) : null,
     DeploymentStatus: encodeHealth(alloc),
     FollowupEvalID: alloc.followupEvalId,
@@ -157,13 +173,23 @@ function encodeTaskEvent(event: TaskEvent): JsonObject {
 
 function encodeHealth(alloc: Alloc): JsonObject | null {
   if (alloc.health === null) return null;
-  return { Healthy: alloc.health.isHealthy, Timestamp: timeText(alloc.health.atMs || null), Canary: alloc.health.isCanary, ModifyIndex: alloc.modifyIndex };
+  return {
+    Healthy: alloc.health.isHealthy,
+    Timestamp: timeText(alloc.health.atMs || null),
+    Canary: alloc.health.isCanary,
+    ModifyIndex: alloc.modifyIndex,
+  };
 }
 
 function encodeRescheduleTracker(alloc: Alloc): JsonObject | null {
   if (alloc.rescheduleEvents.length === 0) return null;
   return {
-    Events: alloc.rescheduleEvents.map((event) => ({ RescheduleTime: nanos(event.atMs), PrevAllocID: event.previousAllocId, PrevNodeID: event.previousNodeId, Delay: nanos(event.delayMs) })),
+    Events: alloc.rescheduleEvents.map((event) => ({
+      RescheduleTime: nanos(event.atMs),
+      PrevAllocID: event.previousAllocId,
+      PrevNodeID: event.previousNodeId,
+      Delay: nanos(event.delayMs),
+    })),
     LastReschedule: "ok",
   };
 }

@@ -44,7 +44,44 @@ export function encodeEval(evaluation: Evaluation): JsonObject {
 
 /** The short form under RelatedEvals. */
 export function encodeEvalStub(evaluation: Evaluation): JsonObject {
-  const { ID, Priority, Type, TriggeredBy, Namespace, JobID, NodeID, DeploymentID, Status, StatusDescription, WaitUntil, NextEval, PreviousEval, BlockedEval, CreateIndex, ModifyIndex, CreateTime, ModifyTime } =
-    encodeEval(evaluation);
-  return { ID, Priority, Type, TriggeredBy, Namespace, JobID, NodeID, DeploymentID, Status, StatusDescription, WaitUntil, NextEval, PreviousEval, BlockedEval, CreateIndex, ModifyIndex, CreateTime, ModifyTime };
+  const {
+    ID,
+    Priority,
+    Type,
+    TriggeredBy,
+    Namespace,
+    JobID,
+    NodeID,
+    DeploymentID,
+    Status,
+    StatusDescription,
+    WaitUntil,
+    NextEval,
+    PreviousEval,
+    BlockedEval,
+    CreateIndex,
+    ModifyIndex,
+    CreateTime,
+    ModifyTime,
+  } = encodeEval(evaluation);
+  return {
+    ID,
+    Priority,
+    Type,
+    TriggeredBy,
+    Namespace,
+    JobID,
+    NodeID,
+    DeploymentID,
+    Status,
+    StatusDescription,
+    WaitUntil,
+    NextEval,
+    PreviousEval,
+    BlockedEval,
+    CreateIndex,
+    ModifyIndex,
+    CreateTime,
+    ModifyTime,
+  };
 }

@@ -6,7 +6,19 @@ import { nullIfEmptyMap, timeText } from "./wire.ts";
 
 export function encodeNode(node: Node): JsonObject {
   const cpuMHz = node.resources.cpuMHz;
-  const networks = [{ Mode: "host", Device: "", CIDR: "", IP: node.attributes["unique.network.ip-address"] ?? "", Hostname: "", MBits: 0, DNS: null, ReservedPorts: null, DynamicPorts: null }];
+  const networks = [
+    {
+      Mode: "host",
+      Device: "",
+      CIDR: "",
+      IP: node.attributes["unique.network.ip-address"] ?? "",
+      Hostname: "",
+      MBits: 0,
+      DNS: null,
+      ReservedPorts: null,
+      DynamicPorts: null,
+    },
+  ];
   return {
     ID: node.id,
     SecretID: "",
@@ -15,7 +27,18 @@ export function encodeNode(node: Node): JsonObject {
     HTTPAddr: node.httpAddress,
     TLSEnabled: false,
     Attributes: node.attributes,
-    Resources: { CPU: cpuMHz, Cores: node.resources.cores, MemoryMB: node.resources.memoryMiB, MemoryMaxMB: 0, DiskMB: node.resources.diskMiB, IOPS: 0, Networks: networks, Devices: null, NUMA: null, SecretsMB: 0 },
+    Resources: {
+      CPU: cpuMHz,
+      Cores: node.resources.cores,
+      MemoryMB: node.resources.memoryMiB,
+      MemoryMaxMB: 0,
+      DiskMB: node.resources.diskMiB,
+      IOPS: 0,
+      Networks: networks,
+      Devices: null,
+      NUMA: null,
+      SecretsMB: 0,
+    },
     NodeResources: {
       Cpu: { CpuShares: cpuMHz, TotalCpuCores: node.resources.cores, ReservableCpuCores: [] },
       Memory: { MemoryMB: node.resources.memoryMiB },
@@ -45,7 +68,13 @@ export function encodeNode(node: Node): JsonObject {
     Status: node.status,
     StatusDescription: node.statusDescription,
     StatusUpdatedAt: Math.floor(node.statusUpdatedAtMs / 1000),
-    Events: node.events.map((event) => ({ Message: event.message, Subsystem: event.subsystem, Details: nullIfEmptyMap(event.details), Timestamp: timeText(event.atMs), CreateIndex: 0 })),
+    Events: node.events.map((event) => ({
+      Message: event.message,
+      Subsystem: event.subsystem,
+      Details: nullIfEmptyMap(event.details),
+      Timestamp: timeText(event.atMs),
+      CreateIndex: 0,
+    })),
     Drivers: encodeDrivers(node),
     HostVolumes: null,
     GCVolumesOnNode: null,
@@ -95,7 +124,13 @@ function encodeDrivers(node: Node): JsonObject {
   return Object.fromEntries(
     Object.entries(node.drivers).map(([name, driver]) => [
       name,
-      { Attributes: nullIfEmptyMap(driver.attributes), Detected: driver.detected, Healthy: driver.healthy, HealthDescription: driver.description, UpdateTime: timeText(driver.updatedAtMs) },
+      {
+        Attributes: nullIfEmptyMap(driver.attributes),
+        Detected: driver.detected,
+        Healthy: driver.healthy,
+        HealthDescription: driver.description,
+        UpdateTime: timeText(driver.updatedAtMs),
+      },
     ]),
   );
 }

@@ -35,8 +35,23 @@ export interface OrderPosition {
 }
 
 export type NodeCall =
-  | { readonly method: "logs"; readonly allocId: string; readonly task: string; readonly stream: "stdout" | "stderr"; readonly offset: number; readonly origin: "start" | "end"; readonly isFollowing: boolean }
-  | { readonly method: "file-stream"; readonly allocId: string; readonly path: string; readonly offset: number; readonly origin: "start" | "end"; readonly isFollowing: boolean }
+  | {
+      readonly method: "logs";
+      readonly allocId: string;
+      readonly task: string;
+      readonly stream: "stdout" | "stderr";
+      readonly offset: number;
+      readonly origin: "start" | "end";
+      readonly isFollowing: boolean;
+    }
+  | {
+      readonly method: "file-stream";
+      readonly allocId: string;
+      readonly path: string;
+      readonly offset: number;
+      readonly origin: "start" | "end";
+      readonly isFollowing: boolean;
+    }
   | { readonly method: "file-read"; readonly allocId: string; readonly path: string; readonly offset: number; readonly limit: number }
   | { readonly method: "file-list"; readonly allocId: string; readonly path: string }
   | { readonly method: "file-stat"; readonly allocId: string; readonly path: string }
@@ -76,7 +91,14 @@ export type NodeMessage =
 
 /** From the server. */
 export type ServerMessage =
-  | { readonly kind: "welcome"; readonly protocol: number; readonly clusterId: string; readonly epoch: number; readonly heartbeatTtlMs: number; readonly serverTimeMs: number }
+  | {
+      readonly kind: "welcome";
+      readonly protocol: number;
+      readonly clusterId: string;
+      readonly epoch: number;
+      readonly heartbeatTtlMs: number;
+      readonly serverTimeMs: number;
+    }
   | { readonly kind: "refused"; readonly code: string; readonly message: string; readonly hint: string; readonly isFinal: boolean }
   | { readonly kind: "heartbeat-ack"; readonly heartbeatTtlMs: number; readonly serverTimeMs: number }
   | {

@@ -20,7 +20,14 @@ export function encodeSummary(view: View, job: Job): JsonObject {
     const counts = groups[group];
     if (counts) counts["Queued"] = queued;
   }
-  return { JobID: job.id, Namespace: job.namespace, Summary: groups, Children: encodeChildren(view, job), CreateIndex: job.createIndex, ModifyIndex: modifyIndex };
+  return {
+    JobID: job.id,
+    Namespace: job.namespace,
+    Summary: groups,
+    Children: encodeChildren(view, job),
+    CreateIndex: job.createIndex,
+    ModifyIndex: modifyIndex,
+  };
 }
 
 export function encodeJobStub(view: View, job: Job, options: { readonly withMeta: boolean }): JsonObject {

@@ -35,7 +35,14 @@ export function dispatchJob(view: View, input: DispatchInput, context: Context):
   if (twin) return { changes: [], result: { childId: twin.id, evalId: "", evalCreateIndex: 0, jobCreateIndex: twin.createIndex } };
   const prefix = input.idPrefix === "" ? "" : `${input.idPrefix}-`;
   const childId = `${parent.id}/dispatch-${prefix}${Math.floor(context.nowMs / 1000)}-${context.newId().slice(0, 8)}`;
-  const child = { id: childId, payload: input.payload, meta: input.meta, idempotencyToken: input.idempotencyToken, kind: "dispatch" as const, priority: input.priority };
+  const child = {
+    id: childId,
+    payload: input.payload,
+    meta: input.meta,
+    idempotencyToken: input.idempotencyToken,
+    kind: "dispatch" as const,
+    priority: input.priority,
+  };
   const { changes, evalId } = childChanges(parent, child, context);
   return { changes, result: { childId, evalId, evalCreateIndex: evalId === "" ? 0 : context.index, jobCreateIndex: context.index } };
 }

@@ -1,7 +1,7 @@
 // Making evaluations, and turning a plan into changes.
 
 import type { Alloc } from "../domain/alloc.ts";
-import type { Evaluation, EvalTrigger } from "../domain/evaluation.ts";
+import type { EvalTrigger, Evaluation } from "../domain/evaluation.ts";
 import type { Job, JobType } from "../domain/job.ts";
 import type { Change } from "../domain/tables.ts";
 import { put } from "../domain/tables.ts";
@@ -45,8 +45,17 @@ export function newEval(input: NewEval, context: Context): Evaluation {
   };
 }
 
-export function evalForJob(job: Pick<Job, "namespace" | "id" | "type" | "priority">, triggeredBy: EvalTrigger, jobModifyIndex: number, context: Context, priority = 0): Evaluation {
-  return newEval({ namespace: job.namespace, jobId: job.id, type: job.type, priority: priority || job.priority, jobModifyIndex, triggeredBy }, context);
+export function evalForJob(
+  job: Pick<Job, "namespace" | "id" | "type" | "priority">,
+  triggeredBy: EvalTrigger,
+  jobModifyIndex: number,
+  context: Context,
+  priority = 0,
+): Evaluation {
+  return newEval(
+    { namespace: job.namespace, jobId: job.id, type: job.type, priority: priority || job.priority, jobModifyIndex, triggeredBy },
+    context,
+  );
 }
 
 /** What the scheduler decided, as far as it becomes changes; scheduler.Plan fits it. */
@@ -119,7 +128,12 @@ function movedToVersion(alloc: Alloc, job: Job | undefined, context: Context): A
   return { ...alloc, jobVersion: job?.version ?? alloc.jobVersion, modifiedAtMs: context.nowMs, allocModifyIndex: context.index };
 }
 
-function followUpEvals(evaluation: Evaluation, job: Job | undefined, later: PlanToApply["later"], context: Context): { readonly evaluation: Evaluation; readonly alloc: Alloc }[] {
+function followUpEvals(
+  evaluation: Evaluation,
+  job: Job | undefined,
+  later: PlanToApply["later"],
+  context: Context,
+): { readonly evaluation: Evaluation; readonly alloc: Alloc }[] {
   if (!job) return [];
   return later
     .filter(({ alloc }) => alloc.followupEvalId === "")
@@ -165,7 +179,9 @@ function supersededBlocked(view: View, evaluation: Evaluation, context: Context)
   const changes: Change[] = [];
   for (const other of view.evalsOfJob(evaluation.namespace, evaluation.jobId)) {
     if (other.status !== "blocked" || other.id === evaluation.id) continue;
-    changes.push(put("evals", { ...other, status: "canceled", statusDescription: `superseded by evaluation ${evaluation.id}`, modifiedAtMs: context.nowMs }));
+    changes.push(
+      put("evals", { ...other, status: "canceled", statusDescription: `superseded by evaluation ${evaluation.id}`, modifiedAtMs: context.nowMs }),
+    );
   }
   return changes;
 }

@@ -14,7 +14,17 @@ export function deriveJobStatuses(view: View, changes: readonly Change[]): Chang
     if (!job) continue;
     const status = statusOf(view, job);
     if (status === job.status) continue;
-    result.push(put("jobs", { namespace, id, version: job.version, status, statusDescription: job.statusDescription, createIndex: job.createIndex, modifyIndex: job.modifyIndex }));
+    result.push(
+      put("jobs", {
+        namespace,
+        id,
+        version: job.version,
+        status,
+        statusDescription: job.statusDescription,
+        createIndex: job.createIndex,
+        modifyIndex: job.modifyIndex,
+      }),
+    );
   }
   return result;
 }
@@ -28,7 +38,8 @@ export function statusOf(view: View, job: Job): JobStatus {
   for (const alloc of view.allocsOfJob(job.namespace, job.id)) {
     if (alloc.jobCreateIndex !== job.createIndex) continue;
     hasAlloc = true;
-    if (!isTerminal(alloc) || (alloc.clientStatus !== "complete" && alloc.clientStatus !== "failed" && alloc.clientStatus !== "lost")) return "running";
+    if (!isTerminal(alloc) || (alloc.clientStatus !== "complete" && alloc.clientStatus !== "failed" && alloc.clientStatus !== "lost"))
+      return "running";
   }
   for (const evaluation of view.evalsOfJob(job.namespace, job.id)) {
     if (evaluation.status === "pending" || evaluation.status === "blocked") return "pending";
@@ -49,8 +60,10 @@ function touchedJobs(changes: readonly Change[]): Map<string, { readonly namespa
   const touched = new Map<string, { readonly namespace: string; readonly id: string }>();
   for (const change of changes) {
     if (change.op !== "put") continue;
-    if (change.table === "allocs" || change.table === "evals") touched.set(jobKey(change.row.namespace, change.row.jobId), { namespace: change.row.namespace, id: change.row.jobId });
-    else if (change.table === "jobs") touched.set(jobKey(change.row.namespace, change.row.id), { namespace: change.row.namespace, id: change.row.id });
+    if (change.table === "allocs" || change.table === "evals")
+      touched.set(jobKey(change.row.namespace, change.row.jobId), { namespace: change.row.namespace, id: change.row.jobId });
+    else if (change.table === "jobs")
+      touched.set(jobKey(change.row.namespace, change.row.id), { namespace: change.row.namespace, id: change.row.id });
   }
   return touched;
 }

@@ -12,7 +12,12 @@ import { evalForJob } from "./evals.ts";
 
 export interface RegisterInput {
   readonly spec: JobSpec;
-  readonly submission: { readonly source: string; readonly format: string; readonly variables: string; readonly variableFlags: Readonly<Record<string, string>> } | null;
+  readonly submission: {
+    readonly source: string;
+    readonly format: string;
+    readonly variables: string;
+    readonly variableFlags: Readonly<Record<string, string>>;
+  } | null;
   /** Register only if the job's modify index is this; 0 = only if there is none; null = in any case. */
   readonly enforceIndex: number | null;
   readonly preserveCounts: boolean;
@@ -31,23 +36,35 @@ export function registerJob(view: View, input: RegisterInput, context: Context):
   const current = view.job(spec.namespace, spec.id);
   enforceIndex(current, input.enforceIndex);
   if (current && !current.stop && current.type !== spec.type)
-    throw new EdgeError("invalid-job", `job ${spec.id} is of type ${current.type}; its type cannot change to ${spec.type}`, { hint: `stop it with --purge first, or use another id` });
+    throw new EdgeError("invalid-job", `job ${spec.id} is of type ${current.type}; its type cannot change to ${spec.type}`, {
+      hint: `stop it with --purge first, or use another id`,
+    });
   const wanted = input.preserveCounts && current ? withCountsOf(spec, current) : spec;
   const isUnchanged = current !== undefined && !current.stop && JSON.stringify(specOf(current)) === JSON.stringify(specOf(wanted));
   const version = isUnchanged ? current : nextVersion(wanted, current, context);
-  const evaluation = isPeriodicOrParameterized(wanted) ? null : evalForJob(wanted, "job-register", version.jobModifyIndex, context, input.evalPriority);
+  const evaluation = isPeriodicOrParameterized(wanted)
+    ? null
+    : evalForJob(wanted, "job-register", version.jobModifyIndex, context, input.evalPriority);
   const changes: Change[] = [];
   if (!isUnchanged) changes.push(...versionChanges(view, version, current), ...submissionChanges(view, version, input.submission, current));
   if (evaluation) changes.push(put("evals", evaluation));
   if (wanted.periodic && !isUnchanged) changes.push(...startWatermark(view, version, current, context));
-  return { changes, result: { evalId: evaluation?.id ?? "", evalCreateIndex: evaluation ? context.index : 0, jobModifyIndex: version.jobModifyIndex } };
+  return {
+    changes,
+    result: { evalId: evaluation?.id ?? "", evalCreateIndex: evaluation ? context.index : 0, jobModifyIndex: version.jobModifyIndex },
+  };
 }
 
 /** Stops the job (a new version with `stop`), or with purge removes it and all its versions. Unknown jobs are a no-op, as in Nomad. */
-export function deregisterJob(view: View, input: { readonly namespace: string; readonly id: string; readonly purge: boolean; readonly evalPriority: number }, context: Context): Outcome<JobWriteResult> {
+export function deregisterJob(
+  view: View,
+  input: { readonly namespace: string; readonly id: string; readonly purge: boolean; readonly evalPriority: number },
+  context: Context,
+): Outcome<JobWriteResult> {
   const job = view.job(input.namespace, input.id);
   if (!job) return { changes: [], result: { evalId: "", evalCreateIndex: 0, jobModifyIndex: 0 } };
-  const evaluation = isPeriodicOrParameterized(job) && !job.dispatched ? null : evalForJob(job, "job-deregister", context.index, context, input.evalPriority);
+  const evaluation =
+    isPeriodicOrParameterized(job) && !job.dispatched ? null : evalForJob(job, "job-deregister", context.index, context, input.evalPriority);
   const changes: Change[] = input.purge ? purgeChanges(view, job) : stopChanges(view, job, context);
   // A stopped parent stops firing; what its children run goes on, as in Nomad.
   if (evaluation) changes.push(put("evals", evaluation));
@@ -55,14 +72,19 @@ export function deregisterJob(view: View, input: { readonly namespace: string; r
 }
 
 /** A new evaluation of the job as it stands; `forceReschedule` also replaces failed allocs that are out of attempts. */
-export function evaluateJob(view: View, input: { readonly namespace: string; readonly id: string; readonly forceReschedule: boolean }, context: Context): Outcome<JobWriteResult> {
+export function evaluateJob(
+  view: View,
+  input: { readonly namespace: string; readonly id: string; readonly forceReschedule: boolean },
+  context: Context,
+): Outcome<JobWriteResult> {
   const job = existing(view, input.namespace, input.id, "internal");
   if (job.periodic) throw new EdgeError("invalid-job", "can't evaluate periodic job");
   if (job.parameterized && !job.dispatched) throw new EdgeError("invalid-job", "can't evaluate parameterized job");
   const changes: Change[] = [];
   if (input.forceReschedule)
     for (const alloc of view.allocsOfJob(job.namespace, job.id))
-      if (!isServerTerminal(alloc) && alloc.clientStatus === "failed" && alloc.nextAlloc === "") changes.push(put("allocs", { ...alloc, isToReschedule: true, allocModifyIndex: context.index }));
+      if (!isServerTerminal(alloc) && alloc.clientStatus === "failed" && alloc.nextAlloc === "")
+        changes.push(put("allocs", { ...alloc, isToReschedule: true, allocModifyIndex: context.index }));
   const evaluation = evalForJob(job, "job-register", job.jobModifyIndex, context);
   changes.push(put("evals", evaluation));
   return { changes, result: { evalId: evaluation.id, evalCreateIndex: context.index, jobModifyIndex: job.jobModifyIndex } };
@@ -113,7 +135,10 @@ export function scaleJob(view: View, input: ScaleInput, context: Context): Outco
   return { changes, result: { evalId: evaluation.id, evalCreateIndex: context.index, jobModifyIndex: context.index } };
 }
 
-export function setJobStability(view: View, input: { readonly namespace: string; readonly id: string; readonly version: number; readonly isStable: boolean }): Outcome<null> {
+export function setJobStability(
+  view: View,
+  input: { readonly namespace: string; readonly id: string; readonly version: number; readonly isStable: boolean },
+): Outcome<null> {
   const version = view.jobVersions(input.namespace, input.id).find((candidate) => candidate.version === input.version);
   if (!version) throw new EdgeError("not-found", `job "${input.id}" in namespace "${input.namespace}" at version ${input.version} not found`);
   return { changes: [put("job_versions", { ...version, stable: input.isStable })], result: null };
@@ -148,7 +173,10 @@ export function childChanges(parent: Job, child: Child, context: Context): { rea
   };
   const head = headOf(version, undefined);
   const evaluation = isStillPeriodic ? null : evalForJob(spec, child.kind === "periodic" ? "periodic-job" : "job-register", context.index, context);
-  return { changes: [put("job_versions", version), put("jobs", head), ...(evaluation ? [put("evals", evaluation)] : [])], evalId: evaluation?.id ?? "" };
+  return {
+    changes: [put("job_versions", version), put("jobs", head), ...(evaluation ? [put("evals", evaluation)] : [])],
+    evalId: evaluation?.id ?? "",
+  };
 }
 
 /** The part of a job that a person wrote. */
@@ -221,7 +249,15 @@ function nextVersion(spec: JobSpec, current: Job | undefined, context: Context):
 }
 
 function headOf(version: JobVersion, current: Job | undefined): JobHead {
-  return { namespace: version.namespace, id: version.id, version: version.version, status: current?.status ?? "pending", statusDescription: "", createIndex: version.createIndex, modifyIndex: 0 };
+  return {
+    namespace: version.namespace,
+    id: version.id,
+    version: version.version,
+    status: current?.status ?? "pending",
+    statusDescription: "",
+    createIndex: version.createIndex,
+    modifyIndex: 0,
+  };
 }
 
 function versionChanges(view: View, version: JobVersion, current: Job | undefined): Change[] {
@@ -307,7 +343,8 @@ function checkCount(group: TaskGroup, count: number | null): void {
   if (count > LIMITS.jobCountMax) throw new EdgeError("invalid", `count ${count} is over the limit of ${LIMITS.jobCountMax} (jobCountMax)`);
   if (!group.scaling) return;
   if (count < group.scaling.min) throw new EdgeError("invalid", `group count was less than scaling policy minimum: ${count} < ${group.scaling.min}`);
-  if (group.scaling.max > 0 && count > group.scaling.max) throw new EdgeError("invalid", `group count was greater than scaling policy maximum: ${count} > ${group.scaling.max}`);
+  if (group.scaling.max > 0 && count > group.scaling.max)
+    throw new EdgeError("invalid", `group count was greater than scaling policy maximum: ${count} > ${group.scaling.max}`);
 }
 
 function withScalingEvent(view: View, job: Job, group: TaskGroup, input: ScaleInput, evalId: string, context: Context) {
@@ -323,5 +360,11 @@ function withScalingEvent(view: View, job: Job, group: TaskGroup, input: ScaleIn
     createIndex: context.index,
   };
   const events = [event, ...(before?.groups[group.name] ?? [])].slice(0, LIMITS.scalingEventsPerGroupMax);
-  return { namespace: job.namespace, jobId: job.id, groups: { ...before?.groups, [group.name]: events }, createIndex: before?.createIndex ?? 0, modifyIndex: 0 };
+  return {
+    namespace: job.namespace,
+    jobId: job.id,
+    groups: { ...before?.groups, [group.name]: events },
+    createIndex: before?.createIndex ?? 0,
+    modifyIndex: 0,
+  };
 }

@@ -6,10 +6,10 @@ import { EdgeError } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Eligibility, Node, NodeEvent, NodeSpec, NodeStatus } from "../domain/node.ts";
+import { isCandidate } from "../domain/node-fit.ts";
 import type { Change } from "../domain/tables.ts";
 import { jobKey, put } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
-import { isCandidate } from "../domain/node-fit.ts";
 import { evalForJob } from "./evals.ts";
 
 export interface RegisterNodeInput {
@@ -22,7 +22,9 @@ export interface RegisterNodeInput {
 export function registerNode(view: View, input: RegisterNodeInput, context: Context): Outcome<Node> {
   const known = view.node(input.spec.id);
   if (known && known.secretHash !== input.secretHash)
-    throw new EdgeError("permission-denied", `node ${input.spec.id} is known under another secret`, { hint: "a copied or wiped device must join afresh: remove its client/node.key and start the agent again" });
+    throw new EdgeError("permission-denied", `node ${input.spec.id} is known under another secret`, {
+      hint: "a copied or wiped device must join afresh: remove its client/node.key and start the agent again",
+    });
   if (known && known.machineId !== "" && input.spec.machineId !== "" && known.machineId !== input.spec.machineId)
     throw new EdgeError("permission-denied", `node ${known.name} (${known.id}) belongs to another machine: its identity was cloned`, {
       hint: "remove client/node.key on the copy and start its agent again",
@@ -46,7 +48,11 @@ export function registerNode(view: View, input: RegisterNodeInput, context: Cont
 }
 
 /** Marks the node down (missed heartbeats) or ready again, and evaluates every job it matters to. */
-export function setNodeStatus(view: View, input: { readonly nodeId: string; readonly status: NodeStatus; readonly description: string }, context: Context): Outcome<readonly string[]> {
+export function setNodeStatus(
+  view: View,
+  input: { readonly nodeId: string; readonly status: NodeStatus; readonly description: string },
+  context: Context,
+): Outcome<readonly string[]> {
   const node = requireNode(view, input.nodeId);
   if (node.status === input.status) return { changes: [], result: [] };
   const message = input.status === "down" ? "Node heartbeat missed" : `Node is ${input.status}`;
@@ -58,19 +64,34 @@ export function setNodeStatus(view: View, input: { readonly nodeId: string; read
     events: withEvent(node.events, { atMs: context.nowMs, subsystem: "Cluster", message, details: {} }),
   };
   const evals = evalsForNode(view, changed, context);
-  return { changes: [put("nodes", changed), ...evals.map((evaluation) => put("evals", evaluation))], result: evals.map((evaluation) => evaluation.id) };
+  return {
+    changes: [put("nodes", changed), ...evals.map((evaluation) => put("evals", evaluation))],
+    result: evals.map((evaluation) => evaluation.id),
+  };
 }
 
-export function setEligibility(view: View, input: { readonly nodeId: string; readonly eligibility: Eligibility }, context: Context): Outcome<readonly string[]> {
+export function setEligibility(
+  view: View,
+  input: { readonly nodeId: string; readonly eligibility: Eligibility },
+  context: Context,
+): Outcome<readonly string[]> {
   const node = requireNode(view, input.nodeId);
   if (node.eligibility === input.eligibility) return { changes: [], result: [] };
   const changed: Node = {
     ...node,
     eligibility: input.eligibility,
-    events: withEvent(node.events, { atMs: context.nowMs, subsystem: "Cluster", message: `Node marked as ${input.eligibility} for scheduling`, details: {} }),
+    events: withEvent(node.events, {
+      atMs: context.nowMs,
+      subsystem: "Cluster",
+      message: `Node marked as ${input.eligibility} for scheduling`,
+      details: {},
+    }),
   };
   const evals = input.eligibility === "eligible" ? evalsForNode(view, changed, context) : [];
-  return { changes: [put("nodes", changed), ...evals.map((evaluation) => put("evals", evaluation))], result: evals.map((evaluation) => evaluation.id) };
+  return {
+    changes: [put("nodes", changed), ...evals.map((evaluation) => put("evals", evaluation))],
+    result: evals.map((evaluation) => evaluation.id),
+  };
 }
 
 export interface ReportsInput {
@@ -96,12 +117,27 @@ export function applyReports(view: View, input: ReportsInput, context: Context):
 }
 
 /** `alloc stop`: the alloc ends, and a successor is placed. */
-export function stopAlloc(view: View, input: { readonly allocId: string; readonly isReschedule: boolean }, context: Context): Outcome<{ readonly evalId: string }> {
+export function stopAlloc(
+  view: View,
+  input: { readonly allocId: string; readonly isReschedule: boolean },
+  context: Context,
+): Outcome<{ readonly evalId: string }> {
   const alloc = view.alloc(input.allocId);
   if (!alloc) throw new EdgeError("not-found", "alloc not found");
   const job = view.job(alloc.namespace, alloc.jobId);
-  const evaluation = evalForJob({ namespace: alloc.namespace, id: alloc.jobId, type: job?.type ?? "service", priority: job?.priority ?? 50 }, "alloc-stop", job?.jobModifyIndex ?? 0, context);
-  const marked: Alloc = { ...alloc, isToMigrate: !input.isReschedule, isToReschedule: input.isReschedule, modifiedAtMs: context.nowMs, allocModifyIndex: context.index };
+  const evaluation = evalForJob(
+    { namespace: alloc.namespace, id: alloc.jobId, type: job?.type ?? "service", priority: job?.priority ?? 50 },
+    "alloc-stop",
+    job?.jobModifyIndex ?? 0,
+    context,
+  );
+  const marked: Alloc = {
+    ...alloc,
+    isToMigrate: !input.isReschedule,
+    isToReschedule: input.isReschedule,
+    modifiedAtMs: context.nowMs,
+    allocModifyIndex: context.index,
+  };
   return { changes: [...(isTerminal(alloc) ? [] : [put("allocs", marked)]), put("evals", evaluation)], result: { evalId: evaluation.id } };
 }
 
@@ -114,9 +150,42 @@ function requireNode(view: View, nodeId: string): Node {
 }
 
 function specPart(node: NodeSpec): unknown {
-  const { id, name, region, datacenter, nodeClass, nodePool, attributes, sources, meta, resources, reserved, conditions, httpAddress, version, machineId } = node;
+  const {
+    id,
+    name,
+    region,
+    datacenter,
+    nodeClass,
+    nodePool,
+    attributes,
+    sources,
+    meta,
+    resources,
+    reserved,
+    conditions,
+    httpAddress,
+    version,
+    machineId,
+  } = node;
   const drivers = Object.fromEntries(Object.entries(node.drivers).map(([driver, { updatedAtMs: _when, ...standing }]) => [driver, standing]));
-  return { id, name, region, datacenter, nodeClass, nodePool, attributes, sources, meta, resources, reserved, conditions, httpAddress, version, machineId, drivers };
+  return {
+    id,
+    name,
+    region,
+    datacenter,
+    nodeClass,
+    nodePool,
+    attributes,
+    sources,
+    meta,
+    resources,
+    reserved,
+    conditions,
+    httpAddress,
+    version,
+    machineId,
+    drivers,
+  };
 }
 
 function registerMessage(known: Node | undefined): string {
@@ -155,7 +224,8 @@ function forNode(namespace: string, id: string, type: Evaluation["type"], priori
 /** Null when the report says nothing new. A status that was final stays final. */
 function mergeReport(alloc: Alloc, report: AllocReport, context: Context): Alloc | null {
   if (isClientTerminal(alloc) && alloc.clientStatus !== "lost") return null;
-  const health = report.isHealthy === null ? alloc.health : { isHealthy: report.isHealthy, atMs: report.healthAtMs, isCanary: alloc.health?.isCanary ?? false };
+  const health =
+    report.isHealthy === null ? alloc.health : { isHealthy: report.isHealthy, atMs: report.healthAtMs, isCanary: alloc.health?.isCanary ?? false };
   const updated: Alloc = {
     ...alloc,
     clientStatus: report.clientStatus,
@@ -184,7 +254,11 @@ function evalAfterReport(view: View, before: Alloc, after: Alloc, context: Conte
   return hasEnded ? evalForJob(job, "alloc-failure", job.jobModifyIndex, context) : null;
 }
 
-function hasOutdatedAllocs(view: View, job: { readonly namespace: string; readonly id: string; readonly version: number; readonly createIndex: number }): boolean {
-  for (const alloc of view.allocsOfJob(job.namespace, job.id)) if (!isTerminal(alloc) && (alloc.jobVersion !== job.version || alloc.jobCreateIndex !== job.createIndex)) return true;
+function hasOutdatedAllocs(
+  view: View,
+  job: { readonly namespace: string; readonly id: string; readonly version: number; readonly createIndex: number },
+): boolean {
+  for (const alloc of view.allocsOfJob(job.namespace, job.id))
+    if (!isTerminal(alloc) && (alloc.jobVersion !== job.version || alloc.jobCreateIndex !== job.createIndex)) return true;
   return false;
 }

@@ -44,7 +44,9 @@ export function dueFires(job: Job, schedule: Schedule, settledUntilS: number, no
   }
   if (due.length === 0) return none;
   const onTime = due.filter((second) => nowMs - splayMs - second * 1000 <= MISSED_AFTER_MS);
-  const missed = due.filter((second) => nowMs - splayMs - second * 1000 > MISSED_AFTER_MS && isWithinDeadline(periodic.startDeadlineMs, second, nowMs));
+  const missed = due.filter(
+    (second) => nowMs - splayMs - second * 1000 > MISSED_AFTER_MS && isWithinDeadline(periodic.startDeadlineMs, second, nowMs),
+  );
   const caughtUp = periodic.catchUp === "none" ? [] : periodic.catchUp === "last" ? (onTime.length > 0 ? [] : missed.slice(-1)) : missed;
   const run = [...caughtUp, ...onTime];
   return { run, skippedCount: due.length + dropped - run.length, settledUntilS: last };
@@ -58,7 +60,11 @@ export function nextFireAtMs(job: Job, schedule: Schedule, settledUntilS: number
 }
 
 /** Takes the due fires of one job: children, one record per fire, and the new watermark. */
-export function takeFires(view: View, input: { readonly namespace: string; readonly id: string; readonly due: DueFires }, context: Context): Outcome<readonly string[]> {
+export function takeFires(
+  view: View,
+  input: { readonly namespace: string; readonly id: string; readonly due: DueFires },
+  context: Context,
+): Outcome<readonly string[]> {
   const job = existing(view, input.namespace, input.id, "not-found");
   const changes: Change[] = [];
   const children: string[] = [];
@@ -92,7 +98,11 @@ export function takeFires(view: View, input: { readonly namespace: string; reado
 }
 
 /** `job periodic force`: a child now, overlap or not. */
-export function forcePeriodic(view: View, input: { readonly namespace: string; readonly id: string }, context: Context): Outcome<{ readonly evalId: string; readonly childId: string }> {
+export function forcePeriodic(
+  view: View,
+  input: { readonly namespace: string; readonly id: string },
+  context: Context,
+): Outcome<{ readonly evalId: string; readonly childId: string }> {
   const job = existing(view, input.namespace, input.id, "internal");
   if (!job.periodic) throw new EdgeError("invalid", `can't force launch non-periodic job "${job.id}"`);
   let second = Math.floor(context.nowMs / 1000);
@@ -136,11 +146,29 @@ function hasActiveChild(view: View, job: Job): boolean {
 function watermarkChanges(view: View, job: Job, settledUntilS: number): Change[] {
   const before = view.watermark(job.namespace, job.id, job.createIndex);
   if (before && before.settledUntilS >= settledUntilS) return [];
-  return [put("watermarks", { namespace: job.namespace, jobId: job.id, jobCreateIndex: job.createIndex, settledUntilS, createIndex: before?.createIndex ?? 0, modifyIndex: 0 })];
+  return [
+    put("watermarks", {
+      namespace: job.namespace,
+      jobId: job.id,
+      jobCreateIndex: job.createIndex,
+      settledUntilS,
+      createIndex: before?.createIndex ?? 0,
+      modifyIndex: 0,
+    }),
+  ];
 }
 
 /** The watermark outlives them, so old records of fires can go. */
 function trimFires(view: View, job: Job): Change[] {
   const fires = [...view.firesOfJob(job.namespace, job.id)].sort((a, b) => b.scheduledAtS - a.scheduledAtS);
-  return fires.slice(FIRES_KEPT).map((fire) => ({ table: "fires", op: "delete", key: `${fire.namespace}\u001f${fire.jobId}\u001f${fire.jobCreateIndex}\u001f${fire.scheduledAtS}` }) as const);
+  return fires
+    .slice(FIRES_KEPT)
+    .map(
+      (fire) =>
+        ({
+          table: "fires",
+          op: "delete",
+          key: `${fire.namespace}\u001f${fire.jobId}\u001f${fire.jobCreateIndex}\u001f${fire.scheduledAtS}`,
+        }) as const,
+    );
 }

@@ -10,7 +10,11 @@ export interface HealthInput {
   readonly nowMs: number;
 }
 
-export type HealthDecision = { readonly kind: "healthy" } | { readonly kind: "unhealthy" } | { readonly kind: "wait"; readonly untilMs: number } | { readonly kind: "none" };
+export type HealthDecision =
+  | { readonly kind: "healthy" }
+  | { readonly kind: "unhealthy" }
+  | { readonly kind: "wait"; readonly untilMs: number }
+  | { readonly kind: "none" };
 
 /** Decided once per alloc. Groups without an update block (batch) have no health. */
 export function decideHealth(input: HealthInput): HealthDecision {

@@ -34,12 +34,18 @@ export function decideLifecycle(input: LifecycleInput): LifecycleDecision {
   const start: string[] = [];
   const stop: { task: string; reason: string }[] = [];
   if (isEnding) {
-    const reason = input.isStopping ? "" : hasFailed ? `task "${hasFailed.name}" of the group failed` : leaderDone ? `leader task "${leader?.name}" is done` : "the group's main tasks are done";
-    for (const task of before) if (stateOf(task)?.state === "running" || (stateOf(task)?.state === "pending" && wasStarted(stateOf(task)))) stop.push({ task: task.name, reason });
-    const allEnded = before.every((task) => isDead(task) || !wasStarted(stateOf(task)));
-    const ranMain = tasks.main.some((task) => wasStarted(stateOf(task)));
+    const reason = input.isStopping
+      ? ""
+      : hasFailed
+        ? `task "${hasFailed.name}" of the group failed`
+        : leaderDone
+          ? `leader task "${leader?.name}" is done`
+          : "the group's main tasks are done";
+    for (const task of before) if (!isDead(task)) stop.push({ task: task.name, reason });
+    const allEnded = before.every(isDead);
+    const ranMain = tasks.main.some((task) => typeof stateOf(task)?.startedAtMs === "number");
     // Poststop tasks run once the others ended, if the main ones ever began.
-    if (allEnded && ranMain) for (const task of tasks.poststop) if (!wasStarted(stateOf(task)) && !isDead(task)) start.push(task.name);
+    if (allEnded && ranMain) for (const task of tasks.poststop) if (!wasStarted(stateOf(task))) start.push(task.name);
     const isDone = allEnded && (!ranMain || tasks.poststop.every(isDead));
     const status: ClientStatus = isDone ? (hasFailed ? "failed" : "complete") : runningStatus(input);
     return { start, stop, clientStatus: status, description: descriptionOf(status, hasFailed), isDone };
@@ -64,11 +70,6 @@ export function isLongRunning(jobType: string, task: Task): boolean {
   return jobType === "service" || jobType === "system";
 }
 
-/** Whether the task had its start, successful or not. */
-export function wasStarted(state: TaskState | undefined): boolean {
-  return state !== undefined && (state.state !== "pending" || state.startedAtMs !== null || state.events.length > 1);
-}
-
 // --- internal ---
 
 interface SortedTasks {
@@ -82,7 +83,13 @@ interface SortedTasks {
 function sortTasks(tasks: readonly Task[]): SortedTasks {
   const of = (hook: string) => tasks.filter((task) => task.lifecycle?.hook === hook);
   const prestart = of("prestart");
-  return { prestart: prestart.filter((task) => !task.lifecycle?.sidecar), sidecar: prestart.filter((task) => task.lifecycle?.sidecar), main: tasks.filter((task) => !task.lifecycle), poststart: of("poststart"), poststop: of("poststop") };
+  return {
+    prestart: prestart.filter((task) => !task.lifecycle?.sidecar),
+    sidecar: prestart.filter((task) => task.lifecycle?.sidecar),
+    main: tasks.filter((task) => !task.lifecycle),
+    poststart: of("poststart"),
+    poststop: of("poststop"),
+  };
 }
 
 function runningStatus(input: LifecycleInput): ClientStatus {
@@ -101,4 +108,9 @@ function descriptionOf(status: ClientStatus, failed: Task | undefined): string {
     default:
       return "No tasks have started";
   }
+}
+
+/** Whether the task had its start, successful or not. */
+function wasStarted(state: TaskState | undefined): boolean {
+  return state !== undefined && (state.state !== "pending" || state.startedAtMs !== null || state.events.length > 1);
 }

@@ -45,10 +45,16 @@ export function decideRestart(input: RestartInput): RestartDecision {
   if (window.length < policy.attempts) return { kind: "restart", delayMs: jittered, exitsAtMs, reason: "Restart within policy" };
   const interval = formatDuration(policy.intervalMs);
   if (policy.mode === "fail") {
-    const reason = policy.attempts === 0 ? "Policy allows no restarts" : `Exceeded allowed attempts ${policy.attempts} in interval ${interval} and mode is "fail"`;
+    const reason =
+      policy.attempts === 0 ? "Policy allows no restarts" : `Exceeded allowed attempts ${policy.attempts} in interval ${interval} and mode is "fail"`;
     return { kind: "fail", reason };
   }
   // Mode delay: wait for the interval to end, then the count starts over.
   const first = window[0] ?? nowMs;
-  return { kind: "restart", delayMs: Math.max(first + policy.intervalMs - nowMs, 0) + jittered, exitsAtMs: [], reason: `Exceeded allowed attempts ${policy.attempts} in interval ${interval} and mode is "delay"` };
+  return {
+    kind: "restart",
+    delayMs: Math.max(first + policy.intervalMs - nowMs, 0) + jittered,
+    exitsAtMs: [],
+    reason: `Exceeded allowed attempts ${policy.attempts} in interval ${interval} and mode is "delay"`,
+  };
 }

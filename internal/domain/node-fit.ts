@@ -6,7 +6,9 @@ import type { Node } from "./node.ts";
 
 /** Whether a node may take new work of this job, before any constraint is looked at. */
 export function isCandidate(job: Pick<Job, "datacenters" | "nodePool">, node: Node): boolean {
-  return node.status === "ready" && node.eligibility === "eligible" && isInPool(job.nodePool, node) && matchesDatacenter(job.datacenters, node.datacenter);
+  return (
+    node.status === "ready" && node.eligibility === "eligible" && isInPool(job.nodePool, node) && matchesDatacenter(job.datacenters, node.datacenter)
+  );
 }
 
 export function isInPool(pool: string, node: Node): boolean {

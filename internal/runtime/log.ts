@@ -14,7 +14,12 @@ export interface Log {
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
-export function createLog(options: { readonly clock: Clock; readonly terminal: Pick<Terminal, "error">; readonly level: LogLevel; readonly format: "text" | "json" }): Log {
+export function createLog(options: {
+  readonly clock: Clock;
+  readonly terminal: Pick<Terminal, "error">;
+  readonly level: LogLevel;
+  readonly format: "text" | "json";
+}): Log {
   const write = (level: LogLevel, message: string, fields: LogFields = {}) => {
     if (RANK[level] < RANK[options.level]) return;
     const time = new Date(options.clock.nowMs()).toISOString();

@@ -1,5 +1,6 @@
 // Files through node:fs, which Bun and Node share. Missing files are null, other failures throw.
 
+import type { Stats } from "node:fs";
 import {
   accessSync,
   chmodSync,
@@ -27,7 +28,6 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import type { Stats } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { AppendFile, FileInfo, Files } from "./runtime.ts";

@@ -95,7 +95,11 @@ function spawn(options: SpawnOptions): Child {
   return { pid: child.pid ?? -1, exited, kill: (name) => void child.kill(name as NodeJS.Signals) };
 }
 
-function run(command: string, args: readonly string[], options: { readonly timeoutMs?: number; readonly env?: Readonly<Record<string, string>> } = {}): Promise<Completed> {
+function run(
+  command: string,
+  args: readonly string[],
+  options: { readonly timeoutMs?: number; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Completed> {
   return new Promise((resolve) => {
     const child = spawnChild(command, [...args], {
       stdio: ["ignore", "pipe", "pipe"],
@@ -126,7 +130,17 @@ function signal(pid: number, name: string | 0): boolean {
   }
 }
 
-const SIGNALS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGALRM: 14, SIGTERM: 15 };
+const SIGNALS: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGPIPE: 13,
+  SIGALRM: 14,
+  SIGTERM: 15,
+};
 
 function signalNumber(name: string | null): number {
   return name === null ? 0 : (SIGNALS[name] ?? 0);

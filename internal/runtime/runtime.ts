@@ -61,7 +61,7 @@ export interface AppendFile {
 export interface Files {
   readText(path: string): string | null;
   readBytes(path: string): Uint8Array | null;
-  writeText(path: string, text: string, mode?: number): void;
+  writeText(path: string, text: string | Uint8Array, mode?: number): void;
   /** Creates the file with this content, or false when it already exists. */
   createExclusive(path: string, text: string): boolean;
   /** Replaces the file as one step that survives a power cut: write, fsync, rename, fsync of the folder. */
@@ -119,7 +119,11 @@ export interface Completed {
 export interface Processes {
   spawn(options: SpawnOptions): Child;
   /** Runs a short program to its end, output captured (1 MB at most), killed after the timeout. */
-  run(command: string, args: readonly string[], options?: { readonly timeoutMs?: number; readonly env?: Readonly<Record<string, string>> }): Promise<Completed>;
+  run(
+    command: string,
+    args: readonly string[],
+    options?: { readonly timeoutMs?: number; readonly env?: Readonly<Record<string, string>> },
+  ): Promise<Completed>;
   /** False when there is no such process. A negative pid names a process group. */
   signal(pid: number, signal: string | 0): boolean;
 }

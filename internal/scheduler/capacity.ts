@@ -38,7 +38,13 @@ export class Capacity {
   usageOf(node: Node): Usage {
     const known = this.#usage.get(node.id);
     if (known) return known;
-    const usage: Usage = { cpuMHz: node.reserved.cpuMHz, memoryMiB: node.reserved.memoryMiB, diskMiB: node.reserved.diskMiB, ports: new Set(node.reserved.ports), groupCounts: new Map() };
+    const usage: Usage = {
+      cpuMHz: node.reserved.cpuMHz,
+      memoryMiB: node.reserved.memoryMiB,
+      diskMiB: node.reserved.diskMiB,
+      ports: new Set(node.reserved.ports),
+      groupCounts: new Map(),
+    };
     for (const alloc of this.#view.allocsOfNode(node.id)) {
       // A stopped alloc frees its room at once; the node itself waits for it before it starts the successor.
       if (isTerminal(alloc) || this.#stopped.has(alloc.id)) continue;
@@ -62,7 +68,8 @@ export class Capacity {
     usage.memoryMiB += alloc.resources.memoryMiB;
     usage.diskMiB += alloc.resources.diskMiB;
     for (const port of alloc.resources.ports) usage.ports.add(port.value);
-    if (alloc.jobId === this.#job.id && alloc.namespace === this.#job.namespace) usage.groupCounts.set(alloc.group, (usage.groupCounts.get(alloc.group) ?? 0) + 1);
+    if (alloc.jobId === this.#job.id && alloc.namespace === this.#job.namespace)
+      usage.groupCounts.set(alloc.group, (usage.groupCounts.get(alloc.group) ?? 0) + 1);
   }
 }
 
@@ -95,7 +102,12 @@ export function allocate(group: TaskGroup, node: Node, usage: Usage): AllocResou
   const demand = demandOf(group);
   const tasks: Record<string, TaskResources> = {};
   for (const task of group.tasks)
-    tasks[task.name] = { cpuMHz: task.resources.cpuMHz, cores: task.resources.cores, memoryMiB: task.resources.memoryMiB, memoryMaxMiB: task.resources.memoryMaxMiB };
+    tasks[task.name] = {
+      cpuMHz: task.resources.cpuMHz,
+      cores: task.resources.cores,
+      memoryMiB: task.resources.memoryMiB,
+      memoryMaxMiB: task.resources.memoryMaxMiB,
+    };
   return { tasks, cpuMHz: demand.cpuMHz, memoryMiB: demand.memoryMiB, diskMiB: demand.diskMiB, ports: choosePorts(group.networks, node, usage) };
 }
 

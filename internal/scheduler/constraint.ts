@@ -132,7 +132,10 @@ function startsAlike(version: Version, wanted: Version): boolean {
 }
 
 function parseVersion(text: string, strictness: Strictness): Version | null {
-  const pattern = strictness === "strict" ? /^v?(\d+\.\d+\.\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$/ : /^v?(\d+(?:\.\d+)*)(?:[-.]?([A-Za-z][0-9A-Za-z.~-]*|-?[0-9A-Za-z.~-]+))?(?:\+[0-9A-Za-z.~-]+)?$/;
+  const pattern =
+    strictness === "strict"
+      ? /^v?(\d+\.\d+\.\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$/
+      : /^v?(\d+(?:\.\d+)*)(?:[-.]?([A-Za-z][0-9A-Za-z.~-]*|-?[0-9A-Za-z.~-]+))?(?:\+[0-9A-Za-z.~-]+)?$/;
   const match = pattern.exec(text.trim());
   if (!match) return null;
   return { numbers: (match[1] ?? "").split(".").map(Number), prerelease: match[2] ?? "" };

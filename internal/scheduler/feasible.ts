@@ -1,8 +1,8 @@
 // Which nodes may run a group at all, and for each other node the first reason why not, in the field's words.
 
-import { resolveOnNode } from "../domain/node-scope.ts";
 import type { Constraint, Job, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
+import { resolveOnNode } from "../domain/node-scope.ts";
 import { satisfies } from "./constraint.ts";
 
 /** Null when the node is feasible, else the reason as it is counted in the metrics. */

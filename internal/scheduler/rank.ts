@@ -1,8 +1,8 @@
 // The score of placing a group on a node: the mean of the terms that apply, under the field's names.
 
-import { resolveOnNode } from "../domain/node-scope.ts";
 import type { Affinity, Job, Spread, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
+import { resolveOnNode } from "../domain/node-scope.ts";
 import type { Demand, Usage } from "./capacity.ts";
 import { satisfies } from "./constraint.ts";
 

@@ -53,7 +53,8 @@ export function reconcileSystemGroup(input: GroupInput, feasibleNodes: readonly 
     }
   }
   if (input.group.count > 0)
-    for (const node of feasibleNodes) if (!served.has(node.id)) places.push({ name, previous: null, rescheduleDelayMs: null, nodeId: node.id, kind: "place" });
+    for (const node of feasibleNodes)
+      if (!served.has(node.id)) places.push({ name, previous: null, rescheduleDelayMs: null, nodeId: node.id, kind: "place" });
   return { stops, places, inPlace, later: [], ignored, isWaitingForHealth: replacing >= maxParallel };
 }
 

@@ -203,11 +203,19 @@ function grow(input: GroupInput, state: Classified, replaced: ReadonlySet<Alloc>
   const missing = input.group.count - (state.kept.length - replaced.size) - state.places.length - state.settled.length - state.later.length;
   if (missing <= 0) return;
   const kept = state.kept.filter((alloc) => !replaced.has(alloc));
-  const taken = new Set([...kept, ...state.places, ...state.settled, ...state.later.map((item) => item.alloc)].map((item) => allocNameIndex(item.name)));
+  const taken = new Set(
+    [...kept, ...state.places, ...state.settled, ...state.later.map((item) => item.alloc)].map((item) => allocNameIndex(item.name)),
+  );
   let number = 0;
   for (let placed = 0; placed < missing; number++) {
     if (taken.has(number)) continue;
-    state.places.push({ name: allocName(input.job.id, input.group.name, number), previous: null, rescheduleDelayMs: null, nodeId: null, kind: "place" });
+    state.places.push({
+      name: allocName(input.job.id, input.group.name, number),
+      previous: null,
+      rescheduleDelayMs: null,
+      nodeId: null,
+      kind: "place",
+    });
     placed += 1;
   }
 }

@@ -7,10 +7,10 @@ import type { Evaluation } from "../domain/evaluation.ts";
 import type { Job, TaskGroup } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
-import type { Context, View } from "../domain/view.ts";
-import { resolveOnNode } from "../domain/node-scope.ts";
-import { allocate, Capacity, demandOf, exhaustedDimension } from "./capacity.ts";
 import { isCandidate, isInPool } from "../domain/node-fit.ts";
+import { resolveOnNode } from "../domain/node-scope.ts";
+import type { Context, View } from "../domain/view.ts";
+import { allocate, Capacity, demandOf, exhaustedDimension } from "./capacity.ts";
 import { infeasibleReason } from "./feasible.ts";
 import { scoreNode } from "./rank.ts";
 import type { GroupChanges, Later, Place, Stop } from "./reconcile.ts";
@@ -44,7 +44,9 @@ export function schedule(view: View, evaluation: Evaluation, job: Job | undefine
   const orphans = allocs.filter((alloc) => !isTerminal(alloc) && !groups.some((group) => group.name === alloc.group));
   const stops = [...reconciled.flatMap(({ changes }) => changes.stops), ...orphans.map((alloc) => stopOrphan(view, alloc))];
   const capacity = new Capacity(view, { namespace: evaluation.namespace, id: evaluation.jobId }, new Set(stops.map((stop) => stop.alloc.id)));
-  const placements = reconciled.map(({ group, changes }) => placeGroup({ view, evaluation, job: job as Job, group, capacity, context }, changes.places)); // groups exist only with a job
+  const placements = reconciled.map(({ group, changes }) =>
+    placeGroup({ view, evaluation, job: job as Job, group, capacity, context }, changes.places),
+  ); // groups exist only with a job
   const failed: Record<string, AllocMetric> = {};
   const queued: Record<string, number> = {};
   reconciled.forEach(({ group }, at) => {
@@ -201,14 +203,23 @@ function chooseNode(input: PlaceInput, survey: Survey, place: Place, placed: rea
     if (best === null || score.mean > best.score) best = { node, score: score.mean };
   }
   scores.sort((a, b) => b.normScore - a.normScore);
-  const metric = { ...survey.metric, nodesExhausted: exhausted, dimensionExhausted, classExhausted, scores: scores.slice(0, LIMITS.nodesInMetricsMax) };
+  const metric = {
+    ...survey.metric,
+    nodesExhausted: exhausted,
+    dimensionExhausted,
+    classExhausted,
+    scores: scores.slice(0, LIMITS.nodesInMetricsMax),
+  };
   return best === null ? { kind: "failed", metric } : { kind: "placed", alloc: newAlloc(input, place, best.node, metric) };
 }
 
 function newAlloc(input: PlaceInput, place: Place, node: Node, metrics: AllocMetric): Alloc {
   const { previous } = place;
   const history = previous?.rescheduleEvents ?? [];
-  const event = previous && place.rescheduleDelayMs !== null ? [{ atMs: input.context.nowMs, previousAllocId: previous.id, previousNodeId: previous.nodeId, delayMs: place.rescheduleDelayMs }] : [];
+  const event =
+    previous && place.rescheduleDelayMs !== null
+      ? [{ atMs: input.context.nowMs, previousAllocId: previous.id, previousNodeId: previous.nodeId, delayMs: place.rescheduleDelayMs }]
+      : [];
   return {
     id: input.context.newId(),
     namespace: input.job.namespace,
@@ -266,13 +277,18 @@ function countValues(view: View, attribute: string, allocs: readonly Alloc[]): R
 }
 
 function standingAllocs(input: PlaceInput, placed: readonly Alloc[]): Alloc[] {
-  const existing = [...input.view.allocsOfJob(input.job.namespace, input.job.id)].filter((alloc) => !isTerminal(alloc) && !input.capacity.isStopped(alloc.id));
+  const existing = [...input.view.allocsOfJob(input.job.namespace, input.job.id)].filter(
+    (alloc) => !isTerminal(alloc) && !input.capacity.isStopped(alloc.id),
+  );
   return [...existing, ...placed];
 }
 
 /** distinct_hosts and distinct_property, at job level over all groups, at group level over its own. */
 function distinctViolation(input: PlaceInput, node: Node, placed: readonly Alloc[]): string | null {
-  const rules = [...input.job.constraints.map((constraint) => ({ constraint, group: null as string | null })), ...input.group.constraints.map((constraint) => ({ constraint, group: input.group.name }))];
+  const rules = [
+    ...input.job.constraints.map((constraint) => ({ constraint, group: null as string | null })),
+    ...input.group.constraints.map((constraint) => ({ constraint, group: input.group.name })),
+  ];
   for (const { constraint, group } of rules) {
     if (constraint.operator !== "distinct_hosts" && constraint.operator !== "distinct_property") continue;
     const others = standingAllocs(input, placed).filter((alloc) => group === null || alloc.group === group);
@@ -283,7 +299,8 @@ function distinctViolation(input: PlaceInput, node: Node, placed: readonly Alloc
     const value = resolveOnNode(constraint.attribute, node);
     const allowed = Number(constraint.value || "1");
     if (value === undefined) return `distinct_property: missing ${constraint.attribute}`;
-    if ((countValues(input.view, constraint.attribute, others).get(value) ?? 0) >= allowed) return `distinct_property: ${constraint.attribute}=${value} used by ${allowed} allocs`;
+    if ((countValues(input.view, constraint.attribute, others).get(value) ?? 0) >= allowed)
+      return `distinct_property: ${constraint.attribute}=${value} used by ${allowed} allocs`;
   }
   return null;
 }

@@ -5,7 +5,10 @@ import type { Hashing } from "../runtime/runtime.ts";
 
 /** Nodes of one class are feasible alike for every constraint without `unique.` targets. */
 export function computedClassOf(node: NodeSpec, hashing: Hashing): string {
-  const shared = (map: Readonly<Record<string, string>>) => Object.entries(map).filter(([key]) => !key.startsWith("unique.")).sort(([a], [b]) => (a < b ? -1 : 1));
+  const shared = (map: Readonly<Record<string, string>>) =>
+    Object.entries(map)
+      .filter(([key]) => !key.startsWith("unique."))
+      .sort(([a], [b]) => (a < b ? -1 : 1));
   const drivers = Object.entries(node.drivers).map(([name, driver]) => [name, driver.detected && driver.healthy]);
   return `v1:${hashing.sha256Hex(JSON.stringify([node.datacenter, node.nodeClass, node.nodePool, shared(node.attributes), shared(node.meta), drivers])).slice(0, 20)}`;
 }

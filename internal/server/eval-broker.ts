@@ -1,8 +1,8 @@
 // Decides which evaluation runs next: one list of pending ones by priority and age, those that wait
 // for an instant, and those that wait for room. Holds ids only; the truth is in the state.
 
-import type { Evaluation } from "../domain/evaluation.ts";
 import { isClientTerminal, isServerTerminal } from "../domain/alloc.ts";
+import type { Evaluation } from "../domain/evaluation.ts";
 import type { ChangeSet } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 

@@ -73,7 +73,14 @@ export class Leader {
         failed: (reason, isFenced) => this.#failed(reason, isFenced),
       },
     });
-    this.sessions = new NodeSessions({ runtime: options.runtime, log: options.log, ledger: this.ledger, epoch: options.epoch, clusterId: options.clusterId, hasAuthority: options.hasAuthority });
+    this.sessions = new NodeSessions({
+      runtime: options.runtime,
+      log: options.log,
+      ledger: this.ledger,
+      epoch: options.epoch,
+      clusterId: options.clusterId,
+      hasAuthority: options.hasAuthority,
+    });
     this.#periodic = new PeriodicLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger, hasAuthority: options.hasAuthority });
     this.broker.restore(this.view);
     this.sessions.watchKnownNodes();
@@ -100,7 +107,10 @@ export class Leader {
     this.#delayTimer?.cancel();
     this.#periodic.stop();
     this.sessions.stop(reason);
-    this.ledger.fail(new EdgeError("outcome-unknown", `this server stopped leading (${reason}): the outcome is unknown`, { isRetryable: true }), true);
+    this.ledger.fail(
+      new EdgeError("outcome-unknown", `this server stopped leading (${reason}): the outcome is unknown`, { isRetryable: true }),
+      true,
+    );
     this.waiters.wakeAll();
   }
 
@@ -193,7 +203,10 @@ export class Leader {
   /** A bug in the scheduler must not stop every other job: the eval fails, with its reason. */
   #failEval(evaluation: Evaluation, error: unknown): void {
     this.#options.log.error("an evaluation failed", { eval: evaluation.id, job: evaluation.jobId, error: messageOf(error) });
-    this.ledger.apply((_view, context) => ({ changes: [put("evals", { ...evaluation, status: "failed", statusDescription: messageOf(error), modifiedAtMs: context.nowMs })], result: null }));
+    this.ledger.apply((_view, context) => ({
+      changes: [put("evals", { ...evaluation, status: "failed", statusDescription: messageOf(error), modifiedAtMs: context.nowMs })],
+      result: null,
+    }));
   }
 
   /** A blocked eval that still finds no room changes nothing, so that waiting costs no write. */

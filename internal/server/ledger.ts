@@ -43,7 +43,13 @@ export class Ledger {
   #fullUntilMs: number | null = null;
   #fullDelayMs = 0;
 
-  constructor(parts: { readonly runtime: Runtime; readonly store: Store; readonly state: State; readonly epoch: number; readonly hooks: LedgerHooks }) {
+  constructor(parts: {
+    readonly runtime: Runtime;
+    readonly store: Store;
+    readonly state: State;
+    readonly epoch: number;
+    readonly hooks: LedgerHooks;
+  }) {
     this.#runtime = parts.runtime;
     this.#store = parts.store;
     this.#state = parts.state;
@@ -106,7 +112,11 @@ export class Ledger {
   #refuseWhenUnable(): void {
     if (this.#failure) throw new EdgeError("no-leader", "No cluster leader", { isRetryable: true });
     if (!this.#hooks.hasAuthority()) throw new EdgeError("no-leader", "No cluster leader", { isRetryable: true });
-    if (this.#fullUntilMs !== null) throw new EdgeError("store-full", "the state store's disk is full: reads go on, writes are refused until there is room", { hint: "free some space where the server's data directory is", isRetryable: true });
+    if (this.#fullUntilMs !== null)
+      throw new EdgeError("store-full", "the state store's disk is full: reads go on, writes are refused until there is room", {
+        hint: "free some space where the server's data directory is",
+        isRetryable: true,
+      });
   }
 
   #flushSoon(): void {
@@ -132,15 +142,34 @@ export class Ledger {
   }
 
   async #commit(batch: readonly ChangeSet[], lastIndex: number): Promise<void> {
-    if (!this.#hooks.hasAuthority()) return this.fail(new EdgeError("outcome-unknown", "the lease ended before the write was durable: its outcome is unknown", { isRetryable: true }), true);
+    if (!this.#hooks.hasAuthority())
+      return this.fail(
+        new EdgeError("outcome-unknown", "the lease ended before the write was durable: its outcome is unknown", { isRetryable: true }),
+        true,
+      );
     let outcome: Awaited<ReturnType<Store["commit"]>>;
     try {
       outcome = await this.#store.commit(batch, this.#epoch);
     } catch (error) {
-      return this.fail(new EdgeError("outcome-unknown", "the state store did not confirm the write: its outcome is unknown", { hint: "read the object again to see whether it happened", cause: error, isRetryable: true }), false);
+      return this.fail(
+        new EdgeError("outcome-unknown", "the state store did not confirm the write: its outcome is unknown", {
+          hint: "read the object again to see whether it happened",
+          cause: error,
+          isRetryable: true,
+        }),
+        false,
+      );
     }
-    if (outcome.kind === "fenced") return this.fail(new EdgeError("no-leader", "another server leads: nothing was written", { isRetryable: true }), true);
-    if (outcome.kind === "full") return this.fail(new EdgeError("store-full", "the state store's disk is full: nothing was written", { hint: "free some space where the server's data directory is", isRetryable: true }), false);
+    if (outcome.kind === "fenced")
+      return this.fail(new EdgeError("no-leader", "another server leads: nothing was written", { isRetryable: true }), true);
+    if (outcome.kind === "full")
+      return this.fail(
+        new EdgeError("store-full", "the state store's disk is full: nothing was written", {
+          hint: "free some space where the server's data directory is",
+          isRetryable: true,
+        }),
+        false,
+      );
     this.#durableIndex = lastIndex;
     const reached = this.#waiters.filter((waiter) => waiter.index <= lastIndex);
     this.#waiters = this.#waiters.filter((waiter) => waiter.index > lastIndex);

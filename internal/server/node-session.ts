@@ -29,7 +29,13 @@ export class NodeSession {
   #nextCall = 1;
   #isClosed = false;
 
-  constructor(parts: { readonly nodeId: string; readonly processId: string; readonly machineId: string; readonly transport: Transport<ServerMessage, NodeMessage>; readonly nowMs: number }) {
+  constructor(parts: {
+    readonly nodeId: string;
+    readonly processId: string;
+    readonly machineId: string;
+    readonly transport: Transport<ServerMessage, NodeMessage>;
+    readonly nowMs: number;
+  }) {
     this.nodeId = parts.nodeId;
     this.processId = parts.processId;
     this.machineId = parts.machineId;
@@ -110,7 +116,8 @@ export class NodeSession {
   /** The transport is gone. */
   ended(reason: string): void {
     this.#isClosed = true;
-    for (const pending of this.#calls.values()) pending.reject(new EdgeError("no-path", `the connection to node ${this.nodeId} ended: ${reason}`, { isRetryable: true }));
+    for (const pending of this.#calls.values())
+      pending.reject(new EdgeError("no-path", `the connection to node ${this.nodeId} ended: ${reason}`, { isRetryable: true }));
     this.#calls.clear();
   }
 
@@ -122,7 +129,9 @@ export class NodeSession {
       return 0;
     }
     if (this.#calls.size >= LIMITS.streamsPerNodeMax) {
-      pending.reject(new EdgeError("busy", `node ${this.nodeId} has ${LIMITS.streamsPerNodeMax} open calls already (streamsPerNodeMax)`, { isRetryable: true }));
+      pending.reject(
+        new EdgeError("busy", `node ${this.nodeId} has ${LIMITS.streamsPerNodeMax} open calls already (streamsPerNodeMax)`, { isRetryable: true }),
+      );
       return 0;
     }
     const call = this.#nextCall++;

@@ -106,9 +106,17 @@ export class NodeSessions {
     const { runtime, ledger, clusterId, epoch, log } = this.#parts;
     try {
       if (hello.protocol < PROTOCOL_VERSION_MIN || hello.protocol > PROTOCOL_VERSION)
-        throw new EdgeError("unsupported", `this server speaks node protocol ${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}, the node ${hello.protocol}`, { hint: "upgrade the older of the two" });
+        throw new EdgeError(
+          "unsupported",
+          `this server speaks node protocol ${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}, the node ${hello.protocol}`,
+          { hint: "upgrade the older of the two" },
+        );
       this.#refuseTwin(hello);
-      const input = { spec: hello.node, secretHash: runtime.hashing.sha256Hex(hello.secret), computedClass: computedClassOf(hello.node, runtime.hashing) };
+      const input = {
+        spec: hello.node,
+        secretHash: runtime.hashing.sha256Hex(hello.secret),
+        computedClass: computedClassOf(hello.node, runtime.hashing),
+      };
       await ledger.write((view, context) => registerNode(view, input, context));
     } catch (error) {
       const known = error instanceof EdgeError ? error : new EdgeError("internal", messageOf(error));
@@ -118,11 +126,24 @@ export class NodeSessions {
       return null;
     }
     if (this.#isStopped || !this.#transports.has(transport)) return null;
-    const session = new NodeSession({ nodeId: hello.node.id, processId: hello.processId, machineId: hello.node.machineId, transport, nowMs: runtime.clock.monotonicMs() });
+    const session = new NodeSession({
+      nodeId: hello.node.id,
+      processId: hello.processId,
+      machineId: hello.node.machineId,
+      transport,
+      nowMs: runtime.clock.monotonicMs(),
+    });
     this.#sessions.get(hello.node.id)?.close("replaced by a newer connection of the same node");
     this.#sessions.set(hello.node.id, session);
     this.#deadlines.delete(hello.node.id);
-    session.send({ kind: "welcome", protocol: PROTOCOL_VERSION, clusterId, epoch, heartbeatTtlMs: this.#ttlMs(), serverTimeMs: runtime.clock.nowMs() });
+    session.send({
+      kind: "welcome",
+      protocol: PROTOCOL_VERSION,
+      clusterId,
+      epoch,
+      heartbeatTtlMs: this.#ttlMs(),
+      serverTimeMs: runtime.clock.nowMs(),
+    });
     session.send(this.#fullOrder(hello.node.id));
     log.info("node joined", { node: hello.node.name, id: hello.node.id });
     return session;
@@ -197,11 +218,15 @@ export class NodeSessions {
 
   #armCheck(): void {
     if (this.#timer || this.#isStopped) return;
-    this.#timer = this.#parts.runtime.clock.after(CHECK_INTERVAL_MS, () => {
-      this.#timer = null;
-      this.#check();
-      if (this.#deadlines.size > 0 || this.#sessions.size > 0) this.#armCheck();
-    }, { keepsAlive: false });
+    this.#timer = this.#parts.runtime.clock.after(
+      CHECK_INTERVAL_MS,
+      () => {
+        this.#timer = null;
+        this.#check();
+        if (this.#deadlines.size > 0 || this.#sessions.size > 0) this.#armCheck();
+      },
+      { keepsAlive: false },
+    );
   }
 
   #check(): void {
@@ -222,7 +247,8 @@ export class NodeSessions {
   #markDown(nodeId: string): void {
     const { ledger, log } = this.#parts;
     try {
-      if (ledger.view.node(nodeId)) ledger.apply((view, context) => setNodeStatus(view, { nodeId, status: "down", description: "no heartbeat" }, context));
+      if (ledger.view.node(nodeId))
+        ledger.apply((view, context) => setNodeStatus(view, { nodeId, status: "down", description: "no heartbeat" }, context));
       this.#deadlines.delete(nodeId);
       log.warn("node is down: it was not heard from", { id: nodeId });
     } catch (error) {

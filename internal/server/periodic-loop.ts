@@ -9,8 +9,8 @@ import type { Job } from "../domain/job.ts";
 import type { ChangeSet } from "../domain/tables.ts";
 import { jobKey } from "../domain/tables.ts";
 import type { Log } from "../runtime/log.ts";
-import { isClockPlausible } from "../runtime/wall-clock.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
+import { isClockPlausible } from "../runtime/wall-clock.ts";
 import type { Ledger } from "./ledger.ts";
 
 interface Tracked {
@@ -92,7 +92,8 @@ export class PeriodicLoop {
     if (this.#isStopped) return;
     try {
       if (!isClockPlausible(runtime)) {
-        if (!this.#hasWarned) log.warn("the clock is not plausible yet: periodic jobs wait until it is", { now: new Date(runtime.clock.nowMs()).toISOString() });
+        if (!this.#hasWarned)
+          log.warn("the clock is not plausible yet: periodic jobs wait until it is", { now: new Date(runtime.clock.nowMs()).toISOString() });
         this.#hasWarned = true;
       } else if (hasAuthority()) {
         for (const tracked of [...this.#tracked.values()]) this.#fireOne(tracked);
@@ -114,7 +115,13 @@ export class PeriodicLoop {
     const nowMs = runtime.clock.nowMs();
     const due = dueFires(job, tracked.schedule, this.#settledUntilS(job), nowMs);
     if (due.run.length > 0 || due.skippedCount > 0) {
-      if (due.skippedCount > 0) log.warn("missed fires of a periodic job were given up", { job: job.id, skipped: due.skippedCount, caughtUp: due.run.length, catch_up: job.periodic?.catchUp });
+      if (due.skippedCount > 0)
+        log.warn("missed fires of a periodic job were given up", {
+          job: job.id,
+          skipped: due.skippedCount,
+          caughtUp: due.run.length,
+          catch_up: job.periodic?.catchUp,
+        });
       ledger.apply((view, context) => takeFires(view, { namespace: job.namespace, id: job.id, due }, context));
     }
     tracked.nextAtMs = nextFireAtMs(job, tracked.schedule, this.#settledUntilS(job));

@@ -101,7 +101,10 @@ export class Server {
   #feed(event: LeaseEvent): void {
     const step = stepLease(this.#lease, event, this.#nowMs(), SQLITE_LEASE);
     this.#lease = step.state;
-    for (const effect of step.effects) this.#queue = this.#queue.then(() => this.#carryOut(effect)).catch((error) => this.options.log.error("the lease loop failed", { error: messageOf(error) }));
+    for (const effect of step.effects)
+      this.#queue = this.#queue
+        .then(() => this.#carryOut(effect))
+        .catch((error) => this.options.log.error("the lease loop failed", { error: messageOf(error) }));
     this.#arm();
   }
 
@@ -148,7 +151,13 @@ export class Server {
 
   #standingOf(holder: ProcessIdentity | null): "self" | "none" | "gone" | "alive" | "unknown" {
     if (holder === null) return "none";
-    if (holder.pid === this.#self.pid && holder.startTicks === this.#self.startTicks && holder.bootId === this.#self.bootId && holder.pidNamespace === this.#self.pidNamespace) return "self";
+    if (
+      holder.pid === this.#self.pid &&
+      holder.startTicks === this.#self.startTicks &&
+      holder.bootId === this.#self.bootId &&
+      holder.pidNamespace === this.#self.pidNamespace
+    )
+      return "self";
     // An SQLite file is used by one machine: a holder from an earlier boot of it cannot live.
     if (holder.bootId !== this.#self.bootId) return "gone";
     return livenessOf(this.options.runtime.files, holder);
@@ -184,7 +193,8 @@ export class Server {
       hasAuthority: () => hasAuthority(this.#lease, this.#nowMs()),
       ended: (reason, isFenced) => this.#leaderEnded(epoch, reason, isFenced),
     });
-    if (this.#isStopped || this.#lease.kind !== "leader" || this.#lease.epoch !== epoch) return leader.end("the lease moved while the state was loaded");
+    if (this.#isStopped || this.#lease.kind !== "leader" || this.#lease.epoch !== epoch)
+      return leader.end("the lease moved while the state was loaded");
     this.#leader = leader;
     if (this.#isStoreFull) leader.ledger.refuseUntilProbe(1000);
     this.#isStoreFull = false;
@@ -202,7 +212,9 @@ export class Server {
     this.#isStoreFull = /disk is full/.test(reason);
     if (this.#isStoreFull) {
       // The disk said no and rolled back: the epoch's last index still stands, and no new epoch could be written.
-      this.#queue = this.#queue.then(() => this.#lead(epoch)).catch((error) => this.options.log.error("the state could not be loaded again", { error: messageOf(error) }));
+      this.#queue = this.#queue
+        .then(() => this.#lead(epoch))
+        .catch((error) => this.options.log.error("the state could not be loaded again", { error: messageOf(error) }));
       return;
     }
     if (!isFenced || this.#lease.kind === "leader") this.#feed({ kind: "fenced" });

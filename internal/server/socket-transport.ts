@@ -1,7 +1,7 @@
 // The node connection over a WebSocket, as the server's end sees it.
 
-import { decodeMessage, encodeMessage } from "../api/node-protocol.ts";
 import type { NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
+import { decodeMessage, encodeMessage } from "../api/node-protocol.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { ServerSocket, SocketHandlers } from "../runtime/runtime.ts";
 

@@ -31,7 +31,12 @@ export type CommitOutcome =
 export interface Store {
   readLease(): Promise<LeaseRow>;
   /** Takes the lease under `fromEpoch + 1` if it still stands at `fromEpoch`; false when it moved. Durable when it resolves. */
-  takeLease(take: { readonly fromEpoch: number; readonly holder: ProcessIdentity; readonly address: string; readonly clusterId: string }): Promise<boolean>;
+  takeLease(take: {
+    readonly fromEpoch: number;
+    readonly holder: ProcessIdentity;
+    readonly address: string;
+    readonly clusterId: string;
+  }): Promise<boolean>;
   releaseLease(epoch: number): Promise<void>;
   load(): Promise<StoredState>;
   /**

@@ -16,7 +16,8 @@ export interface RawExecConfig {
 export function rawExecConfigProblems(config: JsonMap): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const report = (key: string, message: string) => problems.push({ path: [key], message });
-  for (const key of Object.keys(config)) if (!(key in KEYS)) report(key, `raw_exec has no config key "${key}" (known: ${Object.keys(KEYS).join(", ")})`);
+  for (const key of Object.keys(config))
+    if (!(key in KEYS)) report(key, `raw_exec has no config key "${key}" (known: ${Object.keys(KEYS).join(", ")})`);
   for (const [key, kind] of Object.entries(KEYS)) {
     const value = config[key];
     if (value === undefined || value === null) continue;
@@ -33,7 +34,9 @@ export function rawExecConfigOf(config: JsonMap): RawExecConfig {
     args: listOf(config["args"]),
     workDir: String(config["work_dir"] ?? ""),
     cgroupV2Override: String(config["cgroup_v2_override"] ?? ""),
-    cgroupV1Override: Object.fromEntries(Object.entries((config["cgroup_v1_override"] as JsonMap | null | undefined) ?? {}).map(([key, value]) => [key, String(value)])),
+    cgroupV1Override: Object.fromEntries(
+      Object.entries((config["cgroup_v1_override"] as JsonMap | null | undefined) ?? {}).map(([key, value]) => [key, String(value)]),
+    ),
     oomScoreAdj: Number(config["oom_score_adj"] ?? 0),
     deniedEnvvars: listOf(config["denied_envvars"]),
   };

@@ -17,7 +17,8 @@ export function driverConfigProblems(spec: JobSpec): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   spec.groups.forEach((group, g) => {
     group.tasks.forEach((task, t) => {
-      for (const problem of CHECKS[task.driver]?.(task.config) ?? []) problems.push({ path: ["groups", g, "tasks", t, "config", ...problem.path], message: problem.message });
+      for (const problem of CHECKS[task.driver]?.(task.config) ?? [])
+        problems.push({ path: ["groups", g, "tasks", t, "config", ...problem.path], message: problem.message });
     });
   });
   return problems;

@@ -16,9 +16,14 @@ export interface Admitted {
 }
 
 /** Problems in words, each with its place in the job; empty when the job may be registered. */
-export function admissionProblems(wire: unknown): { readonly problems: readonly string[]; readonly spec: JobSpec | null; readonly warnings: readonly string[] } {
+export function admissionProblems(wire: unknown): {
+  readonly problems: readonly string[];
+  readonly spec: JobSpec | null;
+  readonly warnings: readonly string[];
+} {
   const decoded = decodeJobSpec(wire);
-  if ("problems" in decoded) return { problems: decoded.problems.map((problem) => `${problem.path.join(".")}: ${problem.message}`), spec: null, warnings: [] };
+  if ("problems" in decoded)
+    return { problems: decoded.problems.map((problem) => `${problem.path.join(".")}: ${problem.message}`), spec: null, warnings: [] };
   const { spec } = decoded;
   const problems = [...validateJob(spec), ...unsupportedFeatures(spec), ...driverConfigProblems(spec)];
   return { problems: problems.map((problem) => inWords(spec, problem)), spec, warnings: jobWarnings(spec) };

@@ -22,7 +22,12 @@ export function agentRoute(exchange: Exchange, facts: AgentFacts): Response {
     case "agent/health":
       return health(exchange, facts);
     case "agent/members":
-      return json(exchange, { ServerName: exchange.server.options.name, ServerRegion: exchange.server.options.region, ServerDC: facts.datacenter, Members: [member(exchange, facts)] });
+      return json(exchange, {
+        ServerName: exchange.server.options.name,
+        ServerRegion: exchange.server.options.region,
+        ServerDC: facts.datacenter,
+        Members: [member(exchange, facts)],
+      });
     case "agent/servers":
       return json(exchange, [exchange.server.options.address]);
     case "status/leader":
@@ -45,17 +50,38 @@ export function agentRoute(exchange: Exchange, facts: AgentFacts): Response {
 export function metricsRoute(exchange: Exchange, facts: AgentFacts): Response {
   const gauges = gaugesOf(exchange);
   if (exchange.query.all.get("format") === "prometheus") {
-    const lines = gauges.map(([name, value, help]) => `# HELP ${promName(name)} ${help}\n# TYPE ${promName(name)} gauge\n${promName(name)} ${value}\n`);
+    const lines = gauges.map(
+      ([name, value, help]) => `# HELP ${promName(name)} ${help}\n# TYPE ${promName(name)} gauge\n${promName(name)} ${value}\n`,
+    );
     return new Response(lines.join(""), { status: 200, headers: { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" } });
   }
   const labels = { host: exchange.server.options.name, datacenter: facts.datacenter };
-  const now = new Date(exchange.server.options.runtime.clock.nowMs()).toISOString().replace("T", " ").replace(/\.\d+Z$/, " +0000 UTC");
-  return json(exchange, { Timestamp: now, Gauges: gauges.map(([Name, Value]) => ({ Name, Value, Labels: labels })), Points: [], Counters: [], Samples: [] });
+  const now = new Date(exchange.server.options.runtime.clock.nowMs())
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.\d+Z$/, " +0000 UTC");
+  return json(exchange, {
+    Timestamp: now,
+    Gauges: gauges.map(([Name, Value]) => ({ Name, Value, Labels: labels })),
+    Points: [],
+    Counters: [],
+    Samples: [],
+  });
 }
 
 // --- internal ---
 
-const DEFAULT_NAMESPACE = { Name: "default", Description: "Default shared namespace", Meta: null, Quota: "", Capabilities: null, NodePoolConfiguration: null, Hash: "", CreateIndex: 1, ModifyIndex: 1 };
+const DEFAULT_NAMESPACE = {
+  Name: "default",
+  Description: "Default shared namespace",
+  Meta: null,
+  Quota: "",
+  Capabilities: null,
+  NodePoolConfiguration: null,
+  Hash: "",
+  CreateIndex: 1,
+  ModifyIndex: 1,
+};
 
 function selfConfig(exchange: Exchange, facts: AgentFacts): unknown {
   return {
@@ -99,7 +125,11 @@ function stats(exchange: Exchange, facts: AgentFacts): unknown {
   const clientStats = facts.isClient ? { client: { node_id: facts.nodeId(), known_servers: server.options.address, heartbeat_ttl: "10s" } } : {};
   return {
     nomad: { server: "true", leader: String(server.isLeading), leader_addr: server.leaderAddress, bootstrap: "true", known_regions: "1" },
-    runtime: { version: `${server.options.runtime.name} ${server.options.runtime.version}`, arch: server.options.runtime.architecture, rss_bytes: String(server.options.runtime.host.residentBytes()) },
+    runtime: {
+      version: `${server.options.runtime.name} ${server.options.runtime.version}`,
+      arch: server.options.runtime.architecture,
+      rss_bytes: String(server.options.runtime.host.residentBytes()),
+    },
     ...clientStats,
   };
 }
@@ -119,7 +149,9 @@ function health(exchange: Exchange, facts: AgentFacts): Response {
 
 function gaugesOf(exchange: Exchange): readonly (readonly [string, number, string])[] {
   const { server } = exchange;
-  const runtime: (readonly [string, number, string])[] = [["nomad.runtime.alloc_bytes", server.options.runtime.host.residentBytes(), "Resident memory of the agent in bytes."]];
+  const runtime: (readonly [string, number, string])[] = [
+    ["nomad.runtime.alloc_bytes", server.options.runtime.host.residentBytes(), "Resident memory of the agent in bytes."],
+  ];
   if (!server.isLeading) return runtime;
   const { leader } = server;
   const counts = leader.broker.counts;

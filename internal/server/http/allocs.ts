@@ -42,13 +42,22 @@ export function listEvals(exchange: Exchange): Promise<Response> {
   const { query } = exchange;
   checkIdPrefix(query.prefix);
   return read(exchange, ["evals"], (view) =>
-    list<Evaluation>(query, { items: evalsMatching(view, exchange), index: view.tableIndex("evals"), encode: encodeEval, tokenOf: (item) => `${item.createIndex}.${item.id}`, compare: byCreation }),
+    list<Evaluation>(query, {
+      items: evalsMatching(view, exchange),
+      index: view.tableIndex("evals"),
+      encode: encodeEval,
+      tokenOf: (item) => `${item.createIndex}.${item.id}`,
+      compare: byCreation,
+    }),
   );
 }
 
 export function countEvals(exchange: Exchange): Promise<Response> {
   return read(exchange, ["evals"], (view) => {
-    const found = list<Evaluation>({ ...exchange.query, perPage: 0, nextToken: "" }, { items: evalsMatching(view, exchange), index: 0, encode: encodeEval, tokenOf: (item) => item.id, compare: byCreation });
+    const found = list<Evaluation>(
+      { ...exchange.query, perPage: 0, nextToken: "" },
+      { items: evalsMatching(view, exchange), index: 0, encode: encodeEval, tokenOf: (item) => item.id, compare: byCreation },
+    );
     return { index: view.tableIndex("evals"), body: { Count: (found.body as readonly unknown[]).length, Index: view.tableIndex("evals") } };
   });
 }
@@ -62,7 +71,9 @@ export function evalRoute(exchange: Exchange): Promise<Response> {
       const options = { withResources: false, withTaskStates: true };
       return {
         index: allocs.length === 0 ? view.tableIndex("allocs") : Math.max(...allocs.map((alloc) => alloc.modifyIndex)),
-        body: allocs.map((alloc) => encodeAllocStub(alloc, view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion), options)),
+        body: allocs.map((alloc) =>
+          encodeAllocStub(alloc, view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion), options),
+        ),
       };
     });
   requireUuid(id, "eval");
@@ -89,7 +100,9 @@ function getAlloc(exchange: Exchange, id: string): Promise<Response> {
   requireUuid(id, "alloc");
   return read(exchange, [`allocs:${id}`], (view) => {
     const alloc = view.alloc(id);
-    return alloc ? { index: alloc.modifyIndex, body: encodeAlloc(alloc, jobOfAlloc(view, alloc)) } : { index: view.tableIndex("allocs"), body: null, missing: "alloc not found" };
+    return alloc
+      ? { index: alloc.modifyIndex, body: encodeAlloc(alloc, jobOfAlloc(view, alloc)) }
+      : { index: view.tableIndex("allocs"), body: null, missing: "alloc not found" };
   });
 }
 
@@ -104,7 +117,11 @@ function evalsMatching(view: View, exchange: Exchange): Evaluation[] {
   const { query } = exchange;
   const [status, job] = [query.all.get("status"), query.all.get("job")];
   return [...view.evals()].filter(
-    (evaluation) => evaluation.id.startsWith(query.prefix) && inNamespace(query.namespace, evaluation.namespace) && (!status || evaluation.status === status) && (!job || evaluation.jobId === job),
+    (evaluation) =>
+      evaluation.id.startsWith(query.prefix) &&
+      inNamespace(query.namespace, evaluation.namespace) &&
+      (!status || evaluation.status === status) &&
+      (!job || evaluation.jobId === job),
   );
 }
 

@@ -43,7 +43,17 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   route("/v1/deployment/*", every(deploymentRoute));
   app.all("/v1/client/*", (context) => answer(server, context, null, clientRoute));
   route("/v1/metrics", { GET: (exchange) => metricsRoute(exchange, facts) });
-  for (const path of ["/v1/agent/self", "/v1/agent/health", "/v1/agent/members", "/v1/agent/servers", "/v1/status/leader", "/v1/status/peers", "/v1/regions", "/v1/namespaces", "/v1/namespace/*"])
+  for (const path of [
+    "/v1/agent/self",
+    "/v1/agent/health",
+    "/v1/agent/members",
+    "/v1/agent/servers",
+    "/v1/status/leader",
+    "/v1/status/peers",
+    "/v1/regions",
+    "/v1/namespaces",
+    "/v1/namespace/*",
+  ])
     route(path, { GET: (exchange) => agentRoute(exchange, facts) });
   app.notFound(() => new Response("", { status: 404, headers: { "Content-Length": "0" } }));
   app.onError((error) => failed(server, error));
@@ -81,7 +91,8 @@ function cleanPath(request: Request): Response | null {
 }
 
 function failed(server: Server, error: unknown): Response {
-  if (!(error instanceof EdgeError)) server.options.log.error("a request failed", { error: messageOf(error), stack: error instanceof Error ? error.stack : undefined });
+  if (!(error instanceof EdgeError))
+    server.options.log.error("a request failed", { error: messageOf(error), stack: error instanceof Error ? error.stack : undefined });
   const isMiss = error instanceof EdgeError && error.code === "not-found" && error.message === "";
   if (isMiss) return new Response("", { status: 404, headers: { "Content-Length": "0" } });
   return errorResponse(error, server.isLeading ? server.leader.ledger.durableIndex : null);

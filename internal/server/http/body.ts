@@ -1,7 +1,7 @@
 // Request bodies: bounded, parsed once, read field by field.
 
-import { EdgeError } from "../../domain/errors.ts";
 import type { JsonObject } from "../../api/wire.ts";
+import { EdgeError } from "../../domain/errors.ts";
 import type { Exchange } from "./reply.ts";
 
 /** The body as a JSON object; an empty body is an empty object. */

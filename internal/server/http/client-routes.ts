@@ -14,7 +14,8 @@ export async function clientRoute(exchange: Exchange): Promise<Response> {
   const [, noun = "", second = "", third = ""] = exchange.path.split("/");
   if (noun === "fs") return fileRoute(exchange, second, third);
   if (noun === "allocation") return allocationRoute(exchange, second, third);
-  if (noun === "stats") return json(exchange, await sessionOf(exchange, exchange.query.all.get("node_id") ?? onlyNode(exchange)).call({ method: "host-stats" }));
+  if (noun === "stats")
+    return json(exchange, await sessionOf(exchange, exchange.query.all.get("node_id") ?? onlyNode(exchange)).call({ method: "host-stats" }));
   throw new EdgeError("not-found", "");
 }
 
@@ -37,7 +38,8 @@ function sessionOf(exchange: Exchange, nodeId: string): NodeSession {
   const node = leader.view.node(nodeId);
   if (!node) throw new EdgeError("not-found", `Unknown node "${nodeId}"`);
   const session = leader.sessions.session(nodeId);
-  if (!session) throw new EdgeError("no-path", "No path to node", { hint: `node ${node.name} is ${node.status} and has no connection to this server` });
+  if (!session)
+    throw new EdgeError("no-path", "No path to node", { hint: `node ${node.name} is ${node.status} and has no connection to this server` });
   return session;
 }
 
@@ -80,9 +82,22 @@ async function fileRoute(exchange: Exchange, action: string, allocId: string): P
     case "cat":
       return raw(exchange, session, { method: "file-read", allocId, path, offset: 0, limit: -1 });
     case "readat":
-      return raw(exchange, session, { method: "file-read", allocId, path, offset: numberOf(exchange, "offset"), limit: exchange.query.all.has("limit") ? numberOf(exchange, "limit") : -1 });
+      return raw(exchange, session, {
+        method: "file-read",
+        allocId,
+        path,
+        offset: numberOf(exchange, "offset"),
+        limit: exchange.query.all.has("limit") ? numberOf(exchange, "limit") : -1,
+      });
     case "stream":
-      return frames(exchange, session, { method: "file-stream", allocId, path, offset: numberOf(exchange, "offset"), origin: originOf(exchange), isFollowing: exchange.query.all.get("follow") !== "false" });
+      return frames(exchange, session, {
+        method: "file-stream",
+        allocId,
+        path,
+        offset: numberOf(exchange, "offset"),
+        origin: originOf(exchange),
+        isFollowing: exchange.query.all.get("follow") !== "false",
+      });
     case "logs":
       return logs(exchange, session, allocId);
     default:
@@ -96,7 +111,15 @@ function logs(exchange: Exchange, session: NodeSession, allocId: string): Promis
   if (task === "") throw new EdgeError("invalid", "must provide task name");
   const type = all.get("type") ?? "";
   if (type !== "stdout" && type !== "stderr") throw new EdgeError("invalid", "log type must be stdout or stderr");
-  const call: NodeCall = { method: "logs", allocId, task, stream: type, offset: numberOf(exchange, "offset"), origin: originOf(exchange), isFollowing: isSet(exchange.query, "follow") };
+  const call: NodeCall = {
+    method: "logs",
+    allocId,
+    task,
+    stream: type,
+    offset: numberOf(exchange, "offset"),
+    origin: originOf(exchange),
+    isFollowing: isSet(exchange.query, "follow"),
+  };
   return isSet(exchange.query, "plain") ? raw(exchange, session, call) : frames(exchange, session, call);
 }
 
@@ -115,7 +138,14 @@ function originOf(exchange: Exchange): "start" | "end" {
 }
 
 function encodeFile(file: ListedFile): JsonObject {
-  return { Name: file.name, IsDir: file.isDirectory, Size: file.sizeBytes, FileMode: file.mode, ModTime: new Date(file.modifiedAtMs).toISOString(), ContentType: file.contentType };
+  return {
+    Name: file.name,
+    IsDir: file.isDirectory,
+    Size: file.sizeBytes,
+    FileMode: file.mode,
+    ModTime: new Date(file.modifiedAtMs).toISOString(),
+    ContentType: file.contentType,
+  };
 }
 
 function raw(exchange: Exchange, session: NodeSession, call: NodeCall): Promise<Response> {
@@ -125,14 +155,24 @@ function raw(exchange: Exchange, session: NodeSession, call: NodeCall): Promise<
 /** Undelimited JSON objects; an empty one each second that is silent. */
 function frames(exchange: Exchange, session: NodeSession, call: NodeCall): Promise<Response> {
   const encoder = new TextEncoder();
-  const frame = (chunk: StreamChunk) => encoder.encode(JSON.stringify({ Offset: chunk.offset + chunk.bytes.length, Data: Buffer.from(chunk.bytes).toString("base64"), File: chunk.file }));
+  const frame = (chunk: StreamChunk) =>
+    encoder.encode(
+      JSON.stringify({ Offset: chunk.offset + chunk.bytes.length, Data: Buffer.from(chunk.bytes).toString("base64"), File: chunk.file }),
+    );
   return streamed(exchange, session, call, "application/json", frame, encoder.encode("{}"));
 }
 
 const HEARTBEAT_MS = 1000;
 
 /** Waits for the first piece, so that an error is still a status and not a broken body. */
-async function streamed(exchange: Exchange, session: NodeSession, call: NodeCall, contentType: string, encode: (chunk: StreamChunk) => Uint8Array, heartbeat: Uint8Array | null): Promise<Response> {
+async function streamed(
+  exchange: Exchange,
+  session: NodeSession,
+  call: NodeCall,
+  contentType: string,
+  encode: (chunk: StreamChunk) => Uint8Array,
+  heartbeat: Uint8Array | null,
+): Promise<Response> {
   exchange.context.disableIdleTimeout();
   const { clock } = exchange.server.options.runtime;
   const abort = new AbortController();

@@ -79,10 +79,19 @@ function collectList(key: string, old: readonly unknown[], next: readonly unknow
 function fieldDiff(name: string, old: unknown, next: unknown): JsonObject {
   const isAdded = old === null || old === "";
   const isDeleted = next === null || next === "";
-  return { Type: isAdded ? "Added" : isDeleted ? "Deleted" : "Edited", Name: name, Old: old === null ? "" : String(old), New: next === null ? "" : String(next), Annotations: null };
+  return {
+    Type: isAdded ? "Added" : isDeleted ? "Deleted" : "Edited",
+    Name: name,
+    Old: old === null ? "" : String(old),
+    New: next === null ? "" : String(next),
+    Annotations: null,
+  };
 }
 
-function diffNamed(old: readonly JsonObject[], next: readonly JsonObject[]): { readonly name: string; readonly old: JsonObject | null; readonly next: JsonObject | null }[] {
+function diffNamed(
+  old: readonly JsonObject[],
+  next: readonly JsonObject[],
+): { readonly name: string; readonly old: JsonObject | null; readonly next: JsonObject | null }[] {
   const names = new Set([...old, ...next].map((item) => String(item["Name"])));
   const find = (list: readonly JsonObject[], name: string) => list.find((item) => item["Name"] === name) ?? null;
   return [...names].sort().map((name) => ({ name, old: find(old, name), next: find(next, name) }));

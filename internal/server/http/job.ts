@@ -93,9 +93,16 @@ function allocations(exchange: JobExchange): Promise<Response> {
   return read(exchange, [`allocs/job:${namespace}/${exchange.id}`], (view) => {
     const job = view.job(namespace, exchange.id);
     const withAll = isSet(exchange.query, "all");
-    const allocs = [...view.allocsOfJob(namespace, exchange.id)].filter((alloc) => withAll || !job || alloc.jobCreateIndex === job.createIndex).sort(byCreation);
+    const allocs = [...view.allocsOfJob(namespace, exchange.id)]
+      .filter((alloc) => withAll || !job || alloc.jobCreateIndex === job.createIndex)
+      .sort(byCreation);
     const options = { withResources: isSet(exchange.query, "resources"), withTaskStates: true };
-    return { index: newest(allocs, view.tableIndex("allocs")), body: allocs.map((alloc) => encodeAllocStub(alloc, view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion), options)) };
+    return {
+      index: newest(allocs, view.tableIndex("allocs")),
+      body: allocs.map((alloc) =>
+        encodeAllocStub(alloc, view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion), options),
+      ),
+    };
   });
 }
 
@@ -111,9 +118,14 @@ function submission(exchange: JobExchange): Promise<Response> {
   const version = exchange.query.all.get("version");
   if (version === null || !/^\d+$/.test(version)) throw new EdgeError("invalid", 'a "version" query parameter with a job version is required');
   return readOf(exchange, (view) => {
-    const found = view.job(exchange.query.namespace, exchange.id) ? view.submission(exchange.query.namespace, exchange.id, Number(version)) : undefined;
+    const found = view.job(exchange.query.namespace, exchange.id)
+      ? view.submission(exchange.query.namespace, exchange.id, Number(version))
+      : undefined;
     if (!found) return { index: view.tableIndex("submissions"), body: null, missing: "job source not found" };
-    return { index: found.modifyIndex, body: { Source: found.source, Format: found.format, VariableFlags: found.variableFlags, Variables: found.variables } };
+    return {
+      index: found.modifyIndex,
+      body: { Source: found.source, Format: found.format, VariableFlags: found.variableFlags, Variables: found.variables },
+    };
   });
 }
 
@@ -133,7 +145,10 @@ function versions(exchange: JobExchange): Promise<Response> {
     const all = view.jobVersions(exchange.query.namespace, exchange.id);
     if (!head || all.length === 0) return { index: view.tableIndex("job_versions"), body: null, missing: "job versions not found" };
     const encoded = all.map((version) => encodeJob(asJob(version, head)));
-    return { index: head.modifyIndex, body: { Versions: encoded, Diffs: null, Index: head.modifyIndex, LastContact: 0, KnownLeader: true, NextToken: "" } };
+    return {
+      index: head.modifyIndex,
+      body: { Versions: encoded, Diffs: null, Index: head.modifyIndex, LastContact: 0, KnownLeader: true, NextToken: "" },
+    };
   });
 }
 
@@ -148,7 +163,9 @@ async function evaluate(exchange: JobExchange): Promise<Response> {
   if (id !== "" && id !== exchange.id) throw new EdgeError("invalid", "JobID not same as job name");
   const options = body["EvalOptions"];
   const forceReschedule = typeof options === "object" && options !== null && "ForceReschedule" in options && options.ForceReschedule === true;
-  const { result, index } = await exchange.server.leader.ledger.write((view, context) => evaluateJob(view, { namespace: exchange.query.namespace, id: exchange.id, forceReschedule }, context));
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) =>
+    evaluateJob(view, { namespace: exchange.query.namespace, id: exchange.id, forceReschedule }, context),
+  );
   return written(exchange, index, jobWrite(result, index));
 }
 
@@ -157,13 +174,20 @@ async function revert(exchange: JobExchange): Promise<Response> {
   if (textField(body, "JobID") !== exchange.id) throw new EdgeError("invalid", "Job ID does not match");
   const version = numberField(body, "JobVersion") ?? 0;
   const enforcePriorVersion = numberField(body, "EnforcePriorVersion");
-  const { result, index } = await exchange.server.leader.ledger.write((view, context) => revertJob(view, { namespace: exchange.query.namespace, id: exchange.id, version, enforcePriorVersion }, context));
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) =>
+    revertJob(view, { namespace: exchange.query.namespace, id: exchange.id, version, enforcePriorVersion }, context),
+  );
   return written(exchange, index, jobWrite(result, index));
 }
 
 async function stable(exchange: JobExchange): Promise<Response> {
   const body = await jsonBody(exchange);
-  const input = { namespace: exchange.query.namespace, id: exchange.id, version: numberField(body, "JobVersion") ?? 0, isStable: isTrue(body, "Stable") };
+  const input = {
+    namespace: exchange.query.namespace,
+    id: exchange.id,
+    version: numberField(body, "JobVersion") ?? 0,
+    isStable: isTrue(body, "Stable"),
+  };
   const { index } = await exchange.server.leader.ledger.write((view) => setJobStability(view, input));
   return written(exchange, index, { Index: index, LastContact: 0, KnownLeader: false, NextToken: "" });
 }
@@ -195,7 +219,14 @@ function scaleStatus(exchange: JobExchange): Promise<Response> {
         };
         return [group.name, standing] as const;
       });
-      const body = { JobID: job.id, Namespace: job.namespace, JobCreateIndex: job.createIndex, JobModifyIndex: job.jobModifyIndex, JobStopped: job.stop, TaskGroups: Object.fromEntries(groups) };
+      const body = {
+        JobID: job.id,
+        Namespace: job.namespace,
+        JobCreateIndex: job.createIndex,
+        JobModifyIndex: job.jobModifyIndex,
+        JobStopped: job.stop,
+        TaskGroups: Object.fromEntries(groups),
+      };
       return { body };
     }),
   );
@@ -226,7 +257,12 @@ async function dispatch(exchange: JobExchange): Promise<Response> {
   const body = await jsonBody(exchange);
   const id = textField(body, "JobID");
   if (id !== "" && id !== exchange.id) throw new EdgeError("invalid", "Job ID does not match");
-  return dispatched(exchange, { payload: textField(body, "Payload"), meta: mapField(body, "Meta"), idPrefix: textField(body, "IdPrefixTemplate"), priority: numberField(body, "Priority") ?? 0 });
+  return dispatched(exchange, {
+    payload: textField(body, "Payload"),
+    meta: mapField(body, "Meta"),
+    idPrefix: textField(body, "IdPrefixTemplate"),
+    priority: numberField(body, "Priority") ?? 0,
+  });
 }
 
 /** The raw body is the payload: for webhooks. */
@@ -235,27 +271,62 @@ async function dispatchPayload(exchange: JobExchange): Promise<Response> {
   return dispatched(exchange, { payload: Buffer.from(bytes).toString("base64"), meta: {}, idPrefix: "", priority: 0 });
 }
 
-async function dispatched(exchange: JobExchange, given: { readonly payload: string; readonly meta: Readonly<Record<string, string>>; readonly idPrefix: string; readonly priority: number }): Promise<Response> {
-  const input = { namespace: exchange.query.namespace, id: exchange.id, idempotencyToken: exchange.query.all.get("idempotency_token") ?? "", ...given };
+async function dispatched(
+  exchange: JobExchange,
+  given: { readonly payload: string; readonly meta: Readonly<Record<string, string>>; readonly idPrefix: string; readonly priority: number },
+): Promise<Response> {
+  const input = {
+    namespace: exchange.query.namespace,
+    id: exchange.id,
+    idempotencyToken: exchange.query.all.get("idempotency_token") ?? "",
+    ...given,
+  };
   const { result, index } = await exchange.server.leader.ledger.write((view, context) => dispatchJob(view, input, context));
-  return written(exchange, index, { DispatchedJobID: result.childId, EvalID: result.evalId, EvalCreateIndex: result.evalCreateIndex, JobCreateIndex: result.jobCreateIndex, Index: index });
+  return written(exchange, index, {
+    DispatchedJobID: result.childId,
+    EvalID: result.evalId,
+    EvalCreateIndex: result.evalCreateIndex,
+    JobCreateIndex: result.jobCreateIndex,
+    Index: index,
+  });
 }
 
 async function force(exchange: JobExchange): Promise<Response> {
-  const { result, index } = await exchange.server.leader.ledger.write((view, context) => forcePeriodic(view, { namespace: exchange.query.namespace, id: exchange.id }, context));
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) =>
+    forcePeriodic(view, { namespace: exchange.query.namespace, id: exchange.id }, context),
+  );
   return written(exchange, index, { EvalID: result.evalId, EvalCreateIndex: index, Index: index });
 }
 
 function actions(exchange: JobExchange): Promise<Response> {
   return readOf(exchange, (view) =>
     jobRead(view, exchange.query.namespace, exchange.id, (job) => ({
-      body: job.groups.flatMap((group) => group.tasks.flatMap((task) => task.actions.map((action) => ({ Name: action.name, Command: action.command, Args: action.args, TaskName: task.name, TaskGroupName: group.name })))),
+      body: job.groups.flatMap((group) =>
+        group.tasks.flatMap((task) =>
+          task.actions.map((action) => ({
+            Name: action.name,
+            Command: action.command,
+            Args: action.args,
+            TaskName: task.name,
+            TaskGroupName: group.name,
+          })),
+        ),
+      ),
     })),
   );
 }
 
 function jobWrite(result: { readonly evalId: string; readonly evalCreateIndex: number; readonly jobModifyIndex: number }, index: number) {
-  return { EvalID: result.evalId, EvalCreateIndex: result.evalCreateIndex, JobModifyIndex: result.jobModifyIndex, Warnings: "", Index: index, LastContact: 0, KnownLeader: false, NextToken: "" };
+  return {
+    EvalID: result.evalId,
+    EvalCreateIndex: result.evalCreateIndex,
+    JobModifyIndex: result.jobModifyIndex,
+    Warnings: "",
+    Index: index,
+    LastContact: 0,
+    KnownLeader: false,
+    NextToken: "",
+  };
 }
 
 function byCreation(a: Alloc, b: Alloc): number {

@@ -48,7 +48,16 @@ export async function putJob(exchange: Exchange, idInPath: string | null): Promi
       context,
     ),
   );
-  return written(exchange, index, { EvalID: result.evalId, EvalCreateIndex: result.evalCreateIndex, JobModifyIndex: result.jobModifyIndex, Warnings: warningsText(warnings), Index: index, LastContact: 0, KnownLeader: false, NextToken: "" });
+  return written(exchange, index, {
+    EvalID: result.evalId,
+    EvalCreateIndex: result.evalCreateIndex,
+    JobModifyIndex: result.jobModifyIndex,
+    Warnings: warningsText(warnings),
+    Index: index,
+    LastContact: 0,
+    KnownLeader: false,
+    NextToken: "",
+  });
 }
 
 export async function validateJobRoute(exchange: Exchange): Promise<Response> {
@@ -57,7 +66,16 @@ export async function validateJobRoute(exchange: Exchange): Promise<Response> {
   if (wire === undefined || wire === null) throw new EdgeError("invalid", "Job must be specified");
   const { problems, warnings } = admissionProblems(withNamespace(wire, exchange));
   const error = problems.length === 0 ? "" : multiError(problems);
-  return json(exchange, { DriverConfigValidated: true, ValidationErrors: problems.length === 0 ? null : problems, Error: error, Warnings: warningsText(warnings), Index: 0, LastContact: 0, KnownLeader: false, NextToken: "" });
+  return json(exchange, {
+    DriverConfigValidated: true,
+    ValidationErrors: problems.length === 0 ? null : problems,
+    Error: error,
+    Warnings: warningsText(warnings),
+    Index: 0,
+    LastContact: 0,
+    KnownLeader: false,
+    NextToken: "",
+  });
 }
 
 /** A job file's text to a job: TOML or JSON. HCL has to be converted by its own tools. */
@@ -104,5 +122,10 @@ function submissionOf(body: JsonObject) {
   const submission = body["Submission"];
   if (typeof submission !== "object" || submission === null) return null;
   const fields = submission as JsonObject;
-  return { source: textField(fields, "Source"), format: textField(fields, "Format"), variables: textField(fields, "Variables"), variableFlags: mapField(fields, "VariableFlags") };
+  return {
+    source: textField(fields, "Source"),
+    format: textField(fields, "Format"),
+    variables: textField(fields, "Variables"),
+    variableFlags: mapField(fields, "VariableFlags"),
+  };
 }

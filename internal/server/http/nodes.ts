@@ -37,7 +37,15 @@ export function nodeRoute(exchange: Exchange): Promise<Response> {
   const [, id = "", action = "", ...rest] = exchange.path.split("/");
   if (id === "pools" || id === "pool") return nodePools(exchange, id, action, rest);
   const method = exchange.request.method === "POST" ? "PUT" : exchange.request.method;
-  const handler = ({ "GET ": getNode, "GET allocations": nodeAllocations, "PUT eligibility": putEligibility, "PUT evaluate": evaluateNode, "PUT purge": purgeNode } as const)[`${method} ${action}` as "GET "];
+  const handler = (
+    {
+      "GET ": getNode,
+      "GET allocations": nodeAllocations,
+      "PUT eligibility": putEligibility,
+      "PUT evaluate": evaluateNode,
+      "PUT purge": purgeNode,
+    } as const
+  )[`${method} ${action}` as "GET "];
   if (!handler || rest.length > 0) throw new EdgeError("method-not-allowed", "Invalid method");
   return handler(exchange, id);
 }
@@ -64,7 +72,10 @@ function getNode(exchange: Exchange, id: string): Promise<Response> {
 function nodeAllocations(exchange: Exchange, id: string): Promise<Response> {
   return read(exchange, [`allocs/node:${id}`], (view) => {
     const allocs = [...view.allocsOfNode(id)].sort((a, b) => b.createIndex - a.createIndex);
-    return { index: allocs.length === 0 ? view.tableIndex("allocs") : Math.max(...allocs.map((alloc) => alloc.modifyIndex)), body: allocs.map((alloc) => encodeAlloc(alloc, jobOfAlloc(view, alloc))) };
+    return {
+      index: allocs.length === 0 ? view.tableIndex("allocs") : Math.max(...allocs.map((alloc) => alloc.modifyIndex)),
+      body: allocs.map((alloc) => encodeAlloc(alloc, jobOfAlloc(view, alloc))),
+    };
   });
 }
 
@@ -72,7 +83,8 @@ async function putEligibility(exchange: Exchange, id: string): Promise<Response>
   requireUuid(id, "node");
   const body = await jsonBody(exchange);
   const eligibility = textField(body, "Eligibility");
-  if (eligibility !== "eligible" && eligibility !== "ineligible") throw new EdgeError("invalid", `invalid scheduling eligibility "${eligibility}": it is "eligible" or "ineligible"`);
+  if (eligibility !== "eligible" && eligibility !== "ineligible")
+    throw new EdgeError("invalid", `invalid scheduling eligibility "${eligibility}": it is "eligible" or "ineligible"`);
   const { result, index } = await exchange.server.leader.ledger.write((view, context) => setEligibility(view, { nodeId: id, eligibility }, context));
   return written(exchange, index, { NodeModifyIndex: index, EvalIDs: result.length === 0 ? null : result, EvalCreateIndex: index, Index: index });
 }
@@ -104,7 +116,10 @@ function evaluateAllocsOf(view: View, nodeId: string, context: Context): Outcome
     const job = view.job(alloc.namespace, alloc.jobId);
     if (job) evals.set(jobKey(job.namespace, job.id), { ...evalForJob(job, "node-update", job.jobModifyIndex, context), nodeId });
   }
-  return { changes: [...evals.values()].map((evaluation) => put("evals", evaluation)), result: [...evals.values()].map((evaluation) => evaluation.id) };
+  return {
+    changes: [...evals.values()].map((evaluation) => put("evals", evaluation)),
+    result: [...evals.values()].map((evaluation) => evaluation.id),
+  };
 }
 
 const BUILT_IN_POOLS = [
@@ -114,16 +129,25 @@ const BUILT_IN_POOLS = [
 
 /** The built-in pools, and those that nodes name for themselves. */
 function nodePools(exchange: Exchange, kind: "pools" | "pool", name: string, rest: readonly string[]): Promise<Response> {
-  if (exchange.request.method !== "GET") throw new EdgeError("unsupported", "node pools are made by naming them in a node's config (client.node_pool)");
+  if (exchange.request.method !== "GET")
+    throw new EdgeError("unsupported", "node pools are made by naming them in a node's config (client.node_pool)");
   return read(exchange, ["nodes"], (view) => {
     const named = new Set([...view.nodes()].map((node) => node.nodePool));
-    const pools: JsonObject[] = [...BUILT_IN_POOLS, ...[...named].filter((pool) => pool !== "default" && pool !== "all").map((pool) => ({ ...BUILT_IN_POOLS[1], Name: pool, Description: "" }))];
+    const pools: JsonObject[] = [
+      ...BUILT_IN_POOLS,
+      ...[...named].filter((pool) => pool !== "default" && pool !== "all").map((pool) => ({ ...BUILT_IN_POOLS[1], Name: pool, Description: "" })),
+    ];
     pools.sort((a, b) => (String(a["Name"]) < String(b["Name"]) ? -1 : 1));
     const index = Math.max(1, view.tableIndex("nodes"));
     if (kind === "pools") return { index, body: pools.filter((pool) => String(pool["Name"]).startsWith(exchange.query.prefix)) };
     const pool = pools.find((candidate) => candidate["Name"] === name);
     if (!pool) return { index, body: null, missing: "node pool not found" };
     if (rest[0] !== "nodes") return { index, body: pool };
-    return { index, body: [...view.nodes()].filter((node) => name === "all" || node.nodePool === name).map((node) => encodeNodeStub(node, { withResources: false, withOs: false })) };
+    return {
+      index,
+      body: [...view.nodes()]
+        .filter((node) => name === "all" || node.nodePool === name)
+        .map((node) => encodeNodeStub(node, { withResources: false, withOs: false })),
+    };
   });
 }

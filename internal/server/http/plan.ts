@@ -1,14 +1,14 @@
 // PUT /v1/job/:id/plan: what a registration would do, without doing it.
 
 import { encodeMetric } from "../../api/alloc-codec.ts";
+import { encodeEval } from "../../api/eval-codec.ts";
 import { nullIfEmptyMap, timeText } from "../../api/wire.ts";
-import { evalForJob } from "../../cluster/evals.ts";
 import { parseSchedule } from "../../cluster/cron.ts";
+import { evalForJob } from "../../cluster/evals.ts";
 import { registerJob } from "../../cluster/jobs.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import type { Job, JobSpec } from "../../domain/job.ts";
 import { schedule } from "../../scheduler/schedule.ts";
-import { encodeEval } from "../../api/eval-codec.ts";
 import { admit, warningsText } from "./admission.ts";
 import { isTrue, jsonBody } from "./body.ts";
 import { jobDiff } from "./job-diff.ts";
@@ -31,7 +31,11 @@ export async function planJob(exchange: Exchange, id: string): Promise<Response>
   // The registration is decided and thrown away: the very rules that will apply, nothing applied.
   const registration = registerJob(view, { spec, submission: null, enforceIndex: null, preserveCounts: false, evalPriority: 0 }, context);
   const version = registration.changes.find((change) => change.op === "put" && change.table === "job_versions");
-  const planned: Job = { ...(version?.op === "put" && version.table === "job_versions" ? version.row : asJob(spec, current)), status: "pending", statusDescription: "" } as Job; // the row of a job version, or the job itself
+  const planned: Job = {
+    ...(version?.op === "put" && version.table === "job_versions" ? version.row : asJob(spec, current)),
+    status: "pending",
+    statusDescription: "",
+  } as Job; // the row of a job version, or the job itself
   const isRunnable = planned.periodic === null && planned.parameterized === null;
   const evaluation = evalForJob(planned, "job-register", context.index, context);
   const plan = isRunnable ? schedule(view, evaluation, planned, context) : null;
@@ -39,13 +43,24 @@ export async function planJob(exchange: Exchange, id: string): Promise<Response>
   const updates = Object.fromEntries(
     Object.entries(plan?.annotations ?? {}).map(([group, counts]) => [
       group,
-      { Ignore: counts.ignore, Place: counts.place, Migrate: counts.migrate, Stop: counts.stop, InPlaceUpdate: counts.inPlaceUpdate, DestructiveUpdate: counts.destructiveUpdate, Canary: 0, Preemptions: 0 },
+      {
+        Ignore: counts.ignore,
+        Place: counts.place,
+        Migrate: counts.migrate,
+        Stop: counts.stop,
+        InPlaceUpdate: counts.inPlaceUpdate,
+        DestructiveUpdate: counts.destructiveUpdate,
+        Canary: 0,
+        Preemptions: 0,
+      },
     ]),
   );
   const hasFailed = Object.keys(failed).length > 0;
   return json(exchange, {
     JobModifyIndex: current?.jobModifyIndex ?? 0,
-    CreatedEvals: hasFailed ? [encodeEval({ ...evaluation, status: "blocked", triggeredBy: "queued-allocs", failedGroups: plan?.failed ?? {} })] : null,
+    CreatedEvals: hasFailed
+      ? [encodeEval({ ...evaluation, status: "blocked", triggeredBy: "queued-allocs", failedGroups: plan?.failed ?? {} })]
+      : null,
     Diff: isTrue(body, "Diff") ? jobDiff(current, planned, plan?.annotations ?? {}) : null,
     Annotations: { DesiredTGUpdates: updates, PreemptedAllocs: null },
     FailedTGAllocs: nullIfEmptyMap(failed),

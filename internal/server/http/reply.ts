@@ -131,7 +131,8 @@ export function list<T>(query: Query, options: ListOptions<T>): Read {
     if (!isReached) continue;
     const encoded = options.encode(item);
     if (!matches(encoded)) continue;
-    if (query.perPage > 0 && body.length === query.perPage) return { index: options.index, body, headers: { "X-Nomad-NextToken": options.tokenOf(item) } };
+    if (query.perPage > 0 && body.length === query.perPage)
+      return { index: options.index, body, headers: { "X-Nomad-NextToken": options.tokenOf(item) } };
     body.push(encoded);
   }
   return { index: options.index, body };

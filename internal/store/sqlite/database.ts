@@ -46,7 +46,10 @@ export function guardCorruption<T>(path: string, work: () => T): T {
         cause: error,
       });
     if (/disk is full|disk I\/O error/i.test(message))
-      throw new EdgeError("store-full", `the state file ${path} cannot be written: ${message}`, { hint: "free some space on its file system (df), then start again", cause: error });
+      throw new EdgeError("store-full", `the state file ${path} cannot be written: ${message}`, {
+        hint: "free some space on its file system (df), then start again",
+        cause: error,
+      });
     throw error;
   }
 }
@@ -79,7 +82,9 @@ function checkIntegrity(connection: SqliteConnection, path: string): void {
 function migrate(connection: SqliteConnection, path: string): void {
   const from = firstNumber(connection, "PRAGMA user_version");
   if (from > SCHEMA_NUMBER)
-    throw new EdgeError("config", `the state file ${path} has schema ${from}, this program knows ${SCHEMA_NUMBER}`, { hint: "start the newer edgectl that wrote it" });
+    throw new EdgeError("config", `the state file ${path} has schema ${from}, this program knows ${SCHEMA_NUMBER}`, {
+      hint: "start the newer edgectl that wrote it",
+    });
   const due = MIGRATIONS.filter((migration) => migration.to > from);
   if (due.length === 0) return;
   connection.exec("BEGIN IMMEDIATE");

@@ -21,7 +21,10 @@ const CHECKPOINT_WAL_BYTES = 16_000_000;
 export async function openSqliteStore(runtime: Runtime, path: string): Promise<Store> {
   const connection = await guardCorruption(path, () => runtime.openSqlite(path, { isReadOnly: false })).catch((error) => {
     if (error instanceof EdgeError) throw error;
-    throw new EdgeError("config", `the state file ${path} cannot be opened: ${messageOf(error)}`, { hint: "check that its folder exists and is writable", cause: error });
+    throw new EdgeError("config", `the state file ${path} cannot be opened: ${messageOf(error)}`, {
+      hint: "check that its folder exists and is writable",
+      cause: error,
+    });
   });
   try {
     prepareDatabase(connection, path);
@@ -76,8 +79,19 @@ class SqliteStore implements Store {
     };
   }
 
-  async takeLease(take: { readonly fromEpoch: number; readonly holder: ProcessIdentity; readonly address: string; readonly clusterId: string }): Promise<boolean> {
-    const values = { epoch: take.fromEpoch + 1, holder: encodeIdentity(take.holder), address: take.address, clusterId: take.clusterId, challenge: "" };
+  async takeLease(take: {
+    readonly fromEpoch: number;
+    readonly holder: ProcessIdentity;
+    readonly address: string;
+    readonly clusterId: string;
+  }): Promise<boolean> {
+    const values = {
+      epoch: take.fromEpoch + 1,
+      holder: encodeIdentity(take.holder),
+      address: take.address,
+      clusterId: take.clusterId,
+      challenge: "",
+    };
     const isTaken = this.#transaction(() => changesOf(this.#database.update(lease).set(values).where(eq(lease.epoch, take.fromEpoch)).run()) === 1);
     if (isTaken) await this.#sync();
     return isTaken;
@@ -132,15 +146,29 @@ class SqliteStore implements Store {
 
   async fold(epoch: number, changesMax: number): Promise<number> {
     const left = this.#transaction(() => {
-      const head = this.#database.select().from(lease).where(and(eq(lease.id, 1), eq(lease.epoch, epoch))).get();
+      const head = this.#database
+        .select()
+        .from(lease)
+        .where(and(eq(lease.id, 1), eq(lease.epoch, epoch)))
+        .get();
       if (!head) return 0;
-      const entries = this.#database.select().from(journal).where(gt(journal.lastIndex, head.foldedIndex)).orderBy(asc(journal.lastIndex)).limit(64).all();
+      const entries = this.#database
+        .select()
+        .from(journal)
+        .where(gt(journal.lastIndex, head.foldedIndex))
+        .orderBy(asc(journal.lastIndex))
+        .limit(64)
+        .all();
       const { taken, folded, touched } = gather(entries, changesMax);
       if (taken.length === 0) return 0;
       const until = taken.at(-1)?.lastIndex ?? head.foldedIndex;
       this.#writeRows(folded);
       for (const [name, index] of touched)
-        this.#database.insert(tableIndex).values({ name, lastIndex: index }).onConflictDoUpdate({ target: tableIndex.name, set: { lastIndex: index } }).run();
+        this.#database
+          .insert(tableIndex)
+          .values({ name, lastIndex: index })
+          .onConflictDoUpdate({ target: tableIndex.name, set: { lastIndex: index } })
+          .run();
       this.#database.update(lease).set({ foldedIndex: until }).where(eq(lease.id, 1)).run();
       this.#database.delete(journal).where(lte(journal.lastIndex, until)).run();
       const bytes = taken.reduce((sum, entry) => sum + entry.sets.length, 0);
@@ -194,7 +222,11 @@ class SqliteStore implements Store {
   }
 
   #loadTable(table: TableName): { readonly table: TableName; readonly row: Row }[] {
-    const rows = this.#database.select().from(nounTable(table)).orderBy(asc(nounTable(table).modifyIndex), asc(nounTable(table).key)).all();
+    const rows = this.#database
+      .select()
+      .from(nounTable(table))
+      .orderBy(asc(nounTable(table).modifyIndex), asc(nounTable(table).key))
+      .all();
     return rows.map((row) => ({ table, row: JSON.parse(row.data) as Row })); // written by writeRows below
   }
 
@@ -206,7 +238,10 @@ class SqliteStore implements Store {
         .values({ key: sql.placeholder("key"), modifyIndex: sql.placeholder("modifyIndex"), data: sql.placeholder("data") })
         .onConflictDoUpdate({ target: target.key, set: { modifyIndex: sql`excluded.modify_index`, data: sql`excluded.data` } })
         .prepare();
-      const drop = this.#database.delete(target).where(eq(target.key, sql.placeholder("key"))).prepare();
+      const drop = this.#database
+        .delete(target)
+        .where(eq(target.key, sql.placeholder("key")))
+        .prepare();
       for (const [key, change] of byKey) {
         if (change.op === "delete") drop.run({ key });
         else upsert.run({ key, modifyIndex: change.row.modifyIndex, data: JSON.stringify(change.row) });
@@ -220,11 +255,9 @@ class SqliteStore implements Store {
     this.#walBytes = 0;
     const [command, ...args] = this.#runtime.host.selfCommand;
     assert(command, "the program knows its own command");
-    this.#checkpoint = this.#runtime.processes
-      .run(command, [...args, "internal-checkpoint", this.#path], { timeoutMs: 600_000 })
-      .then(() => {
-        this.#checkpoint = null;
-      });
+    this.#checkpoint = this.#runtime.processes.run(command, [...args, "internal-checkpoint", this.#path], { timeoutMs: 600_000 }).then(() => {
+      this.#checkpoint = null;
+    });
   }
 }
 

@@ -1,0 +1,266 @@
+// What a server asks of this node while connected: logs, files, restart, signal, stats.
+// Streams send no more than their credit ahead of the reader.
+
+import type { ListedFile, NodeCall, NodeMessage } from "../api/node-protocol.ts";
+import { EdgeError, messageOf } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { withinRoot } from "../domain/paths.ts";
+import type { AllocRunner } from "../runner/alloc-runner.ts";
+import { allocDirectory } from "../runner/layout.ts";
+import type { LogStream } from "../runner/log-store.ts";
+import { logPosition } from "../runner/log-store.ts";
+import type { FileInfo, Runtime } from "../runtime/runtime.ts";
+import { allocStats, hostStats } from "./stats.ts";
+
+export interface CallsParts {
+  readonly runtime: Runtime;
+  readonly allocRoot: string;
+  send(message: NodeMessage): void;
+  runner(allocId: string): AllocRunner | undefined;
+}
+
+interface OpenCall {
+  credit: number;
+  isCancelled: boolean;
+  wake: () => void;
+}
+
+export class Calls {
+  readonly #parts: CallsParts;
+  readonly #open = new Map<number, OpenCall>();
+
+  constructor(parts: CallsParts) {
+    this.#parts = parts;
+  }
+
+  open(call: number, request: NodeCall): void {
+    const state: OpenCall = { credit: LIMITS.streamCreditBytes, isCancelled: false, wake: () => undefined };
+    this.#open.set(call, state);
+    this.#answer(call, request, state)
+      .catch((error) =>
+        this.#parts.send({ kind: "call-failed", call, code: error instanceof EdgeError ? error.code : "internal", message: messageOf(error) }),
+      )
+      .finally(() => this.#open.delete(call));
+  }
+
+  credit(call: number, bytes: number): void {
+    const state = this.#open.get(call);
+    if (!state) return;
+    state.credit += bytes;
+    state.wake();
+  }
+
+  cancel(call: number): void {
+    const state = this.#open.get(call);
+    if (!state) return;
+    state.isCancelled = true;
+    state.wake();
+  }
+
+  endAll(): void {
+    for (const call of this.#open.keys()) this.cancel(call);
+  }
+
+  // --- internal ---
+
+  async #answer(call: number, request: NodeCall, state: OpenCall): Promise<void> {
+    const reply = (result: unknown) => this.#parts.send({ kind: "reply", call, result });
+    switch (request.method) {
+      case "logs":
+        return this.#logs(call, request, state);
+      case "file-stream":
+        return this.#fileStream(call, request, state);
+      case "file-read":
+        return this.#fileRead(call, request, state);
+      case "file-list":
+        return reply(this.#fileList(request.allocId, request.path));
+      case "file-stat":
+        return reply(this.#fileStat(request.allocId, request.path));
+      case "restart":
+        return reply(this.#restart(request));
+      case "signal":
+        return reply(this.#signal(request));
+      case "host-stats":
+        return reply(hostStats(this.#parts.runtime, this.#parts.allocRoot));
+      case "alloc-stats":
+        return reply(allocStats(this.#parts.runtime, this.#runner(request.allocId)));
+    }
+  }
+
+  #runner(allocId: string): AllocRunner {
+    const runner = this.#parts.runner(allocId);
+    if (!runner) throw new EdgeError("not-found", `Unknown allocation "${allocId}"`);
+    return runner;
+  }
+
+  async #logs(call: number, request: NodeCall & { method: "logs" }, state: OpenCall): Promise<void> {
+    const runner = this.#runner(request.allocId);
+    if (!runner.group.tasks.some((task) => task.name === request.task))
+      throw new EdgeError(
+        "not-found",
+        `task "${request.task}" is not part of the allocation (it has ${runner.group.tasks.map((task) => task.name).join(", ")})`,
+      );
+    const find = () => logPosition(this.#parts.runtime, this.#parts.allocRoot, request.allocId, request.task, request.stream as LogStream);
+    await this.#pump(call, state, {
+      file: `${request.task}.${request.stream}.0`,
+      request,
+      position: () => find() ?? { path: "", headOffset: 0, endOffset: 0 },
+      // A finished task writes no more: its followers are let go once they have everything.
+      isEnded: () => this.#parts.runner(request.allocId)?.task(request.task)?.record.state.state === "dead",
+    });
+  }
+
+  async #fileStream(call: number, request: NodeCall & { method: "file-stream" }, state: OpenCall): Promise<void> {
+    const path = this.#resolve(request.allocId, request.path);
+    const info = this.#parts.runtime.files.stat(path);
+    if (info === null) throw new EdgeError("invalid", `file "${request.path}" does not exist`);
+    if (info.isDirectory) throw new EdgeError("invalid", `file "${request.path}" is a directory`);
+    await this.#pump(call, state, {
+      file: info.name,
+      request,
+      position: () => ({ path, headOffset: 0, endOffset: this.#parts.runtime.files.stat(path)?.sizeBytes ?? 0 }),
+      isEnded: () => false,
+    });
+  }
+
+  async #fileRead(call: number, request: NodeCall & { method: "file-read" }, state: OpenCall): Promise<void> {
+    const path = this.#resolve(request.allocId, request.path);
+    const info = this.#parts.runtime.files.stat(path);
+    if (info === null) throw new EdgeError("not-found", `file "${request.path}" does not exist`);
+    if (info.isDirectory) throw new EdgeError("invalid", `file "${request.path}" is a directory`);
+    const endOffset = request.limit < 0 ? info.sizeBytes : Math.min(info.sizeBytes, request.offset + request.limit);
+    await this.#pump(call, state, {
+      file: info.name,
+      request: { offset: request.offset, origin: "start", isFollowing: false },
+      position: () => ({ path, headOffset: 0, endOffset }),
+      isEnded: () => true,
+    });
+  }
+
+  /** Sends a growing file piece by piece, within the reader's credit. */
+  async #pump(
+    call: number,
+    state: OpenCall,
+    source: {
+      readonly file: string;
+      readonly request: { readonly offset: number; readonly origin: "start" | "end"; readonly isFollowing: boolean };
+      position(): { readonly path: string; readonly headOffset: number; readonly endOffset: number };
+      isEnded(): boolean;
+    },
+  ): Promise<void> {
+    const { runtime } = this.#parts;
+    const first = source.position();
+    let at = source.request.origin === "end" ? first.endOffset - source.request.offset : source.request.offset;
+    at = Math.max(at, first.headOffset);
+    while (!state.isCancelled) {
+      const isEnded = source.isEnded();
+      const now = source.position();
+      if (now.endOffset < at && now.endOffset > 0) at = now.headOffset; // truncated: begin again
+      at = Math.max(at, Math.min(now.headOffset, now.endOffset));
+      if (at >= now.endOffset) {
+        if (!source.request.isFollowing || isEnded) break;
+        await this.#pause(state, LIMITS.logFollowPollMs);
+        continue;
+      }
+      if (state.credit <= 0) {
+        await this.#pause(state, 5000);
+        continue;
+      }
+      const bytes = await runtime.files.readAt(now.path, at, Math.min(LIMITS.frameBytesMax, now.endOffset - at, state.credit));
+      if (bytes === null || bytes.length === 0) {
+        await this.#pause(state, LIMITS.logFollowPollMs);
+        continue;
+      }
+      state.credit -= bytes.length;
+      this.#parts.send({ kind: "data", call, file: source.file, offset: at, bytes });
+      at += bytes.length;
+    }
+    if (!state.isCancelled) this.#parts.send({ kind: "end", call });
+  }
+
+  #pause(state: OpenCall, delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#parts.runtime.clock.after(delayMs, resolve, { keepsAlive: false });
+      state.wake = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** A user's path inside the alloc's folder, links followed and checked too. */
+  #resolve(allocId: string, path: string): string {
+    this.#runner(allocId);
+    const { files } = this.#parts.runtime;
+    const root = allocDirectory(this.#parts.allocRoot, allocId);
+    const inside = withinRoot(path);
+    if (inside === null || inside.split("/")[0] === ".control") throw new EdgeError("invalid", `path "${path}" escapes the alloc directory`);
+    if (inside.split("/")[1] === "secrets") throw new EdgeError("permission-denied", "Reading secret file prohibited");
+    const full = `${root}/${inside}`;
+    const real = files.realPath(full);
+    const realRoot = files.realPath(root) ?? root;
+    if (real !== null && real !== realRoot && !real.startsWith(`${realRoot}/`))
+      throw new EdgeError("invalid", `path "${path}" escapes the alloc directory`);
+    return full;
+  }
+
+  #fileList(allocId: string, path: string): ListedFile[] {
+    const { files } = this.#parts.runtime;
+    const full = this.#resolve(allocId, path);
+    const info = files.stat(full);
+    if (info === null) throw new EdgeError("not-found", `file "${path}" does not exist`);
+    if (!info.isDirectory) return [listed(info)];
+    const names = (files.list(full) ?? []).filter((name) => name !== ".control");
+    return names.flatMap((name) => {
+      const entry = files.lstat(`${full}/${name}`);
+      return entry === null ? [] : [listed(entry)];
+    });
+  }
+
+  #fileStat(allocId: string, path: string): ListedFile {
+    const info = this.#parts.runtime.files.stat(this.#resolve(allocId, path));
+    if (info === null) throw new EdgeError("not-found", `file "${path}" does not exist`);
+    return listed(info);
+  }
+
+  #restart(request: NodeCall & { method: "restart" }): null {
+    const runner = this.#runner(request.allocId);
+    const tasks = request.task === "" ? [...runner.taskRunners()] : [runner.task(request.task)];
+    const running = tasks.filter((task) => task !== undefined && task.handle !== null);
+    if (request.task !== "" && runner.task(request.task) === undefined)
+      throw new EdgeError("not-found", `Could not find task named "${request.task}" in allocation`);
+    if (running.length === 0) throw new EdgeError("internal", "Task not running");
+    for (const task of running) task?.restart();
+    return null;
+  }
+
+  #signal(request: NodeCall & { method: "signal" }): null {
+    const runner = this.#runner(request.allocId);
+    if (request.task !== "" && runner.task(request.task) === undefined)
+      throw new EdgeError("not-found", `Could not find task named "${request.task}" in allocation`);
+    const tasks = request.task === "" ? [...runner.taskRunners()].filter((task) => task.handle !== null) : [runner.task(request.task)];
+    if (tasks.length === 0) throw new EdgeError("internal", "Task not running");
+    for (const task of tasks) task?.signal(request.signal === "" ? "SIGINT" : request.signal);
+    return null;
+  }
+}
+
+// --- internal ---
+
+function listed(info: FileInfo): ListedFile {
+  return {
+    name: info.name,
+    isDirectory: info.isDirectory,
+    sizeBytes: info.sizeBytes,
+    mode: modeText(info),
+    modifiedAtMs: info.modifiedAtMs,
+    contentType: info.isDirectory ? "" : "application/octet-stream",
+  };
+}
+
+/** As Go prints it: `drwxr-xr-x`. */
+function modeText(info: FileInfo): string {
+  const bits = ["---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx"];
+  const kind = info.isDirectory ? "d" : (info.mode & 0o170000) === 0o120000 ? "L" : "-";
+  return kind + [6, 3, 0].map((shift) => bits[(info.mode >> shift) & 7]).join("");
+}

@@ -1,0 +1,151 @@
+// Keeps the node connected: dials, says hello, sends heartbeats, comes back with growing pauses.
+
+import type { NodeMessage, OrderPosition, ServerMessage } from "../api/node-protocol.ts";
+import { PROTOCOL_VERSION } from "../api/node-protocol.ts";
+import { messageOf } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { NodeSpec } from "../domain/node.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
+import type { Dial, NodeTransport } from "./transports.ts";
+
+export interface ConnectionParts {
+  readonly runtime: Runtime;
+  readonly log: Log;
+  readonly dial: Dial;
+  readonly secret: string;
+  node(): NodeSpec;
+  lastOrder(): OrderPosition | null;
+  /** The connection stands: everything unacknowledged goes out again. */
+  joined(): void;
+  message(message: ServerMessage): void;
+  /** The connection is gone: calls of the server end. */
+  lost(): void;
+}
+
+export class Connection {
+  readonly #parts: ConnectionParts;
+  readonly #processId: string;
+  #transport: NodeTransport | null = null;
+  #isJoined = false;
+  #isStopped = false;
+  #failures = 0;
+  #retry: Timer | null = null;
+  #heartbeat: Timer | null = null;
+  #lastHeardMs = 0;
+  #lastTold = "";
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+    this.#processId = parts.runtime.chance.uuid();
+  }
+
+  get isJoined(): boolean {
+    return this.#isJoined;
+  }
+
+  start(): void {
+    void this.#connect();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#retry?.cancel();
+    this.#heartbeat?.cancel();
+    this.#transport?.close("the agent stops");
+  }
+
+  /** Dropped while there is no connection: what matters is sent again by its owner. */
+  send(message: NodeMessage): void {
+    if (this.#isJoined) this.#transport?.send(message);
+  }
+
+  bufferedBytes(): number {
+    return this.#transport?.bufferedBytes() ?? 0;
+  }
+
+  // --- internal ---
+
+  async #connect(): Promise<void> {
+    if (this.#isStopped) return;
+    try {
+      const transport = await this.#parts.dial();
+      if (this.#isStopped) return transport.close("the agent stops");
+      this.#transport = transport;
+      this.#lastHeardMs = this.#parts.runtime.clock.monotonicMs();
+      transport.onMessage((message) => this.#message(message));
+      transport.onClose((reason) => this.#closed(reason));
+      transport.send({
+        kind: "hello",
+        protocol: PROTOCOL_VERSION,
+        node: this.#parts.node(),
+        secret: this.#parts.secret,
+        lastOrder: this.#parts.lastOrder(),
+        processId: this.#processId,
+      });
+      this.#armHeartbeat(LIMITS.heartbeatTtlMsMin);
+    } catch (error) {
+      this.#closed(messageOf(error));
+    }
+  }
+
+  #message(message: ServerMessage): void {
+    this.#lastHeardMs = this.#parts.runtime.clock.monotonicMs();
+    switch (message.kind) {
+      case "welcome":
+        this.#isJoined = true;
+        this.#failures = 0;
+        this.#lastTold = "";
+        this.#parts.log.info("joined the server", { epoch: message.epoch });
+        this.#armHeartbeat(message.heartbeatTtlMs);
+        this.#parts.joined();
+        return;
+      case "refused":
+        this.#tell(`the server refused this node: ${message.message}${message.hint === "" ? "" : ` (${message.hint})`}`);
+        if (message.isFinal) this.#failures = 20;
+        return;
+      case "heartbeat-ack":
+        this.#armHeartbeat(message.heartbeatTtlMs);
+        return;
+      default:
+        this.#parts.message(message);
+    }
+  }
+
+  #armHeartbeat(ttlMs: number): void {
+    this.#heartbeat?.cancel();
+    const { clock } = this.#parts.runtime;
+    this.#heartbeat = clock.after(
+      ttlMs / 2,
+      () => {
+        if (clock.monotonicMs() - this.#lastHeardMs > ttlMs + LIMITS.heartbeatGraceMs) return this.#transport?.close("the server is silent");
+        this.send({ kind: "heartbeat" });
+        this.#armHeartbeat(ttlMs);
+      },
+      { keepsAlive: false },
+    );
+  }
+
+  #closed(reason: string): void {
+    this.#heartbeat?.cancel();
+    this.#transport = null;
+    if (this.#isJoined) {
+      this.#isJoined = false;
+      this.#parts.lost();
+    }
+    if (this.#isStopped) return;
+    this.#tell(`not connected to a server: ${reason}`);
+    const { clock, chance } = this.#parts.runtime;
+    const baseMs = Math.min(LIMITS.connectBackoffMsMin * 2 ** Math.min(this.#failures, 10), LIMITS.connectBackoffMsMax);
+    this.#failures += 1;
+    // Half of the pause is chance, so that a fleet does not come back in step. It keeps the agent alive.
+    this.#retry = clock.after(baseMs * (0.5 + chance.fraction() / 2), () => void this.#connect());
+  }
+
+  /** The same trouble is told once, not at each attempt. */
+  #tell(text: string): void {
+    if (text === this.#lastTold) return;
+    this.#lastTold = text;
+    this.#parts.log.warn(text);
+  }
+}

@@ -1,0 +1,78 @@
+// What this machine is, as the node tells the server: attributes with their sources, resources, drivers,
+// and conditions that say what is missing and how to mend it.
+
+import type { NodeSpec } from "../../domain/node.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { NodeIdentity } from "../identity.ts";
+import { fingerprintCpu } from "./cpu.ts";
+import { fingerprintBuses, fingerprintCgroups, fingerprintDisk, fingerprintMemory, fingerprintNetwork, fingerprintSystem } from "./host.ts";
+import { newFacts, note } from "./reading.ts";
+
+export interface ClientSettings {
+  readonly name: string;
+  readonly region: string;
+  readonly datacenter: string;
+  readonly nodeClass: string;
+  readonly nodePool: string;
+  readonly meta: Readonly<Record<string, string>>;
+  /** Overrides in MHz and MiB; 0 = what was found. */
+  readonly cpuTotalMHz: number;
+  readonly memoryTotalMiB: number;
+  readonly isRawExecEnabled: boolean;
+  readonly version: string;
+}
+
+export function fingerprint(runtime: Runtime, settings: ClientSettings, identity: NodeIdentity, allocDirectory: string): NodeSpec {
+  const facts = newFacts();
+  const cpu = fingerprintCpu(runtime, facts);
+  const memoryMiB = fingerprintMemory(runtime, facts);
+  const diskMiB = fingerprintDisk(runtime, facts, allocDirectory);
+  fingerprintSystem(runtime, facts);
+  fingerprintNetwork(runtime, facts);
+  fingerprintBuses(runtime, facts);
+  const conditions = fingerprintCgroups(runtime, facts);
+  note(facts, "nomad.version", { value: settings.version, source: "the program's own build" });
+  note(facts, "edgectl.version", { value: settings.version, source: "the program's own build" });
+  note(facts, "edgectl.runtime", { value: `${runtime.name} ${runtime.version}`, source: "the program's own build" });
+  const nowMs = runtime.clock.nowMs();
+  const rawExec = settings.isRawExecEnabled
+    ? { detected: true, healthy: true, description: "Healthy", attributes: { "driver.raw_exec": "true" }, updatedAtMs: nowMs }
+    : { detected: false, healthy: false, description: "disabled by client.raw_exec", attributes: {}, updatedAtMs: nowMs };
+  if (settings.isRawExecEnabled) note(facts, "driver.raw_exec", { value: "1", source: "the agent's settings" });
+  const uid = runtime.host.uid;
+  return {
+    id: identity.id,
+    name: settings.name,
+    region: settings.region,
+    datacenter: settings.datacenter,
+    nodeClass: settings.nodeClass,
+    nodePool: settings.nodePool,
+    attributes: facts.attributes,
+    sources: facts.sources,
+    meta: { "connect.log_level": "info", "connect.proxy_concurrency": "1", ...settings.meta },
+    resources: {
+      cpuMHz: settings.cpuTotalMHz || cpu.totalMHz,
+      cores: cpu.cores,
+      memoryMiB: settings.memoryTotalMiB || memoryMiB,
+      diskMiB,
+      portMin: 20_000,
+      portMax: 32_000,
+    },
+    reserved: { cpuMHz: 0, memoryMiB: 0, diskMiB: 0, ports: [] },
+    drivers: { raw_exec: rawExec },
+    conditions:
+      uid === 0
+        ? conditions
+        : [
+            ...conditions,
+            {
+              name: "not-root",
+              message: `the agent runs as user ${uid}: tasks run as that user and cannot be limited`,
+              fix: "start the agent as root",
+            },
+          ],
+    httpAddress: "",
+    version: settings.version,
+    machineId: identity.machineId,
+  };
+}

@@ -1,0 +1,69 @@
+// Who this node is: an id and a secret in client/node.key, bound to the machine it was made on.
+
+import { EdgeError } from "../domain/errors.ts";
+import { join } from "../domain/paths.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+
+export interface NodeIdentity {
+  readonly id: string;
+  readonly secret: string;
+  /** Hash of what identifies the machine, "" where nothing does. */
+  readonly machineId: string;
+}
+
+/** The identity kept in the data directory, or a new one. */
+export function loadIdentity(runtime: Runtime, directory: string): NodeIdentity {
+  const path = join(directory, "node.key");
+  const machineId = readMachineId(runtime);
+  const text = runtime.files.readText(path);
+  if (text !== null) {
+    const stored = parseKey(text);
+    if (!stored)
+      throw new EdgeError("config", `the node key ${path} cannot be read`, {
+        hint: "remove it to join as a new node; what ran under the old id is then lost to the server",
+      });
+    return { ...stored, machineId };
+  }
+  const identity = { id: runtime.chance.uuid(), secret: runtime.chance.secret(32) };
+  runtime.files.writeAtomic(path, `${JSON.stringify({ ...identity, machineId })}\n`, 0o600);
+  return { ...identity, machineId };
+}
+
+// --- internal ---
+
+function parseKey(text: string): { readonly id: string; readonly secret: string } | null {
+  try {
+    const key: unknown = JSON.parse(text);
+    if (typeof key !== "object" || key === null || !("id" in key) || !("secret" in key)) return null;
+    return typeof key.id === "string" && typeof key.secret === "string" && key.id.length === 36 ? { id: key.id, secret: key.secret } : null;
+  } catch {
+    // Torn or edited: the caller says what to do.
+    return null;
+  }
+}
+
+/** Board serial, DMI uuid, first MAC: the first that the machine has. An SD card's content is none of them. */
+function readMachineId(runtime: Runtime): string {
+  const { files, hashing } = runtime;
+  for (const path of ["/sys/firmware/devicetree/base/serial-number", "/sys/class/dmi/id/product_uuid"]) {
+    const value = quietly(() => files.readText(path))
+      ?.replaceAll("\0", "")
+      .trim();
+    if (value) return hashing.sha256Hex(value).slice(0, 32);
+  }
+  const interfaces = quietly(() => files.list("/sys/class/net")) ?? [];
+  for (const name of interfaces) {
+    const address = quietly(() => files.readText(`/sys/class/net/${name}/address`))?.trim();
+    if (address && address !== "00:00:00:00:00:00" && files.stat(`/sys/class/net/${name}/device`)) return hashing.sha256Hex(address).slice(0, 32);
+  }
+  return "";
+}
+
+/** Some of these files are root's alone: not readable counts as not there. */
+function quietly<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}

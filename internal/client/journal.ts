@@ -1,0 +1,155 @@
+// The node's memory: an append-only file of checksummed JSON lines. Cut at the first bad line,
+// compacted by write, fsync, rename. Written only when something changed.
+
+import type { DesiredAlloc, OrderPosition } from "../api/node-protocol.ts";
+import type { JobVersion } from "../domain/tables.ts";
+import type { AllocRecord } from "../runner/alloc-runner.ts";
+import type { Log } from "../runtime/log.ts";
+import type { AppendFile, Runtime } from "../runtime/runtime.ts";
+
+export interface JournalAlloc {
+  readonly alloc: DesiredAlloc;
+  readonly job: JobVersion;
+  readonly record: AllocRecord | null;
+}
+
+export interface JournalState {
+  readonly position: OrderPosition | null;
+  readonly allocs: ReadonlyMap<string, JournalAlloc>;
+}
+
+type Entry =
+  | { readonly k: "position"; readonly position: OrderPosition }
+  | { readonly k: "alloc"; readonly alloc: DesiredAlloc; readonly job: JobVersion }
+  | { readonly k: "record"; readonly id: string; readonly record: AllocRecord }
+  | { readonly k: "forget"; readonly id: string };
+
+const COMPACT_BYTES_MIN = 1_000_000;
+
+export class Journal {
+  readonly #runtime: Runtime;
+  readonly #path: string;
+  readonly #state: { position: OrderPosition | null; allocs: Map<string, JournalAlloc> } = { position: null, allocs: new Map() };
+  #file: AppendFile;
+  #bytes = 0;
+  #liveBytes = 0;
+  #isSyncing = false;
+  #isDirty = false;
+
+  /** Reads what is there and opens for appending. A torn end is cut off, and said so. */
+  constructor(runtime: Runtime, path: string, log: Log) {
+    this.#runtime = runtime;
+    this.#path = path;
+    const text = runtime.files.readText(path) ?? "";
+    const good = this.#replay(text);
+    if (good < text.length) {
+      log.warn("the node's journal ended in a torn line, which was cut off", { path, bytes: text.length - good });
+      runtime.files.truncate(path, Buffer.byteLength(text.slice(0, good)));
+    }
+    this.#bytes = good;
+    this.#file = runtime.files.append(path);
+    this.#compactIfWorth();
+  }
+
+  get state(): JournalState {
+    return this.#state;
+  }
+
+  append(entry: Entry): void {
+    this.#apply(entry);
+    const line = this.#lineOf(entry);
+    this.#file.write(line);
+    this.#bytes += line.length;
+    this.#compactIfWorth();
+    this.#syncSoon();
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  // --- internal ---
+
+  /** Returns how many characters of the text were good. */
+  #replay(text: string): number {
+    let at = 0;
+    while (at < text.length) {
+      const end = text.indexOf("\n", at);
+      if (end < 0) break;
+      const entry = this.#parse(text.slice(at, end));
+      if (!entry) break;
+      this.#apply(entry);
+      at = end + 1;
+    }
+    return at;
+  }
+
+  #parse(line: string): Entry | null {
+    const body = line.slice(9);
+    if (line[8] !== " " || this.#checksum(body) !== line.slice(0, 8)) return null;
+    try {
+      return JSON.parse(body) as Entry; // the checksum says that this program wrote it
+    } catch {
+      // A line with a right checksum and wrong JSON cannot be ours: treated as torn.
+      return null;
+    }
+  }
+
+  #apply(entry: Entry): void {
+    const { allocs } = this.#state;
+    switch (entry.k) {
+      case "position":
+        this.#state.position = entry.position;
+        return;
+      case "alloc":
+        allocs.set(entry.alloc.id, { alloc: entry.alloc, job: entry.job, record: allocs.get(entry.alloc.id)?.record ?? null });
+        return;
+      case "record": {
+        const known = allocs.get(entry.id);
+        if (known) allocs.set(entry.id, { ...known, record: entry.record });
+        return;
+      }
+      case "forget":
+        allocs.delete(entry.id);
+    }
+  }
+
+  #compactIfWorth(): void {
+    if (this.#bytes < COMPACT_BYTES_MIN || this.#bytes < this.#liveBytes * 4) return;
+    const lines: string[] = [];
+    if (this.#state.position) lines.push(this.#lineOf({ k: "position", position: this.#state.position }));
+    for (const { alloc, job, record } of this.#state.allocs.values()) {
+      lines.push(this.#lineOf({ k: "alloc", alloc, job }));
+      if (record) lines.push(this.#lineOf({ k: "record", id: alloc.id, record }));
+    }
+    const text = lines.join("");
+    this.#file?.close();
+    this.#runtime.files.writeAtomic(this.#path, text, 0o600);
+    this.#file = this.#runtime.files.append(this.#path);
+    this.#bytes = text.length;
+    this.#liveBytes = text.length;
+  }
+
+  /** Durable soon, without holding anything up: what a power cut takes, the server and the shim's files know. */
+  #syncSoon(): void {
+    this.#isDirty = true;
+    if (this.#isSyncing) return;
+    this.#isSyncing = true;
+    void (async () => {
+      while (this.#isDirty) {
+        this.#isDirty = false;
+        await this.#file.sync().catch(() => undefined); // the file was swapped by a compaction, which syncs itself
+      }
+      this.#isSyncing = false;
+    })();
+  }
+
+  #lineOf(entry: Entry): string {
+    const body = JSON.stringify(entry);
+    return `${this.#checksum(body)} ${body}\n`;
+  }
+
+  #checksum(body: string): string {
+    return this.#runtime.hashing.sha256Hex(body).slice(0, 8);
+  }
+}

@@ -1,0 +1,327 @@
+// The node agent: takes orders, runs allocations, reports what became of them. It starts what it was last
+// told to run without waiting for a server, and never restarts anything for bookkeeping's sake.
+
+import type { DesiredAlloc, OrderPosition, ServerMessage } from "../api/node-protocol.ts";
+import { isNewerOrder } from "../api/node-protocol.ts";
+import { decideSteps } from "../device/desired.ts";
+import type { AllocReport } from "../domain/alloc.ts";
+import { messageOf } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { NodeSpec } from "../domain/node.ts";
+import { join } from "../domain/paths.ts";
+import type { JobVersion } from "../domain/tables.ts";
+import { AllocRunner, NEW_ALLOC } from "../runner/alloc-runner.ts";
+import { findCgroups } from "../runner/cgroups.ts";
+import type { Driver } from "../runner/drivers/driver.ts";
+import { rawExecDriver } from "../runner/drivers/raw-exec.ts";
+import { allocDirectory } from "../runner/layout.ts";
+import { boundLog, LOG_STREAMS, logLimitBytes } from "../runner/log-store.ts";
+import { SHIM_SCRIPT, TASK_SCRIPT } from "../runner/shim-scripts.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
+import { Calls } from "./calls.ts";
+import { Connection } from "./connection.ts";
+import type { ClientSettings } from "./fingerprint/fingerprint.ts";
+import { fingerprint } from "./fingerprint/fingerprint.ts";
+import type { NodeIdentity } from "./identity.ts";
+import { loadIdentity } from "./identity.ts";
+import { Journal } from "./journal.ts";
+import type { Dial } from "./transports.ts";
+
+export interface NodeAgentOptions {
+  readonly runtime: Runtime;
+  readonly log: Log;
+  readonly dataDirectory: string;
+  readonly settings: ClientSettings;
+  readonly onAgentStop: "keep" | "stop";
+  readonly dial: Dial;
+}
+
+const REPORT_GATHER_MS = 1;
+
+export class NodeAgent {
+  readonly identity: NodeIdentity;
+  readonly node: NodeSpec;
+  readonly allocRoot: string;
+  readonly #options: NodeAgentOptions;
+  readonly #journal: Journal;
+  readonly #connection: Connection;
+  readonly #calls: Calls;
+  readonly #drivers: ReadonlyMap<string, Driver>;
+  readonly #runners = new Map<string, AllocRunner>();
+  readonly #waitingFor = new Map<string, string>();
+  /** Reports not acknowledged yet, the newest of each alloc, with the number of the batch that carries it. */
+  readonly #unacknowledged = new Map<string, { readonly report: AllocReport; sequence: number }>();
+  #sequence = 0;
+  #reportTimer: Timer | null = null;
+  #logTimer: Timer | null = null;
+  #isStopped = false;
+
+  constructor(options: NodeAgentOptions) {
+    this.#options = options;
+    const { runtime, log, dataDirectory, settings } = options;
+    const directory = join(dataDirectory, "client");
+    this.allocRoot = join(dataDirectory, "alloc");
+    runtime.files.makeDirectory(directory, 0o700);
+    runtime.files.makeDirectory(this.allocRoot, 0o711);
+    this.identity = loadIdentity(runtime, directory);
+    this.node = fingerprint(runtime, settings, this.identity, this.allocRoot);
+    this.#journal = new Journal(runtime, join(directory, "client.journal"), log);
+    this.#drivers = new Map(settings.isRawExecEnabled ? [["raw_exec", this.#makeRawExec(directory)]] : []);
+    this.#connection = new Connection({
+      runtime,
+      log,
+      dial: options.dial,
+      secret: this.identity.secret,
+      node: () => this.node,
+      lastOrder: () => this.#journal.state.position,
+      joined: () => this.#sendAllReports(),
+      message: (message) => this.#message(message),
+      lost: () => this.#calls.endAll(),
+    });
+    this.#calls = new Calls({
+      runtime,
+      allocRoot: this.allocRoot,
+      send: (message) => this.#connection.send(message),
+      runner: (id) => this.#runners.get(id),
+    });
+  }
+
+  get isJoined(): boolean {
+    return this.#connection.isJoined;
+  }
+
+  allocRunners(): Iterable<AllocRunner> {
+    return this.#runners.values();
+  }
+
+  start(): void {
+    for (const { alloc, job, record } of this.#journal.state.allocs.values()) {
+      const runner = this.#newRunner(alloc, job, record ?? NEW_ALLOC);
+      this.#runners.set(alloc.id, runner);
+      if (runner.isDone) continue;
+      this.#noteReport(runner.report());
+      runner.start();
+      if (alloc.desiredStatus !== "run") runner.stop();
+    }
+    this.#connection.start();
+    this.#armLogTimer();
+  }
+
+  /** Leaves: by default tasks run on without the agent. */
+  async stop(): Promise<void> {
+    if (this.#options.onAgentStop === "stop") await this.#stopTasks();
+    this.#isStopped = true;
+    for (const runner of this.#runners.values()) runner.release();
+    this.#logTimer?.cancel();
+    this.#reportTimer?.cancel();
+    this.#calls.endAll();
+    this.#connection.stop();
+    this.#journal.close();
+  }
+
+  // --- internal ---
+
+  #makeRawExec(directory: string): Driver {
+    const { runtime } = this.#options;
+    const shimPath = join(directory, "shim.sh");
+    const taskScriptPath = join(directory, "task.sh");
+    // Written only when they differ: a restart of an agent that changed nothing writes nothing.
+    if (runtime.files.readText(shimPath) !== SHIM_SCRIPT) runtime.files.writeAtomic(shimPath, SHIM_SCRIPT);
+    if (runtime.files.readText(taskScriptPath) !== TASK_SCRIPT) runtime.files.writeAtomic(taskScriptPath, TASK_SCRIPT);
+    return rawExecDriver({ runtime, allocRoot: this.allocRoot, cgroups: findCgroups(runtime.files), shimPath, taskScriptPath });
+  }
+
+  #newRunner(alloc: DesiredAlloc, job: JobVersion, record: typeof NEW_ALLOC): AllocRunner {
+    return new AllocRunner(alloc, job, record, {
+      runtime: this.#options.runtime,
+      allocRoot: this.allocRoot,
+      driver: (name) => this.#drivers.get(name),
+      node: () => this.node,
+      changed: (runner) => this.#changed(runner),
+    });
+  }
+
+  #changed(runner: AllocRunner): void {
+    if (this.#isStopped) return;
+    this.#journal.append({ k: "record", id: runner.alloc.id, record: runner.record });
+    this.#noteReport(runner.report());
+    if (runner.isDone) this.#startWaiting(runner.alloc.id);
+    this.#armLogTimer();
+  }
+
+  #message(message: ServerMessage): void {
+    switch (message.kind) {
+      case "desired":
+        return this.#order(message);
+      case "report-ack":
+        for (const [id, entry] of this.#unacknowledged) if (entry.sequence <= message.sequence && entry.sequence > 0) this.#unacknowledged.delete(id);
+        return;
+      case "call":
+        return this.#calls.open(message.call, message.request);
+      case "credit":
+        return this.#calls.credit(message.call, message.bytes);
+      case "cancel":
+        return this.#calls.cancel(message.call);
+      default:
+        return; // of a later version
+    }
+  }
+
+  #order(order: ServerMessage & { kind: "desired" }): void {
+    if (!order.isFull && !isNewerOrder(order.position, this.#journal.state.position)) {
+      this.#options.log.warn("an order older than the last one was ignored", { index: order.position.index, epoch: order.position.epoch });
+      return;
+    }
+    if (order.isFull && this.#isStale(order.position)) {
+      this.#options.log.warn("a full order of an older epoch was ignored", { epoch: order.position.epoch });
+      return;
+    }
+    const held = new Map(
+      [...this.#runners].map(([id, runner]) => [
+        id,
+        { id, isDone: runner.isDone, isStopping: runner.isStopping, modifyIndex: this.#journal.state.allocs.get(id)?.alloc.modifyIndex ?? 0 },
+      ]),
+    );
+    const steps = decideSteps({ wanted: order.allocs, isFull: order.isFull, known: order.known, held });
+    const wanted = new Map(order.allocs.map((alloc) => [alloc.id, alloc]));
+    for (const step of steps) {
+      const alloc = wanted.get(step.id);
+      const job = alloc && order.jobs[alloc.jobKey];
+      if (step.kind === "forget") void this.#forget(step.id);
+      else if (step.kind === "stop" && alloc) this.#stopAlloc(alloc);
+      else if (step.kind === "start" && alloc && job) this.#startAlloc(alloc, job);
+      else if (step.kind === "update" && alloc && job) this.#updateAlloc(alloc, job);
+    }
+    const last = this.#journal.state.position;
+    if (steps.length > 0 || last?.clusterId !== order.position.clusterId || last.epoch !== order.position.epoch)
+      this.#journal.append({ k: "position", position: order.position });
+  }
+
+  #isStale(position: OrderPosition): boolean {
+    const last = this.#journal.state.position;
+    return last !== null && last.clusterId === position.clusterId && position.epoch < last.epoch;
+  }
+
+  #startAlloc(alloc: DesiredAlloc, job: JobVersion): void {
+    this.#journal.append({ k: "alloc", alloc, job });
+    const runner = this.#newRunner(alloc, job, NEW_ALLOC);
+    this.#runners.set(alloc.id, runner);
+    const previous = this.#runners.get(alloc.previousAlloc);
+    // The successor on the same node begins when its predecessor is gone: ports and files are free then.
+    if (previous && !previous.isDone) this.#waitingFor.set(alloc.id, alloc.previousAlloc);
+    else this.#startRunner(runner);
+  }
+
+  #startRunner(runner: AllocRunner): void {
+    try {
+      runner.start();
+    } catch (error) {
+      this.#options.log.error("an allocation could not be started", { alloc: runner.alloc.id, error: messageOf(error) });
+    }
+  }
+
+  #startWaiting(endedId: string): void {
+    for (const [id, previous] of [...this.#waitingFor]) {
+      if (previous !== endedId) continue;
+      this.#waitingFor.delete(id);
+      const runner = this.#runners.get(id);
+      if (runner && !runner.isStopping) this.#startRunner(runner);
+    }
+  }
+
+  #stopAlloc(alloc: DesiredAlloc): void {
+    const known = this.#journal.state.allocs.get(alloc.id);
+    if (known) this.#journal.append({ k: "alloc", alloc, job: known.job });
+    this.#waitingFor.delete(alloc.id);
+    this.#runners.get(alloc.id)?.stop();
+  }
+
+  #updateAlloc(alloc: DesiredAlloc, job: JobVersion): void {
+    this.#journal.append({ k: "alloc", alloc, job });
+    this.#runners.get(alloc.id)?.update(job);
+  }
+
+  /** The server knows nothing of it any more: end it if need be, then remove its files. */
+  async #forget(id: string): Promise<void> {
+    const runner = this.#runners.get(id);
+    if (!runner) return;
+    runner.stop();
+    const { clock, files } = this.#options.runtime;
+    while (!runner.isDone && !this.#isStopped) await clock.sleep(100);
+    if (this.#isStopped) return;
+    this.#runners.delete(id);
+    this.#unacknowledged.delete(id);
+    this.#journal.append({ k: "forget", id });
+    await files.removeTree(allocDirectory(this.allocRoot, id));
+  }
+
+  async #stopTasks(): Promise<void> {
+    const runners = [...this.#runners.values()].filter((runner) => !runner.isDone);
+    for (const runner of runners) for (const task of runner.taskRunners()) task.stop("the agent stops");
+    const { clock } = this.#options.runtime;
+    for (let waitedMs = 0; waitedMs < LIMITS.killTimeoutMsMax + 5000 && runners.some((runner) => !runner.isDone); waitedMs += 50)
+      await clock.sleep(50);
+  }
+
+  #noteReport(report: AllocReport): void {
+    this.#unacknowledged.set(report.id, { report, sequence: 0 });
+    if (this.#reportTimer || this.#isStopped) return;
+    this.#reportTimer = this.#options.runtime.clock.after(
+      REPORT_GATHER_MS,
+      () => {
+        this.#reportTimer = null;
+        this.#sendReports((entry) => entry.sequence === 0);
+      },
+      { keepsAlive: false },
+    );
+  }
+
+  #sendAllReports(): void {
+    this.#sendReports(() => true);
+  }
+
+  #sendReports(isDue: (entry: { readonly sequence: number }) => boolean): void {
+    if (!this.#connection.isJoined) return;
+    const due = [...this.#unacknowledged.values()].filter(isDue);
+    for (let at = 0; at < due.length; at += LIMITS.reportAllocsPerBatchMax) {
+      const batch = due.slice(at, at + LIMITS.reportAllocsPerBatchMax);
+      this.#sequence += 1;
+      for (const entry of batch) entry.sequence = this.#sequence;
+      this.#connection.send({ kind: "report", sequence: this.#sequence, allocs: batch.map((entry) => entry.report) });
+    }
+  }
+
+  /** Looks at the logs of running tasks; with none running there is no timer at all. */
+  #armLogTimer(): void {
+    if (this.#logTimer || this.#isStopped || ![...this.#runners.values()].some((runner) => !runner.isDone)) return;
+    this.#logTimer = this.#options.runtime.clock.after(
+      LIMITS.logPollMs,
+      () => {
+        void this.#boundLogs().finally(() => {
+          this.#logTimer = null;
+          this.#armLogTimer();
+        });
+      },
+      { keepsAlive: false },
+    );
+  }
+
+  async #boundLogs(): Promise<void> {
+    const { runtime, log } = this.#options;
+    for (const runner of this.#runners.values()) {
+      if (runner.isDone) continue;
+      for (const task of runner.group.tasks) {
+        if (task.logs.disabled) continue;
+        for (const stream of LOG_STREAMS) {
+          const result = await boundLog(runtime, this.allocRoot, runner.alloc.id, task.name, stream, logLimitBytes(task.logs));
+          if (result === "truncated")
+            log.warn("a log was cut by truncation, which may lose lines: holes cannot be punched on this file system", {
+              alloc: runner.alloc.id,
+              task: task.name,
+            });
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,239 @@
+// One allocation on this machine: its folders, its tasks in their order, its status and health.
+
+import { decideHealth } from "../device/health.ts";
+import { decideLifecycle, isLongRunning } from "../device/lifecycle.ts";
+import type { AllocReport, AllocResources, ClientStatus } from "../domain/alloc.ts";
+import type { Task, TaskGroup } from "../domain/job.ts";
+import type { NodeSpec } from "../domain/node.ts";
+import type { JobVersion } from "../domain/tables.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
+import type { Driver } from "./drivers/driver.ts";
+import { prepareAllocDirectories, prepareTask } from "./task-dir.ts";
+import type { TaskRecord } from "./task-runner.ts";
+import { NEW_TASK, TaskRunner } from "./task-runner.ts";
+
+export interface RunnableAlloc {
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly group: string;
+  readonly resources: AllocResources;
+  readonly createdAtMs: number;
+}
+
+/** What must survive the agent. */
+export interface AllocRecord {
+  readonly tasks: Readonly<Record<string, TaskRecord>>;
+  readonly isHealthy: boolean | null;
+  readonly healthAtMs: number;
+  readonly isDone: boolean;
+  readonly clientStatus: ClientStatus;
+  readonly description: string;
+  readonly isStopping: boolean;
+}
+
+export const NEW_ALLOC: AllocRecord = {
+  tasks: {},
+  isHealthy: null,
+  healthAtMs: 0,
+  isDone: false,
+  clientStatus: "pending",
+  description: "",
+  isStopping: false,
+};
+
+export interface AllocRunnerParts {
+  readonly runtime: Runtime;
+  readonly allocRoot: string;
+  readonly driver: (name: string) => Driver | undefined;
+  readonly node: () => NodeSpec;
+  changed(runner: AllocRunner): void;
+}
+
+export class AllocRunner {
+  readonly alloc: RunnableAlloc;
+  readonly #parts: AllocRunnerParts;
+  #job: JobVersion;
+  #group: TaskGroup;
+  #record: AllocRecord;
+  readonly #tasks = new Map<string, TaskRunner>();
+  #healthTimer: Timer | null = null;
+  #maxRunTimer: Timer | null = null;
+  #isReleased = false;
+  #isStepping = false;
+  #isStepDue = false;
+
+  constructor(alloc: RunnableAlloc, job: JobVersion, record: AllocRecord, parts: AllocRunnerParts) {
+    const group = job.groups.find((candidate) => candidate.name === alloc.group);
+    if (!group) throw new Error(`job ${job.id} has no group ${alloc.group}`);
+    this.alloc = alloc;
+    this.#job = job;
+    this.#group = group;
+    this.#record = record;
+    this.#parts = parts;
+    for (const task of group.tasks) this.#tasks.set(task.name, this.#newTask(task, record.tasks[task.name] ?? NEW_TASK));
+  }
+
+  get record(): AllocRecord {
+    return { ...this.#record, tasks: Object.fromEntries([...this.#tasks].map(([name, task]) => [name, task.record])) };
+  }
+
+  get isDone(): boolean {
+    return this.#record.isDone;
+  }
+
+  get isStopping(): boolean {
+    return this.#record.isStopping;
+  }
+
+  get group(): TaskGroup {
+    return this.#group;
+  }
+
+  get job(): JobVersion {
+    return this.#job;
+  }
+
+  task(name: string): TaskRunner | undefined {
+    return this.#tasks.get(name);
+  }
+
+  taskRunners(): Iterable<TaskRunner> {
+    return this.#tasks.values();
+  }
+
+  /** Starts, or takes up what an earlier agent left. */
+  start(): void {
+    if (this.#record.isDone) return;
+    prepareAllocDirectories(this.#parts.runtime.files, this.#parts.allocRoot, this.alloc.id);
+    for (const task of this.#tasks.values()) if (task.record.state.state === "running" || task.record.isAttemptOpen) task.start();
+    this.#armMaxRun();
+    this.#step();
+  }
+
+  stop(): void {
+    if (this.#record.isStopping || this.#record.isDone) return;
+    this.#record = { ...this.#record, isStopping: true };
+    this.#step();
+    this.#tell();
+  }
+
+  /** A new version that needs no restart: policies and counts change under the running tasks. */
+  update(job: JobVersion): void {
+    const group = job.groups.find((candidate) => candidate.name === this.alloc.group);
+    if (!group) return;
+    this.#job = job;
+    this.#group = group;
+    for (const task of group.tasks) {
+      const runner = this.#tasks.get(task.name);
+      if (runner) runner.task = task;
+    }
+    this.#tell();
+  }
+
+  /** The agent leaves: tasks stay as they are. */
+  release(): void {
+    this.#isReleased = true;
+    this.#healthTimer?.cancel();
+    this.#maxRunTimer?.cancel();
+    for (const task of this.#tasks.values()) task.release();
+  }
+
+  report(): AllocReport {
+    const taskStates = Object.fromEntries([...this.#tasks].map(([name, task]) => [name, task.record.state]));
+    return {
+      id: this.alloc.id,
+      clientStatus: this.#record.clientStatus,
+      clientDescription: this.#record.description,
+      taskStates,
+      isHealthy: this.#record.isHealthy,
+      healthAtMs: this.#record.healthAtMs,
+    };
+  }
+
+  // --- internal ---
+
+  #newTask(task: Task, record: TaskRecord): TaskRunner {
+    const { runtime } = this.#parts;
+    const driver = this.#parts.driver(task.driver) ?? missingDriver(task.driver);
+    return new TaskRunner(task, record, {
+      runtime,
+      allocId: this.alloc.id,
+      jobType: this.#job.type,
+      isLongRunning: isLongRunning(this.#job.type, task),
+      driver,
+      prepare: () =>
+        prepareTask({
+          runtime,
+          allocRoot: this.#parts.allocRoot,
+          node: this.#parts.node(),
+          alloc: this.alloc,
+          job: this.#job,
+          group: this.#group,
+          task: this.#tasks.get(task.name)?.task ?? task,
+        }),
+      changed: () => this.#taskChanged(),
+    });
+  }
+
+  #taskChanged(): void {
+    if (this.#isReleased) return;
+    this.#step();
+    this.#tell();
+  }
+
+  /** Brings tasks into the order that device/lifecycle.ts decides; repeats while its own actions change something. */
+  #step(): void {
+    if (this.#isStepping) {
+      this.#isStepDue = true;
+      return;
+    }
+    this.#isStepping = true;
+    do {
+      this.#isStepDue = false;
+      this.#stepOnce();
+    } while (this.#isStepDue);
+    this.#isStepping = false;
+  }
+
+  #stepOnce(): void {
+    if (this.#isReleased) return;
+    const states = Object.fromEntries([...this.#tasks].map(([name, task]) => [name, task.record.state]));
+    const decision = decideLifecycle({ group: this.#group, states, isStopping: this.#record.isStopping });
+    this.#record = { ...this.#record, clientStatus: decision.clientStatus, description: decision.description, isDone: decision.isDone };
+    for (const { task, reason } of decision.stop) this.#tasks.get(task)?.stop(reason);
+    for (const name of decision.start) this.#tasks.get(name)?.start();
+    if (decision.isDone) this.#maxRunTimer?.cancel();
+    this.#checkHealth(states);
+  }
+
+  #checkHealth(states: Parameters<typeof decideHealth>[0]["states"]): void {
+    this.#healthTimer?.cancel();
+    this.#healthTimer = null;
+    if (this.#record.isHealthy !== null || this.#record.isStopping || this.#record.isDone) return;
+    const { clock } = this.#parts.runtime;
+    const decision = decideHealth({ group: this.#group, states, createdAtMs: this.alloc.createdAtMs, nowMs: clock.nowMs() });
+    if (decision.kind === "wait")
+      this.#healthTimer = clock.after(decision.untilMs - clock.nowMs() + 5, () => this.#taskChanged(), { keepsAlive: false });
+    if (decision.kind === "healthy" || decision.kind === "unhealthy")
+      this.#record = { ...this.#record, isHealthy: decision.kind === "healthy", healthAtMs: clock.nowMs() };
+  }
+
+  #armMaxRun(): void {
+    const limitMs = this.#group.maxRunDurationMs;
+    if (limitMs === null || limitMs === 0) return;
+    const { clock } = this.#parts.runtime;
+    this.#maxRunTimer = clock.after(Math.max(this.alloc.createdAtMs + limitMs - clock.nowMs(), 0), () => this.stop(), { keepsAlive: false });
+  }
+
+  #tell(): void {
+    if (!this.#isReleased) this.#parts.changed(this);
+  }
+}
+
+// --- internal ---
+
+function missingDriver(name: string): Driver {
+  const refuse = () => Promise.reject(new Error(`this node has no driver "${name}"`));
+  return { name, defaultSignal: "SIGTERM", start: refuse, recover: async () => null };
+}

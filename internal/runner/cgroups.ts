@@ -1,0 +1,115 @@
+// Cgroups of tasks: which hierarchies this machine lets us use, one group per task, how to empty it.
+// A v2 tree serves wherever one is mounted, even without controllers; else the v1 freezer.
+
+import { join } from "../domain/paths.ts";
+import type { Files, Runtime } from "../runtime/runtime.ts";
+
+export interface CgroupTree {
+  /** Mount point of a v2 tree, "" = none that can be written. */
+  readonly unified: string;
+  readonly freezer: string;
+  readonly memory: string;
+}
+
+const SLICE = "edgectl.slice";
+const NO_TREE: CgroupTree = { unified: "", freezer: "", memory: "" };
+
+/** Looks at what is mounted and writable; a machine without any is fine, and said so elsewhere. */
+export function findCgroups(files: Files): CgroupTree {
+  const mounts = files.readText("/proc/mounts");
+  if (mounts === null) return NO_TREE;
+  let tree = NO_TREE;
+  for (const line of mounts.split("\n")) {
+    const [, path = "", type = "", options = ""] = line.split(" ");
+    const flags = options.split(",");
+    if (type === "cgroup2" && tree.unified === "") tree = { ...tree, unified: usable(files, path) };
+    if (type === "cgroup" && flags.includes("freezer")) tree = { ...tree, freezer: usable(files, path) };
+    if (type === "cgroup" && flags.includes("memory")) tree = { ...tree, memory: usable(files, path) };
+  }
+  if (tree.unified !== "") enableControllers(files, tree.unified);
+  return tree;
+}
+
+/** The task's group in each tree, made if need be. */
+export function makeTaskGroups(files: Files, tree: CgroupTree, name: string): readonly string[] {
+  const groups: string[] = [];
+  for (const root of [tree.unified, tree.unified === "" ? tree.freezer : "", tree.memory]) {
+    if (root === "") continue;
+    const path = join(root, SLICE, name);
+    if (attempt(() => files.makeDirectory(path))) groups.push(path);
+  }
+  return groups;
+}
+
+export function taskGroupPaths(tree: CgroupTree, name: string): readonly string[] {
+  return [tree.unified, tree.freezer, tree.memory].filter((root) => root !== "").map((root) => join(root, SLICE, name));
+}
+
+/** Processes in the group, over all trees. */
+export function groupMembers(files: Files, groups: readonly string[]): readonly number[] {
+  const pids = new Set<number>();
+  for (const group of groups) for (const pid of readGroup(files, group)) pids.add(pid);
+  return [...pids];
+}
+
+/** Kills everything in the group at one stroke: cgroup.kill, or freeze, kill, thaw. */
+export async function killGroup(runtime: Runtime, groups: readonly string[]): Promise<void> {
+  const { files, processes, clock } = runtime;
+  for (const group of groups) {
+    if (files.stat(join(group, "cgroup.kill"))) {
+      attempt(() => files.writeText(join(group, "cgroup.kill"), "1"));
+    } else if (files.stat(join(group, "freezer.state"))) {
+      attempt(() => files.writeText(join(group, "freezer.state"), "FROZEN"));
+      for (const pid of readGroup(files, group)) processes.signal(pid, "SIGKILL");
+      attempt(() => files.writeText(join(group, "freezer.state"), "THAWED"));
+    } else for (const pid of readGroup(files, group)) processes.signal(pid, "SIGKILL");
+  }
+  for (let round = 0; round < 50 && groupMembers(files, groups).length > 0; round++) await clock.sleep(10);
+}
+
+export async function removeGroups(runtime: Runtime, groups: readonly string[]): Promise<void> {
+  for (const group of groups) {
+    if (runtime.files.stat(group) === null) continue;
+    // A group is removed by rmdir alone; its files are the kernel's.
+    await runtime.processes.run("rmdir", [group], { timeoutMs: 2000 });
+  }
+}
+
+/** How many processes the kernel killed for want of memory in this group; null where nobody counts. */
+export function oomKills(files: Files, groups: readonly string[]): number | null {
+  for (const group of groups) {
+    const events = files.readText(join(group, "memory.events")) ?? files.readText(join(group, "memory.oom_control"));
+    const count = /^oom_kill (\d+)$/m.exec(events ?? "")?.[1];
+    if (count !== undefined) return Number(count);
+  }
+  return null;
+}
+
+// --- internal ---
+
+function usable(files: Files, path: string): string {
+  return attempt(() => files.makeDirectory(join(path, SLICE))) ? path : "";
+}
+
+function enableControllers(files: Files, root: string): void {
+  for (const group of [root, join(root, SLICE)]) {
+    const available = files.readText(join(group, "cgroup.controllers"))?.trim().split(" ") ?? [];
+    for (const controller of ["memory", "pids"])
+      if (available.includes(controller)) attempt(() => files.writeText(join(group, "cgroup.subtree_control"), `+${controller}`));
+  }
+}
+
+function readGroup(files: Files, group: string): number[] {
+  const text = files.readText(join(group, "cgroup.procs")) ?? "";
+  return text.split("\n").filter(Boolean).map(Number);
+}
+
+/** Cgroup files refuse for many reasons (no root, other owner, kernel without it): each means "not usable here". */
+function attempt(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch {
+    return false;
+  }
+}

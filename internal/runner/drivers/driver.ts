@@ -1,0 +1,36 @@
+// What a driver is to the runner: it starts a task, finds it again, and says how it ended.
+
+import type { Exit } from "../../device/restart.ts";
+import type { AllocResources } from "../../domain/alloc.ts";
+import type { Task } from "../../domain/job.ts";
+
+export interface StartRequest {
+  readonly allocId: string;
+  readonly task: Task;
+  /** The task with its `${...}` replaced. */
+  readonly attempt: number;
+  readonly env: Readonly<Record<string, string>>;
+  readonly resources: AllocResources;
+}
+
+/** A task that runs, or ran. */
+export interface TaskHandle {
+  readonly startedAtMs: number;
+  /** Resolves once, when the task has ended and nothing of it is left. */
+  readonly exited: Promise<Exit>;
+  /** False when there is nothing left to signal. */
+  signal(name: string): boolean;
+  /** SIGKILL to everything that belongs to the task. */
+  kill(): Promise<void>;
+  /** CPU time and memory now; null where nobody can tell. */
+  usage(): { readonly cpuSeconds: number; readonly rssBytes: number; readonly pids: readonly number[] } | null;
+}
+
+export interface Driver {
+  readonly name: string;
+  readonly defaultSignal: string;
+  /** Throws EdgeError with words for the person who wrote the job. */
+  start(request: StartRequest): Promise<TaskHandle>;
+  /** The task of that attempt as an earlier agent left it: running, ended, or null when it never started. */
+  recover(request: { readonly allocId: string; readonly task: Task; readonly attempt: number }): Promise<TaskHandle | null>;
+}

@@ -1,0 +1,62 @@
+// The processes of a task beyond its first: its session, and whatever carries its token.
+
+import { readStartTicks } from "../runtime/process-identity.ts";
+import type { Files, Runtime } from "../runtime/runtime.ts";
+
+export interface TaskProcess {
+  readonly pid: number;
+  readonly startTicks: number;
+  readonly bootId: string;
+}
+
+/** Null when the file is missing, empty or torn. */
+export function readPidFile(files: Files, path: string): TaskProcess | null {
+  const match = /^(\d+) (\d+) (\S+)\n$/.exec(files.readText(path) ?? "");
+  return match ? { pid: Number(match[1]), startTicks: Number(match[2]), bootId: match[3] ?? "" } : null;
+}
+
+/** Whether that very process still lives: a reused number does not count. */
+export function isAlive(files: Files, bootId: string, process: TaskProcess): boolean {
+  return process.bootId === bootId && readStartTicks(files, process.pid) === process.startTicks;
+}
+
+/** Members of the session that the task leads. */
+export function sessionMembers(files: Files, sessionId: number): number[] {
+  return scanProcesses(files, (pid) => {
+    const stat = readQuietly(files, `/proc/${pid}/stat`);
+    return stat !== null && stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3] === String(sessionId);
+  });
+}
+
+/** Processes whose environment holds the task's token: the last resort where there are no cgroups. */
+export function tokenHolders(files: Files, token: string): number[] {
+  const wanted = `EDGECTL_TASK_TOKEN=${token}`;
+  return scanProcesses(files, (pid) => readQuietly(files, `/proc/${pid}/environ`)?.split("\0").includes(wanted) === true);
+}
+
+/** Sends the signal to the task's whole session, the task itself last. Never signals a pid that is not the task's. */
+export function signalSession(runtime: Runtime, bootId: string, process: TaskProcess, signal: string): boolean {
+  if (!isAlive(runtime.files, bootId, process)) return false;
+  const others = sessionMembers(runtime.files, process.pid).filter((pid) => pid !== process.pid);
+  for (const pid of others) runtime.processes.signal(pid, signal);
+  return runtime.processes.signal(process.pid, signal);
+}
+
+// --- internal ---
+
+function scanProcesses(files: Files, matches: (pid: number) => boolean): number[] {
+  const names = files.list("/proc") ?? [];
+  return names
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter(matches);
+}
+
+/** A process may end, or be another user's, between listing and reading: either way it is not ours. */
+function readQuietly(files: Files, path: string): string | null {
+  try {
+    return files.readText(path);
+  } catch {
+    return null;
+  }
+}

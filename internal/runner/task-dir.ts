@@ -1,0 +1,60 @@
+// Makes the folders of an allocation and of its tasks, and what a task finds in them.
+
+import { EdgeError } from "../domain/errors.ts";
+import type { Task, TaskGroup } from "../domain/job.ts";
+import type { NodeSpec } from "../domain/node.ts";
+import { join, withinRoot } from "../domain/paths.ts";
+import type { JobVersion } from "../domain/tables.ts";
+import type { Files, Runtime } from "../runtime/runtime.ts";
+import type { RunnableAlloc } from "./alloc-runner.ts";
+import { allocDirectory, logsDirectory, sharedDirectory, taskPaths } from "./layout.ts";
+import { interpolateTask, taskEnv } from "./task-env.ts";
+
+export function prepareAllocDirectories(files: Files, root: string, allocId: string): void {
+  files.makeDirectory(allocDirectory(root, allocId), 0o755);
+  const shared = sharedDirectory(root, allocId);
+  for (const path of [logsDirectory(root, allocId), join(shared, "data"), join(shared, "tmp")]) files.makeDirectory(path);
+}
+
+export interface PrepareInput {
+  readonly runtime: Runtime;
+  readonly allocRoot: string;
+  readonly node: NodeSpec;
+  readonly alloc: RunnableAlloc;
+  readonly job: JobVersion;
+  readonly group: TaskGroup;
+  readonly task: Task;
+}
+
+/** Folders, payload and environment of a task, repeatable before each start. */
+export function prepareTask(input: PrepareInput) {
+  const { runtime, allocRoot, alloc, job, group, task } = input;
+  const paths = taskPaths(allocRoot, alloc.id, task.name);
+  for (const path of [paths.local, paths.temporary]) runtime.files.makeDirectory(path);
+  runtime.files.makeDirectory(paths.secrets, 0o700);
+  writePayload(input, paths.local);
+  const env = taskEnv({
+    node: input.node,
+    alloc,
+    job,
+    group,
+    task,
+    directories: { shared: sharedDirectory(allocRoot, alloc.id), local: paths.local, secrets: paths.secrets },
+    hostPath: runtime.host.env["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    hostAddress: input.node.attributes["unique.network.ip-address"] ?? "127.0.0.1",
+  });
+  return { task: interpolateTask(task, input.node, env), env, resources: alloc.resources };
+}
+
+// --- internal ---
+
+function writePayload(input: PrepareInput, localDirectory: string): void {
+  const { task, job, runtime } = input;
+  if (task.dispatchPayload === null || job.payload === "") return;
+  const path = withinRoot(task.dispatchPayload.file);
+  if (path === null || path === "")
+    throw new EdgeError("invalid", `dispatch_payload file "${task.dispatchPayload.file}" is outside the task's local folder`);
+  const folder = path.split("/").slice(0, -1).join("/");
+  if (folder !== "") runtime.files.makeDirectory(join(localDirectory, folder));
+  runtime.files.writeText(join(localDirectory, path), Buffer.from(job.payload, "base64"));
+}

@@ -1,0 +1,71 @@
+// The events of a task's life in the field's types and words.
+
+import type { Exit } from "../device/restart.ts";
+import type { TaskEvent } from "../domain/alloc.ts";
+import { formatDuration } from "../domain/duration.ts";
+
+export const EVENT = {
+  received: (atMs: number): TaskEvent => event("Received", atMs, "Task received by client"),
+  setup: (atMs: number): TaskEvent => event("Task Setup", atMs, "Building Task Directory"),
+  started: (atMs: number): TaskEvent => event("Started", atMs, "Task started by client"),
+  recovered: (atMs: number): TaskEvent => event("Restored", atMs, "Task found running and taken over by the agent"),
+  terminated: (atMs: number, exit: Exit): TaskEvent =>
+    event("Terminated", atMs, describeExit(exit), { exit_code: String(exit.code ?? 0), signal: String(exit.signal), oom_killed: String(exit.isOom) }),
+  restarting: (atMs: number, delayMs: number, reason: string): TaskEvent =>
+    event("Restarting", atMs, `Task restarting in ${formatDuration(delayMs)}`, { restart_reason: reason, start_delay: String(delayMs * 1e6) }),
+  notRestarting: (atMs: number, reason: string): TaskEvent => event("Not Restarting", atMs, reason, { restart_reason: reason, fails_task: "true" }),
+  setupFailure: (atMs: number, reason: string): TaskEvent => event("Setup Failure", atMs, reason, { setup_error: reason, fails_task: "true" }),
+  driverFailure: (atMs: number, reason: string): TaskEvent => event("Driver Failure", atMs, reason, { driver_error: reason }),
+  killing: (atMs: number, signal: string, timeoutMs: number, reason: string): TaskEvent =>
+    event(
+      "Killing",
+      atMs,
+      `${reason === "" ? "" : `${capitalise(reason)}: `}sent ${signal}, waiting ${formatDuration(timeoutMs)} before force killing`,
+      { kill_reason: reason, kill_timeout: formatDuration(timeoutMs) },
+    ),
+  killed: (atMs: number): TaskEvent => event("Killed", atMs, "Task successfully killed"),
+  signaling: (atMs: number, signal: string): TaskEvent => event("Signaling", atMs, `Task being sent signal ${signal}`, { task_signal: signal }),
+  restartRequested: (atMs: number): TaskEvent => event("Restart Signaled", atMs, "User requested running task to restart"),
+  siblingFailed: (atMs: number, reason: string): TaskEvent => event("Sibling Task Failed", atMs, capitalise(reason)),
+} as const;
+
+/** "Exit Code: 1", with the signal's name and an out-of-memory kill said in words. */
+export function describeExit(exit: Exit): string {
+  if (exit.isOom) return "Exit Code: 137, Signal: 9 (SIGKILL), OOM Killed: the kernel ended the task for using too much memory";
+  if (exit.code === null) return "Exit status unknown: the machine or the shim ended before it was written";
+  if (exit.signal > 0) return `Exit Code: ${exit.code}, Signal: ${exit.signal}${SIGNAL_NAMES[exit.signal] ? ` (${SIGNAL_NAMES[exit.signal]})` : ""}`;
+  const note =
+    exit.code === 127
+      ? ", Exit Message: the program, or one that it runs, was not found"
+      : exit.code === 126
+        ? ", Exit Message: the program could not be executed"
+        : "";
+  return `Exit Code: ${exit.code}${note}`;
+}
+
+// --- internal ---
+
+const SIGNAL_NAMES: Readonly<Record<number, string>> = {
+  1: "SIGHUP",
+  2: "SIGINT",
+  3: "SIGQUIT",
+  4: "SIGILL",
+  6: "SIGABRT",
+  7: "SIGBUS",
+  8: "SIGFPE",
+  9: "SIGKILL",
+  10: "SIGUSR1",
+  11: "SIGSEGV",
+  12: "SIGUSR2",
+  13: "SIGPIPE",
+  14: "SIGALRM",
+  15: "SIGTERM",
+};
+
+function event(type: string, atMs: number, message: string, details: Readonly<Record<string, string>> = {}): TaskEvent {
+  return { type, atMs, message, details };
+}
+
+function capitalise(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}

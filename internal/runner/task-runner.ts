@@ -1,0 +1,240 @@
+// One task on this machine: start, wait, start again by its policy, stop. What should happen is
+// decided in device/; this carries it out and tells each change of state.
+//
+// Invariants: one attempt at a time; an attempt's number is recorded before its shim starts, so that a
+// later agent finds it again; once `dead`, nothing of the task is left on the machine.
+
+import type { Exit } from "../device/restart.ts";
+import { decideRestart } from "../device/restart.ts";
+import type { TaskEvent, TaskState } from "../domain/alloc.ts";
+import { EdgeError, messageOf } from "../domain/errors.ts";
+import type { JobType, Task } from "../domain/job.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Runtime, Timer } from "../runtime/runtime.ts";
+import type { Driver, TaskHandle } from "./drivers/driver.ts";
+import { EVENT } from "./task-events.ts";
+
+/** What must survive the agent. */
+export interface TaskRecord {
+  readonly state: TaskState;
+  /** Number of the newest attempt, 0 = none yet. */
+  readonly attempt: number;
+  readonly exitsAtMs: readonly number[];
+  /** Whether the newest attempt may still have a process. */
+  readonly isAttemptOpen: boolean;
+}
+
+export const NEW_TASK: TaskRecord = {
+  state: { state: "pending", failed: false, restarts: 0, lastRestartAtMs: null, startedAtMs: null, finishedAtMs: null, events: [] },
+  attempt: 0,
+  exitsAtMs: [],
+  isAttemptOpen: false,
+};
+
+export interface TaskRunnerParts {
+  readonly runtime: Runtime;
+  readonly allocId: string;
+  readonly jobType: JobType;
+  readonly isLongRunning: boolean;
+  readonly driver: Driver;
+  /** Makes the task's folders and environment; throws what the person should read. */
+  prepare(): { readonly task: Task; readonly env: Readonly<Record<string, string>>; readonly resources: Parameters<Driver["start"]>[0]["resources"] };
+  /** Called after each change; the record is as durable as the journal when it returns. */
+  changed(record: TaskRecord): void;
+}
+
+export class TaskRunner {
+  task: Task;
+  readonly #parts: TaskRunnerParts;
+  #record: TaskRecord;
+  #handle: TaskHandle | null = null;
+  #isRunning = false;
+  #stop: { readonly reason: string } | null = null;
+  #isRestartAsked = false;
+  #wakeDelay: (() => void) | null = null;
+  #killTimer: Timer | null = null;
+
+  constructor(task: Task, record: TaskRecord, parts: TaskRunnerParts) {
+    this.task = task;
+    this.#record = record;
+    this.#parts = parts;
+  }
+
+  get record(): TaskRecord {
+    return this.#record;
+  }
+
+  get handle(): TaskHandle | null {
+    return this.#handle;
+  }
+
+  /** Runs the task to its end; at once when it already runs. */
+  start(): void {
+    if (this.#isRunning || this.#record.state.state === "dead") return;
+    this.#isRunning = true;
+    void this.#run().catch((error) => this.#die(false, [EVENT.driverFailure(this.#now(), messageOf(error))], true));
+  }
+
+  /** Asks the task to end: its kill signal, then after its timeout SIGKILL. */
+  stop(reason: string): void {
+    if (this.#stop || this.#record.state.state === "dead") return;
+    this.#stop = { reason };
+    if (!this.#isRunning) return this.#die(this.#record.state.failed, [], false);
+    this.#wakeDelay?.();
+    this.#interrupt(reason);
+  }
+
+  /** Ends the current run and starts another at once; does not count against the restart policy. */
+  restart(): void {
+    if (!this.#handle) throw new EdgeError("invalid", "Task not running");
+    this.#isRestartAsked = true;
+    this.#update({}, [EVENT.restartRequested(this.#now())]);
+    this.#interrupt("");
+  }
+
+  signal(name: string): void {
+    if (!this.#handle) throw new EdgeError("invalid", "Task not running");
+    if (!/^SIG[A-Z0-9]{2,10}$/.test(name)) throw new EdgeError("invalid", `unknown signal "${name}"`, { hint: "use a name such as SIGHUP" });
+    this.#update({}, [EVENT.signaling(this.#now(), name)]);
+    if (!this.#handle.signal(name)) throw new EdgeError("invalid", "Task not running");
+  }
+
+  /** Lets go of the task without touching it: the agent leaves, the task stays. */
+  release(): void {
+    this.#killTimer?.cancel();
+  }
+
+  // --- internal ---
+
+  #now(): number {
+    return this.#parts.runtime.clock.nowMs();
+  }
+
+  async #run(): Promise<void> {
+    if (this.#record.state.events.length === 0) this.#update({}, [EVENT.received(this.#now())]);
+    let recovered = await this.#recover();
+    for (;;) {
+      const result = recovered ?? (await this.#startOnce());
+      recovered = null;
+      if (result.kind === "stopped") return this.#die(false, [], false);
+      const exit = result.kind === "handle" ? await this.#waitFor(result.handle, result.isRecovered) : result.exit;
+      const goesOn = await this.#afterExit(exit, result.kind === "failed" && result.isFatal);
+      if (!goesOn) return;
+    }
+  }
+
+  async #recover(): Promise<StartResult | null> {
+    const { attempt, isAttemptOpen } = this.#record;
+    if (attempt === 0 || !isAttemptOpen) return null;
+    const handle = await this.#parts.driver.recover({ allocId: this.#parts.allocId, task: this.task, attempt });
+    return handle ? { kind: "handle", handle, isRecovered: true } : null;
+  }
+
+  async #startOnce(): Promise<StartResult> {
+    if (this.#stop) return { kind: "stopped" };
+    const isFirst = this.#record.attempt === 0;
+    if (isFirst) this.#update({}, [EVENT.setup(this.#now())]);
+    try {
+      const { task, env, resources } = this.#parts.prepare();
+      const attempt = this.#record.attempt + 1;
+      // Recorded before anything starts: an agent that takes over looks for this attempt first.
+      this.#update({}, [], { attempt, isAttemptOpen: true });
+      const handle = await this.#parts.driver.start({ allocId: this.#parts.allocId, task, attempt, env, resources });
+      return { kind: "handle", handle, isRecovered: false };
+    } catch (error) {
+      const isFatal = error instanceof EdgeError && error.code === "invalid";
+      const hint = error instanceof EdgeError && error.hint ? ` (${error.hint})` : "";
+      const failure = isFatal ? EVENT.setupFailure : EVENT.driverFailure;
+      this.#update({}, [failure(this.#now(), `${messageOf(error)}${hint}`)], { isAttemptOpen: false });
+      return { kind: "failed", exit: { code: null, signal: 0, isOom: false }, isFatal: false };
+    }
+  }
+
+  async #waitFor(handle: TaskHandle, isRecovered: boolean): Promise<Exit> {
+    this.#handle = handle;
+    const isKnown = isRecovered && this.#record.state.state === "running";
+    if (!isKnown) this.#update({ state: "running", startedAtMs: this.#record.state.startedAtMs ?? this.#now() }, [EVENT.started(this.#now())]);
+    if (this.#stop) this.#interrupt(this.#stop.reason);
+    const exit = await handle.exited;
+    this.#killTimer?.cancel();
+    this.#killTimer = null;
+    this.#handle = null;
+    return exit;
+  }
+
+  /** True when the task starts once more. */
+  async #afterExit(exit: Exit, isFatal: boolean): Promise<boolean> {
+    const nowMs = this.#now();
+    const terminated = this.#record.isAttemptOpen ? [EVENT.terminated(nowMs, exit)] : [];
+    if (this.#stop) {
+      this.#die(this.#record.state.failed, [...terminated, EVENT.killed(nowMs)], false);
+      return false;
+    }
+    if (this.#isRestartAsked) {
+      this.#isRestartAsked = false;
+      this.#update({ state: "pending", restarts: this.#record.state.restarts + 1, lastRestartAtMs: nowMs }, terminated, { isAttemptOpen: false });
+      return true;
+    }
+    const decision = decideRestart({
+      policy: this.task.restart,
+      jobType: this.#parts.jobType,
+      exit,
+      exitsAtMs: this.#record.exitsAtMs,
+      nowMs,
+      jitter: this.#parts.runtime.chance.fraction(),
+      isLongRunning: this.#parts.isLongRunning,
+      isFatal,
+    });
+    if (decision.kind !== "restart") {
+      const hasFailed = decision.kind === "fail";
+      this.#die(hasFailed, [...terminated, ...(decision.kind === "fail" ? [EVENT.notRestarting(nowMs, decision.reason)] : [])], false);
+      return false;
+    }
+    this.#update(
+      { state: "pending", restarts: this.#record.state.restarts + 1, lastRestartAtMs: nowMs },
+      [...terminated, EVENT.restarting(nowMs, decision.delayMs, decision.reason)],
+      { isAttemptOpen: false, exitsAtMs: decision.exitsAtMs },
+    );
+    await this.#delay(decision.delayMs);
+    return true;
+  }
+
+  async #delay(delayMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.#parts.runtime.clock.after(delayMs, resolve, { keepsAlive: false });
+      this.#wakeDelay = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.#wakeDelay = null;
+  }
+
+  #interrupt(reason: string): void {
+    const handle = this.#handle;
+    if (!handle || this.#killTimer) return;
+    const signal = this.task.killSignal || this.#parts.driver.defaultSignal;
+    const timeoutMs = Math.min(this.task.killTimeoutMs, LIMITS.killTimeoutMsMax);
+    this.#update({}, [EVENT.killing(this.#now(), signal, timeoutMs, reason)]);
+    handle.signal(signal);
+    this.#killTimer = this.#parts.runtime.clock.after(timeoutMs, () => void handle.kill(), { keepsAlive: false });
+  }
+
+  #die(hasFailed: boolean, events: readonly TaskEvent[], isCrash: boolean): void {
+    this.#isRunning = false;
+    this.#update({ state: "dead", failed: hasFailed || isCrash, finishedAtMs: this.#now() }, events, { isAttemptOpen: false });
+  }
+
+  #update(state: Partial<TaskState>, events: readonly TaskEvent[], rest: Partial<TaskRecord> = {}): void {
+    const kept = [...this.#record.state.events, ...events].slice(-LIMITS.taskEventsKept);
+    this.#record = { ...this.#record, ...rest, state: { ...this.#record.state, ...state, events: kept } };
+    this.#parts.changed(this.#record);
+  }
+}
+
+// --- internal ---
+
+type StartResult =
+  | { readonly kind: "handle"; readonly handle: TaskHandle; readonly isRecovered: boolean }
+  | { readonly kind: "failed"; readonly exit: Exit; readonly isFatal: boolean }
+  | { readonly kind: "stopped" };
