@@ -161,14 +161,12 @@ function watermarkChanges(view: View, job: Job, settledUntilS: number): Change[]
 /** The watermark outlives them, so old records of fires can go. */
 function trimFires(view: View, job: Job): Change[] {
   const fires = [...view.firesOfJob(job.namespace, job.id)].sort((a, b) => b.scheduledAtS - a.scheduledAtS);
-  return fires
-    .slice(FIRES_KEPT)
-    .map(
-      (fire) =>
-        ({
-          table: "fires",
-          op: "delete",
-          key: `${fire.namespace}\u001f${fire.jobId}\u001f${fire.jobCreateIndex}\u001f${fire.scheduledAtS}`,
-        }) as const,
-    );
+  return fires.slice(FIRES_KEPT).map(
+    (fire) =>
+      ({
+        table: "fires",
+        op: "delete",
+        key: `${fire.namespace}\u001f${fire.jobId}\u001f${fire.jobCreateIndex}\u001f${fire.scheduledAtS}`,
+      }) as const,
+  );
 }

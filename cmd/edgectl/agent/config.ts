@@ -1,0 +1,166 @@
+// From command line, environment and file to one checked configuration of the agent.
+
+import { EdgeError } from "../../../internal/domain/errors.ts";
+import type { Runtime } from "../../../internal/runtime/runtime.ts";
+import type { Setting, SettingValue, SettingValues } from "./settings.ts";
+import { mergeSettings, parseSetting, SETTINGS, settingsOfFile, variableOf } from "./settings.ts";
+
+export interface AgentConfig {
+  readonly isServer: boolean;
+  readonly isClient: boolean;
+  readonly isDev: boolean;
+  readonly dataDirectory: string;
+  /** Path of the SQLite file. */
+  readonly storePath: string;
+  readonly bind: string;
+  readonly port: number;
+  readonly name: string;
+  readonly region: string;
+  readonly datacenter: string;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+  readonly logFormat: "text" | "json";
+  readonly servers: readonly string[];
+  readonly nodePool: string;
+  readonly nodeClass: string;
+  readonly meta: Readonly<Record<string, string>>;
+  readonly onAgentStop: "keep" | "stop";
+  readonly isRawExecEnabled: boolean;
+  readonly cpuTotalMHz: number;
+  readonly memoryTotalMiB: number;
+}
+
+/** Throws `config` with what is wrong and where. */
+export async function readAgentConfig(runtime: Runtime, argv: readonly string[]): Promise<AgentConfig> {
+  const { flags, configPaths, isDev } = await parseFlags(argv);
+  const files = await Promise.all(configPaths.map((path) => readFile(runtime, path)));
+  const values = mergeSettings(flags, variables(runtime), ...files.reverse());
+  return configOf(runtime, values, isDev);
+}
+
+/** Every setting with its flag, variable and key, for --help and the docs. */
+export function settingsHelp(): string {
+  const rows = SETTINGS.map((setting) => [`--${setting.flags[0] ?? ""}`, variableOf(setting), setting.key, setting.help] as const);
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => (row[column as 0] ?? "").length)));
+  return rows
+    .map((row) => `  ${row[0].padEnd(widths[0] ?? 0)}  ${row[1].padEnd(widths[1] ?? 0)}  ${row[2].padEnd(widths[2] ?? 0)}  ${row[3]}`)
+    .join("\n");
+}
+
+// --- internal ---
+
+async function parseFlags(
+  argv: readonly string[],
+): Promise<{ readonly flags: SettingValues; readonly configPaths: readonly string[]; readonly isDev: boolean }> {
+  const flags = new Map<string, SettingValue>();
+  const configPaths: string[] = [];
+  let isDev = false;
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] ?? "";
+    const match = /^--?([A-Za-z0-9][\w.-]*)(?:=(.*))?$/s.exec(word);
+    if (!match) throw new EdgeError("config", `unexpected argument "${word}"`, { hint: "edgectl agent --help lists every flag" });
+    const name = match[1] ?? "";
+    if (name === "dev") {
+      isDev = true;
+      continue;
+    }
+    const setting = SETTINGS.find((candidate) => candidate.flags.includes(name));
+    if (!setting && name !== "config") throw await unknownFlag(name);
+    const isSwitch = setting?.kind === "bool";
+    const value = match[2] ?? (isSwitch ? "true" : argv[++at]);
+    if (value === undefined) throw new EdgeError("config", `--${name} needs a value`);
+    if (!setting) configPaths.push(value);
+    else flags.set(setting.key, joined(setting, flags.get(setting.key), parseSetting(setting, value, `--${name}`)));
+  }
+  return { flags, configPaths, isDev };
+}
+
+/** Lists and maps may be given again; the last of anything else counts. */
+function joined(setting: Setting, before: SettingValue | undefined, next: SettingValue): SettingValue {
+  if (before === undefined) return next;
+  if (setting.kind === "list") return [...(before as readonly string[]), ...(next as readonly string[])]; // of that kind by parseSetting
+  return setting.kind === "map" ? { ...(before as object), ...(next as Readonly<Record<string, string>>) } : next; // as above
+}
+
+async function unknownFlag(name: string): Promise<EdgeError> {
+  const { nearest } = await import("../../../internal/jobspec/nearest.ts");
+  const near = nearest(name, ["dev", "config", ...SETTINGS.flatMap((setting) => setting.flags)]);
+  return new EdgeError("config", `unknown flag --${name}`, { hint: near ? `did you mean --${near}?` : "edgectl agent --help lists every flag" });
+}
+
+function variables(runtime: Runtime): SettingValues {
+  const values = new Map<string, SettingValue>();
+  for (const setting of SETTINGS) {
+    const text = runtime.host.env[variableOf(setting)];
+    if (text !== undefined && text !== "") values.set(setting.key, parseSetting(setting, text, variableOf(setting)));
+  }
+  return values;
+}
+
+async function readFile(runtime: Runtime, path: string): Promise<SettingValues> {
+  const text = runtime.files.readText(path);
+  if (text === null) throw new EdgeError("config", `the config file ${path} does not exist`);
+  const { parse } = await import("@ltd/j-toml");
+  const { nearest } = await import("../../../internal/jobspec/nearest.ts");
+  try {
+    return settingsOfFile(parse(text, { bigint: false }) as Readonly<Record<string, unknown>>, path, nearest);
+  } catch (error) {
+    if (error instanceof EdgeError) throw error;
+    throw new EdgeError("config", `${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): AgentConfig {
+  const text = (key: string, otherwise: string) => String(values.get(key) ?? otherwise);
+  const number = (key: string, otherwise: number) => Number(values.get(key) ?? otherwise);
+  const [server, client] = [values.get("server.enabled"), values.get("client.enabled")];
+  const isUnsaid = server !== true && client !== true;
+  const dataDirectory = isDev ? runtime.files.temporaryDirectory("edgectl-dev-") : text("data_dir", defaultDataDirectory(runtime));
+  const bind = text("bind", "127.0.0.1");
+  if (!isLoopback(bind) && values.get("insecure") !== true)
+    throw new EdgeError("config", `refusing to listen on ${bind}: without TLS and ACLs anyone who reaches it could run programs here`, {
+      hint: "add --insecure if the network is trusted, or bind to 127.0.0.1",
+    });
+  const port = number("port", 4646);
+  if (port > 65_535) throw new EdgeError("config", `port ${port} is not between 0 and 65535`);
+  const storePath = storePathOf(text("store", ""), dataDirectory);
+  const isServer = isUnsaid ? server !== false : server === true;
+  const isClient = isUnsaid ? client !== false : client === true;
+  if (!isServer && !isClient) throw new EdgeError("config", "server.enabled and client.enabled are both false: there is nothing to do");
+  return {
+    isServer,
+    isClient,
+    isDev,
+    dataDirectory,
+    storePath,
+    bind,
+    port,
+    name: text("name", runtime.files.readText("/proc/sys/kernel/hostname")?.trim() || "edgectl"),
+    region: text("region", "global"),
+    datacenter: text("datacenter", "dc1"),
+    logLevel: text("log_level", "info") as AgentConfig["logLevel"], // a checked choice
+    logFormat: text("log_format", "text") as AgentConfig["logFormat"], // a checked choice
+    servers: (values.get("client.servers") as readonly string[] | undefined) ?? [], // a checked list
+    nodePool: text("client.node_pool", "default"),
+    nodeClass: text("client.node_class", ""),
+    meta: (values.get("client.meta") as Readonly<Record<string, string>> | undefined) ?? {}, // a checked map
+    onAgentStop: isDev ? "stop" : (text("client.on_agent_stop", "keep") as AgentConfig["onAgentStop"]), // a checked choice
+    isRawExecEnabled: values.get("client.raw_exec") !== false,
+    cpuTotalMHz: number("client.cpu_total_compute", 0),
+    memoryTotalMiB: number("client.memory_total_mb", 0),
+  };
+}
+
+function defaultDataDirectory(runtime: Runtime): string {
+  return runtime.host.uid === 0 ? "/var/lib/edgectl" : `${runtime.host.homeDirectory}/.local/share/edgectl`;
+}
+
+function storePathOf(store: string, dataDirectory: string): string {
+  if (store === "") return `${dataDirectory}/server/state.db`;
+  const match = /^sqlite:(?:\/\/)?(.+)$/.exec(store);
+  if (match?.[1]) return match[1];
+  throw new EdgeError("config", `the store "${store}" is not supported`, { hint: "use sqlite:PATH" });
+}
+
+function isLoopback(address: string): boolean {
+  return address === "localhost" || address === "::1" || address.startsWith("127.");
+}

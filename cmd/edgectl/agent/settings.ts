@@ -1,0 +1,148 @@
+// Every setting of the agent in one table: its key in the file, its type, default and help. Flags and
+// EDGECTL_* variables are derived from the key; flag wins over variable, variable over file.
+
+import { EdgeError } from "../../../internal/domain/errors.ts";
+
+export type SettingKind = "string" | "int" | "bool" | "list" | "map" | "choice";
+
+export interface Setting {
+  /** Dotted key in edgectl.toml, for instance `client.node_class`. */
+  readonly key: string;
+  readonly kind: SettingKind;
+  readonly flags: readonly string[];
+  readonly choices?: readonly string[];
+  readonly help: string;
+}
+
+const setting = (
+  key: string,
+  kind: SettingKind,
+  help: string,
+  more: { readonly flags?: readonly string[]; readonly choices?: readonly string[] } = {},
+): Setting => ({
+  key,
+  kind,
+  help,
+  flags: [...(more.flags ?? []), key.replaceAll("_", "-")],
+  ...(more.choices ? { choices: more.choices } : {}),
+});
+
+export const SETTINGS: readonly Setting[] = [
+  setting("data_dir", "string", "where state, allocations and the node key live"),
+  setting("bind", "string", "address to listen on (default 127.0.0.1)", { flags: ["bind-addr"] }),
+  setting("port", "int", "HTTP port (default 4646)"),
+  setting("name", "string", "name of this node and server (default: the host name)", { flags: ["node"] }),
+  setting("region", "string", "region (default global)"),
+  setting("datacenter", "string", "datacenter (default dc1)", { flags: ["dc"] }),
+  setting("log_level", "choice", "debug, info, warn or error (default info)", { choices: ["debug", "info", "warn", "error"] }),
+  setting("log_format", "choice", "text or json (default text)", { choices: ["text", "json"] }),
+  setting("insecure", "bool", "allow listening off loopback although TLS and ACLs are not set up"),
+  setting("store", "string", "where a server keeps its state: sqlite:PATH (default: in the data directory)", { flags: ["server.store"] }),
+  setting("server.enabled", "bool", "be a server", { flags: ["server"] }),
+  setting("client.enabled", "bool", "be a node that runs tasks", { flags: ["client"] }),
+  setting("client.servers", "list", "servers to join, URLs separated by commas", { flags: ["servers"] }),
+  setting("client.node_pool", "string", "pool of this node (default default)", { flags: ["node-pool"] }),
+  setting("client.node_class", "string", "class of this node", { flags: ["node-class"] }),
+  setting("client.meta", "map", "meta of this node, k=v, may be given again", { flags: ["meta"] }),
+  setting("client.on_agent_stop", "choice", "what becomes of tasks when the agent stops: keep or stop (default keep)", { choices: ["keep", "stop"] }),
+  setting("client.raw_exec", "bool", "allow tasks without isolation (default true)"),
+  setting("client.cpu_total_compute", "int", "MHz this node has, instead of what is found"),
+  setting("client.memory_total_mb", "int", "MiB this node has, instead of what is found"),
+];
+
+export type SettingValue = string | number | boolean | readonly string[] | Readonly<Record<string, string>>;
+export type SettingValues = ReadonlyMap<string, SettingValue>;
+
+/** The variable of a setting: `client.on_agent_stop` is EDGECTL_CLIENT_ON_AGENT_STOP. */
+export function variableOf(setting: Setting): string {
+  return `EDGECTL_${setting.key.toUpperCase().replaceAll(".", "_")}`;
+}
+
+/** The typed value of a setting's text from a flag or a variable. Throws `config` with where it came from. */
+export function parseSetting(setting: Setting, text: string, origin: string): SettingValue {
+  const refuse = (expected: string): never => {
+    throw new EdgeError("config", `${origin}: "${text}" is not ${expected}`);
+  };
+  switch (setting.kind) {
+    case "string":
+      return text;
+    case "int":
+      return /^\d{1,15}$/.test(text) ? Number(text) : refuse("a whole number");
+    case "bool":
+      return text === "true" || text === "1" || text === "" ? true : text === "false" || text === "0" ? false : refuse("true or false");
+    case "list":
+      return text
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== "");
+    case "map":
+      return parsePairs(text) ?? refuse("k=v");
+    case "choice":
+      return setting.choices?.includes(text) ? text : refuse(`one of ${setting.choices?.join(", ")}`);
+  }
+}
+
+/** Values of the config file's tables. Unknown keys are refused with the nearest name. */
+export function settingsOfFile(
+  tables: Readonly<Record<string, unknown>>,
+  fileName: string,
+  nearest: (word: string, known: readonly string[]) => string | undefined,
+): SettingValues {
+  const values = new Map<string, SettingValue>();
+  for (const [key, value] of flatten(tables)) {
+    const found = SETTINGS.find((candidate) => candidate.key === key);
+    if (!found) {
+      const near = nearest(
+        key,
+        SETTINGS.map((candidate) => candidate.key),
+      );
+      throw new EdgeError("config", `${fileName}: unknown setting "${key}"`, {
+        hint: near ? `did you mean "${near}"?` : "edgectl agent --help lists every setting",
+      });
+    }
+    values.set(key, checkType(found, value, `${fileName}: ${key}`));
+  }
+  return values;
+}
+
+/** Layers, strongest first, to one set. */
+export function mergeSettings(...layers: readonly SettingValues[]): SettingValues {
+  return new Map([...layers].reverse().flatMap((layer) => [...layer]));
+}
+
+// --- internal ---
+
+function parsePairs(text: string): Readonly<Record<string, string>> | null {
+  const pairs = text.split(",").map((pair) => pair.split("="));
+  if (pairs.some(([key, ...rest]) => !key || rest.length === 0)) return null;
+  return Object.fromEntries(pairs.map(([key = "", ...rest]) => [key.trim(), rest.join("=")]));
+}
+
+function* flatten(tables: Readonly<Record<string, unknown>>, prefix = ""): Iterable<readonly [string, unknown]> {
+  for (const [key, value] of Object.entries(tables)) {
+    const full = prefix + key;
+    const isMap = SETTINGS.some((candidate) => candidate.key === full && candidate.kind === "map");
+    if (typeof value === "object" && value !== null && !Array.isArray(value) && !isMap)
+      yield* flatten(value as Readonly<Record<string, unknown>>, `${full}.`);
+    else yield [full, value];
+  }
+}
+
+function checkType(setting: Setting, value: unknown, origin: string): SettingValue {
+  if (setting.kind === "list" && Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
+  if (setting.kind === "map" && typeof value === "object" && value !== null && !Array.isArray(value))
+    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, String(entry)]));
+  if (setting.kind === "int" && (typeof value === "number" || typeof value === "bigint")) return parseSetting(setting, String(value), origin);
+  if (setting.kind === "bool" && typeof value === "boolean") return value;
+  if (typeof value === "string" && (setting.kind === "string" || setting.kind === "choice")) return parseSetting(setting, value, origin);
+  throw new EdgeError("config", `${origin}: must be ${KIND_WORDS[setting.kind]}`);
+}
+
+const KIND_WORDS: Readonly<Record<SettingKind, string>> = {
+  string: "a string",
+  int: "a whole number",
+  bool: "true or false",
+  list: "a list of strings",
+  map: "a table of strings",
+  choice: "a string",
+};

@@ -1,0 +1,68 @@
+// The HTTP face of a client-only node on loopback: its own view of itself, everything else handed to its servers.
+
+import type { Runtime } from "../runtime/runtime.ts";
+import type { NodeAgent } from "./node-agent.ts";
+
+export interface DeviceAppParts {
+  readonly runtime: Runtime;
+  readonly node: NodeAgent;
+  readonly servers: readonly string[];
+  readonly version: string;
+}
+
+export function createDeviceApp(parts: DeviceAppParts): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const url = new URL(request.url);
+    if (url.pathname === "/v1/agent/self") return self(parts);
+    if (url.pathname === "/v1/agent/health") return health(parts);
+    return forward(parts, request, url);
+  };
+}
+
+// --- internal ---
+
+function self(parts: DeviceAppParts): Response {
+  const { node } = parts;
+  const allocs = [...node.allocRunners()].map((runner) => ({
+    ID: runner.alloc.id,
+    Name: runner.alloc.name,
+    JobID: runner.job.id,
+    ClientStatus: runner.record.clientStatus,
+  }));
+  return Response.json({
+    config: {
+      Client: { Enabled: true },
+      Server: { Enabled: false },
+      Region: node.node.region,
+      Datacenter: node.node.datacenter,
+      NodeName: node.node.name,
+      Version: { Version: parts.version },
+      UI: { ShowCLIHints: false },
+    },
+    member: {},
+    stats: { client: { node_id: node.identity.id, known_servers: parts.servers.join(","), is_connected: String(node.isJoined) }, allocs },
+  });
+}
+
+function health(parts: DeviceAppParts): Response {
+  const client = parts.node.isJoined ? { ok: true, message: "ok" } : { ok: false, message: "the node is not connected to a server; its tasks go on" };
+  return new Response(JSON.stringify({ client }), { status: client.ok ? 200 : 500, headers: { "Content-Type": "application/json" } });
+}
+
+async function forward(parts: DeviceAppParts, request: Request, url: URL): Promise<Response> {
+  for (const server of parts.servers) {
+    try {
+      const body = request.method === "GET" || request.method === "HEAD" ? undefined : await request.clone().arrayBuffer();
+      return await parts.runtime.network.fetch(`${server.replace(/\/$/, "")}${url.pathname}${url.search}`, {
+        method: request.method,
+        headers: request.headers,
+        ...(body ? { body } : {}),
+        signal: request.signal,
+      });
+    } catch {
+      // This server does not answer: the next one may.
+    }
+  }
+  const message = `no server answers (${parts.servers.join(", ")}); this node runs on by itself`;
+  return new Response(message, { status: 500, headers: { "Content-Type": "text/plain; charset=utf-8", "X-Edgectl-Code": "no-leader" } });
+}
