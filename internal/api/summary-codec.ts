@@ -18,7 +18,7 @@ export function encodeSummary(view: View, job: Job): JsonObject {
   }
   for (const [group, queued] of Object.entries(queuedOf(view, job))) {
     const counts = groups[group];
-    if (counts) counts["Queued"] = queued;
+    if (counts) counts.Queued = queued;
   }
   return {
     JobID: job.id,

@@ -40,7 +40,7 @@ export function prepareTask(input: PrepareInput) {
     group,
     task,
     directories: { shared: sharedDirectory(allocRoot, alloc.id), local: paths.local, secrets: paths.secrets },
-    hostPath: runtime.host.env["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    hostPath: runtime.host.env.PATH ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     hostAddress: input.node.attributes["unique.network.ip-address"] ?? "127.0.0.1",
   });
   return { task: interpolateTask(task, input.node, env), env, resources: alloc.resources };

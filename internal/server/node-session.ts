@@ -66,7 +66,11 @@ export class NodeSession {
       failure = error;
       wake();
     };
-    const call = this.#open(request, { resolve: () => finish(null), reject: finish, chunk: (chunk) => void (queue.push(chunk), wake()) });
+    const take = (chunk: StreamChunk) => {
+      queue.push(chunk);
+      wake();
+    };
+    const call = this.#open(request, { resolve: () => finish(null), reject: finish, chunk: take });
     const onAbort = () => finish(null);
     signal.addEventListener("abort", onAbort);
     try {

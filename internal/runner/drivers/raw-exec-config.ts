@@ -23,22 +23,22 @@ export function rawExecConfigProblems(config: JsonMap): ConfigProblem[] {
     if (value === undefined || value === null) continue;
     if (!fits(value, kind)) report(key, `raw_exec config "${key}" must be ${kind}`);
   }
-  if (config["command"] === undefined || config["command"] === "") report("command", 'raw_exec needs config "command": the program to run');
+  if (config.command === undefined || config.command === "") report("command", 'raw_exec needs config "command": the program to run');
   return problems;
 }
 
 /** The config as the driver uses it; call only where there are no problems. */
 export function rawExecConfigOf(config: JsonMap): RawExecConfig {
   return {
-    command: String(config["command"] ?? ""),
-    args: listOf(config["args"]),
-    workDir: String(config["work_dir"] ?? ""),
-    cgroupV2Override: String(config["cgroup_v2_override"] ?? ""),
+    command: String(config.command ?? ""),
+    args: listOf(config.args),
+    workDir: String(config.work_dir ?? ""),
+    cgroupV2Override: String(config.cgroup_v2_override ?? ""),
     cgroupV1Override: Object.fromEntries(
-      Object.entries((config["cgroup_v1_override"] as JsonMap | null | undefined) ?? {}).map(([key, value]) => [key, String(value)]),
+      Object.entries((config.cgroup_v1_override as JsonMap | null | undefined) ?? {}).map(([key, value]) => [key, String(value)]),
     ),
-    oomScoreAdj: Number(config["oom_score_adj"] ?? 0),
-    deniedEnvvars: listOf(config["denied_envvars"]),
+    oomScoreAdj: Number(config.oom_score_adj ?? 0),
+    deniedEnvvars: listOf(config.denied_envvars),
   };
 }
 

@@ -56,7 +56,7 @@ async function start(parts: RawExecParts, bootId: string, request: StartRequest)
   const { files, processes, clock } = parts.runtime;
   const config = rawExecConfigOf(request.task.config);
   const paths = taskPaths(parts.allocRoot, request.allocId, request.task.name);
-  const command = resolveCommand(parts.runtime, config.command, paths.task, request.env["PATH"] ?? "");
+  const command = resolveCommand(parts.runtime, config.command, paths.task, request.env.PATH ?? "");
   const workDirectory = config.workDir === "" ? paths.task : config.workDir;
   if (!files.stat(workDirectory)?.isDirectory) throw new EdgeError("invalid", `work_dir "${workDirectory}" is no folder on this node`);
   const attempt = attemptOf(parts, request);

@@ -138,10 +138,10 @@ function health(exchange: Exchange, facts: AgentFacts): Response {
   const types = exchange.query.all.getAll("type");
   const wants = (type: string) => types.length === 0 || types.includes(type);
   const body: Record<string, { ok: boolean; message: string }> = {};
-  if (wants("server")) body["server"] = exchange.server.isLeading ? { ok: true, message: "ok" } : { ok: false, message: "No cluster leader" };
+  if (wants("server")) body.server = exchange.server.isLeading ? { ok: true, message: "ok" } : { ok: false, message: "No cluster leader" };
   if (wants("client") && facts.isClient) {
     const isJoined = exchange.server.isLeading && exchange.server.leader.sessions.session(facts.nodeId()) !== undefined;
-    body["client"] = isJoined ? { ok: true, message: "ok" } : { ok: false, message: "the node has not joined a server" };
+    body.client = isJoined ? { ok: true, message: "ok" } : { ok: false, message: "the node has not joined a server" };
   }
   const isHealthy = Object.values(body).every((part) => part.ok);
   return new Response(JSON.stringify(body), { status: isHealthy ? 200 : 500, headers: { "Content-Type": "application/json" } });
@@ -159,9 +159,9 @@ function gaugesOf(exchange: Exchange): readonly (readonly [string, number, strin
   for (const head of leader.view.jobHeads()) byStatus[head.status] = (byStatus[head.status] ?? 0) + 1;
   return [
     ...runtime,
-    ["nomad.nomad.job_status.running", byStatus["running"] ?? 0, "Jobs that run."],
-    ["nomad.nomad.job_status.pending", byStatus["pending"] ?? 0, "Jobs that wait to be placed."],
-    ["nomad.nomad.job_status.dead", byStatus["dead"] ?? 0, "Jobs that ended."],
+    ["nomad.nomad.job_status.running", byStatus.running ?? 0, "Jobs that run."],
+    ["nomad.nomad.job_status.pending", byStatus.pending ?? 0, "Jobs that wait to be placed."],
+    ["nomad.nomad.job_status.dead", byStatus.dead ?? 0, "Jobs that ended."],
     ["nomad.nomad.broker.total_ready", counts.ready, "Evaluations ready to run."],
     ["nomad.nomad.broker.total_waiting", counts.delayed, "Evaluations that wait for an instant."],
     ["nomad.nomad.blocked_evals.total_blocked", counts.blocked, "Evaluations that wait for room."],

@@ -21,7 +21,7 @@ export function jobDiff(current: Job | undefined, planned: Job, annotations: Rea
   const after = encodeJobSpec(specOf(planned)) as JsonObject;
   const top = diffObject("Job", without(before, "TaskGroups"), without(after, "TaskGroups"));
   const groups = diffNamed(groupsOf(before), groupsOf(after)).map(({ name, old, next }) => diffGroup(name, old, next, annotations[name]));
-  const isChanged = top.Type !== "None" || groups.some((group) => group["Type"] !== "None");
+  const isChanged = top.Type !== "None" || groups.some((group) => group.Type !== "None");
   const type: DiffType = before === null ? "Added" : isChanged ? "Edited" : "None";
   return { Type: type, ID: planned.id, Fields: top.Fields, Objects: top.Objects, TaskGroups: groups };
 }
@@ -92,17 +92,17 @@ function diffNamed(
   old: readonly JsonObject[],
   next: readonly JsonObject[],
 ): { readonly name: string; readonly old: JsonObject | null; readonly next: JsonObject | null }[] {
-  const names = new Set([...old, ...next].map((item) => String(item["Name"])));
-  const find = (list: readonly JsonObject[], name: string) => list.find((item) => item["Name"] === name) ?? null;
+  const names = new Set([...old, ...next].map((item) => String(item.Name)));
+  const find = (list: readonly JsonObject[], name: string) => list.find((item) => item.Name === name) ?? null;
   return [...names].sort().map((name) => ({ name, old: find(old, name), next: find(next, name) }));
 }
 
 function groupsOf(job: JsonObject | null): readonly JsonObject[] {
-  return (job?.["TaskGroups"] as readonly JsonObject[] | null | undefined) ?? [];
+  return (job?.TaskGroups as readonly JsonObject[] | null | undefined) ?? [];
 }
 
 function tasksOf(group: JsonObject | null): readonly JsonObject[] {
-  return (group?.["Tasks"] as readonly JsonObject[] | null | undefined) ?? [];
+  return (group?.Tasks as readonly JsonObject[] | null | undefined) ?? [];
 }
 
 function without(object: JsonObject | null, key: string): JsonObject | null {

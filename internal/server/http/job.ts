@@ -134,7 +134,7 @@ function summary(exchange: JobExchange): Promise<Response> {
   return read(exchange, [...exchange.watch, `allocs/job:${namespace}/${exchange.id}`, `evals/job:${namespace}/${exchange.id}`], (view) =>
     jobRead(view, namespace, exchange.id, (job) => {
       const body = encodeSummary(view, job);
-      return { body, index: Number(body["ModifyIndex"]) };
+      return { body, index: Number(body.ModifyIndex) };
     }),
   );
 }
@@ -161,7 +161,7 @@ async function evaluate(exchange: JobExchange): Promise<Response> {
   const body = await jsonBody(exchange);
   const id = textField(body, "JobID");
   if (id !== "" && id !== exchange.id) throw new EdgeError("invalid", "JobID not same as job name");
-  const options = body["EvalOptions"];
+  const options = body.EvalOptions;
   const forceReschedule = typeof options === "object" && options !== null && "ForceReschedule" in options && options.ForceReschedule === true;
   const { result, index } = await exchange.server.leader.ledger.write((view, context) =>
     evaluateJob(view, { namespace: exchange.query.namespace, id: exchange.id, forceReschedule }, context),
@@ -235,10 +235,10 @@ function scaleStatus(exchange: JobExchange): Promise<Response> {
 async function scale(exchange: JobExchange): Promise<Response> {
   const body = await jsonBody(exchange);
   const target = mapField(body, "Target");
-  if (target["Job"] !== undefined && target["Job"] !== exchange.id) throw new EdgeError("invalid", "job ID in payload did not match URL");
-  const group = target["Group"] ?? "";
+  if (target.Job !== undefined && target.Job !== exchange.id) throw new EdgeError("invalid", "job ID in payload did not match URL");
+  const group = target.Group ?? "";
   if (group === "") throw new EdgeError("invalid", "missing task group name for scaling action");
-  const meta = body["Meta"];
+  const meta = body.Meta;
   const input = {
     namespace: exchange.query.namespace,
     id: exchange.id,

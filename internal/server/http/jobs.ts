@@ -27,7 +27,7 @@ export function listJobs(exchange: Exchange): Promise<Response> {
 
 export async function putJob(exchange: Exchange, idInPath: string | null): Promise<Response> {
   const body = await jsonBody(exchange);
-  const wire = body["Job"];
+  const wire = body.Job;
   if (wire === undefined || wire === null) throw new EdgeError("invalid", "Job must be specified");
   const id = typeof wire === "object" && "ID" in wire ? wire.ID : undefined;
   if (typeof id !== "string" || id === "") throw new EdgeError("invalid", "Job ID hasn't been provided");
@@ -62,7 +62,7 @@ export async function putJob(exchange: Exchange, idInPath: string | null): Promi
 
 export async function validateJobRoute(exchange: Exchange): Promise<Response> {
   const body = await jsonBody(exchange);
-  const wire = body["Job"];
+  const wire = body.Job;
   if (wire === undefined || wire === null) throw new EdgeError("invalid", "Job must be specified");
   const { problems, warnings } = admissionProblems(withNamespace(wire, exchange));
   const error = problems.length === 0 ? "" : multiError(problems);
@@ -100,7 +100,7 @@ export function withNamespace(wire: unknown, exchange: Exchange): unknown {
   if (typeof wire !== "object" || wire === null) return wire;
   const job = wire as JsonObject;
   const given = exchange.query.all.get("namespace");
-  return given && !job["Namespace"] ? { ...job, Namespace: given } : job;
+  return given && !job.Namespace ? { ...job, Namespace: given } : job;
 }
 
 export function checkPlace(exchange: Exchange, spec: { readonly id: string; readonly namespace: string; readonly region: string }): void {
@@ -119,7 +119,7 @@ export function* jobsIn(view: View, namespace: string, prefix: string): Iterable
 // --- internal ---
 
 function submissionOf(body: JsonObject) {
-  const submission = body["Submission"];
+  const submission = body.Submission;
   if (typeof submission !== "object" || submission === null) return null;
   const fields = submission as JsonObject;
   return {

@@ -137,10 +137,10 @@ function nodePools(exchange: Exchange, kind: "pools" | "pool", name: string, res
       ...BUILT_IN_POOLS,
       ...[...named].filter((pool) => pool !== "default" && pool !== "all").map((pool) => ({ ...BUILT_IN_POOLS[1], Name: pool, Description: "" })),
     ];
-    pools.sort((a, b) => (String(a["Name"]) < String(b["Name"]) ? -1 : 1));
+    pools.sort((a, b) => (String(a.Name) < String(b.Name) ? -1 : 1));
     const index = Math.max(1, view.tableIndex("nodes"));
-    if (kind === "pools") return { index, body: pools.filter((pool) => String(pool["Name"]).startsWith(exchange.query.prefix)) };
-    const pool = pools.find((candidate) => candidate["Name"] === name);
+    if (kind === "pools") return { index, body: pools.filter((pool) => String(pool.Name).startsWith(exchange.query.prefix)) };
+    const pool = pools.find((candidate) => candidate.Name === name);
     if (!pool) return { index, body: null, missing: "node pool not found" };
     if (rest[0] !== "nodes") return { index, body: pool };
     return {

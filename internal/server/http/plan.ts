@@ -18,7 +18,7 @@ import { json } from "./reply.ts";
 
 export async function planJob(exchange: Exchange, id: string): Promise<Response> {
   const body = await jsonBody(exchange);
-  const wire = body["Job"];
+  const wire = body.Job;
   if (typeof wire !== "object" || wire === null) throw new EdgeError("invalid", "Job must be specified");
   if (!("ID" in wire) || wire.ID !== id) throw new EdgeError("invalid", "Job ID does not match");
   const { spec, warnings } = admit(withNamespace(wire, exchange));
