@@ -14,25 +14,29 @@ import { Table } from "./table.ts";
 const BY_JOB = 0;
 const BY_NODE = 1;
 const BY_EVAL = 2;
+const JOINED_KEPT = 256;
 
 export class State implements View {
   index = 0;
   readonly #tables: { readonly [T in TableName]: Table<Tables[T]> } = {
     jobs: new Table(),
-    job_versions: new Table([{ name: "job", groupOf: (row) => jobKey(row.namespace, row.id) }]),
-    submissions: new Table([{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }]),
+    job_versions: new Table({ indexes: [{ name: "job", groupOf: (row) => jobKey(row.namespace, row.id) }], isPacked: () => true }),
+    submissions: new Table({ isPacked: () => true }),
     nodes: new Table(),
-    allocs: new Table([
-      { name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) },
-      { name: "node", groupOf: (row) => row.nodeId },
-      { name: "eval", groupOf: (row) => row.evalId },
-    ]),
-    evals: new Table([{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }]),
-    fires: new Table([{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }]),
+    allocs: new Table({
+      indexes: [
+        { name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) },
+        { name: "node", groupOf: (row) => row.nodeId },
+        { name: "eval", groupOf: (row) => row.evalId },
+      ],
+    }),
+    // A pending eval is about to be run; all others are history, or wait.
+    evals: new Table({ indexes: [{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }], isPacked: (row) => row.status !== "pending" }),
+    fires: new Table({ indexes: [{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }] }),
     watermarks: new Table(),
     scaling_events: new Table(),
   };
-  /** Heads joined with their version; an entry is dropped when either changes. */
+  /** Heads joined with their version, the latest used ones; an entry is dropped when either changes. */
   readonly #joined = new Map<string, Job>();
   /** Children by parent: heads do not carry the parent, their version does. */
   readonly #children = new Map<string, Set<string>>();
@@ -79,6 +83,7 @@ export class State implements View {
     const version = this.#tables.job_versions.get(versionKey(namespace, id, head.createIndex, head.version));
     assert(version, `job ${id} has its version ${head.version}`);
     const job: Job = { ...version, status: head.status, statusDescription: head.statusDescription, modifyIndex: head.modifyIndex };
+    if (this.#joined.size >= JOINED_KEPT) this.#joined.delete(this.#joined.keys().next().value ?? "");
     this.#joined.set(key, job);
     return job;
   }
@@ -189,12 +194,8 @@ export class State implements View {
   #stamp(table: TableName, row: Row, index: number): Row {
     // A job's versions and head carry the job's create index, set by their handler; 0 means "born now".
     if (row.createIndex !== 0) return { ...row, modifyIndex: index };
-    assert(this.#find(table, keyOf(table, row)) === undefined || table === "submissions", `a new row of ${table} is new`);
+    assert(table === "submissions" || !this.#tables[table].has(keyOf(table, row)), `a new row of ${table} is new`);
     return { ...row, createIndex: index, modifyIndex: index };
-  }
-
-  #find(table: TableName, key: string): Row | undefined {
-    return this.#tables[table].get(key);
   }
 
   #putRow(table: TableName, row: Row): void {

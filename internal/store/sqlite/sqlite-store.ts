@@ -9,6 +9,7 @@ import { TABLE_KEYS, TABLE_NAMES } from "../../domain/tables.ts";
 import type { ProcessIdentity } from "../../runtime/process-identity.ts";
 import { decodeIdentity, encodeIdentity } from "../../runtime/process-identity.ts";
 import type { Runtime, SqliteConnection } from "../../runtime/runtime.ts";
+import { rowTextOnce } from "../../state/row-text.ts";
 import type { CommitOutcome, LeaseRow, Store, StoredState } from "../store.ts";
 import type { Drizzle } from "./database.ts";
 import { drizzleOver, guardCorruption, prepareDatabase } from "./database.ts";
@@ -244,7 +245,7 @@ class SqliteStore implements Store {
         .prepare();
       for (const [key, change] of byKey) {
         if (change.op === "delete") drop.run({ key });
-        else upsert.run({ key, modifyIndex: change.row.modifyIndex, data: JSON.stringify(change.row) });
+        else upsert.run({ key, modifyIndex: change.row.modifyIndex, data: rowTextOnce(change.row) });
       }
     }
   }
@@ -315,7 +316,7 @@ function journalRows(sets: readonly ChangeSet[]): { first: number; last: number;
   const flush = () => {
     const first = pending[0]?.index;
     const last = pending.at(-1)?.index;
-    if (first !== undefined && last !== undefined) rows.push({ first, last, sets: JSON.stringify(pending) });
+    if (first !== undefined && last !== undefined) rows.push({ first, last, sets: `[${pending.map(setText).join(",")}]` });
     pending = [];
     count = 0;
   };
@@ -326,6 +327,14 @@ function journalRows(sets: readonly ChangeSet[]): { first: number; last: number;
   }
   flush();
   return rows;
+}
+
+/** The JSON of a change set, made of the rows' texts as far as they exist already. */
+function setText(set: ChangeSet): string {
+  const changes = set.changes.map((change) =>
+    change.op === "delete" ? JSON.stringify(change) : `{"table":"${change.table}","op":"put","row":${rowTextOnce(change.row)}}`,
+  );
+  return `{"index":${set.index},"changes":[${changes.join(",")}]}`;
 }
 
 function nounTable(table: TableName) {
