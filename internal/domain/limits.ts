@@ -4,6 +4,9 @@
 export const LIMITS = {
   /** A job file, and the body of any request unless a route says otherwise. */
   jobFileBytesMax: 1_000_000,
+  /** A TOML line, multi-line strings and comments apart: parsing takes time in the square of it. */
+  tomlLineCharsMax: 8192,
+  tomlDepthMax: 64,
   requestBodyBytesMax: 4_000_000,
   jobIdCharsMax: 255,
   nameCharsMax: 128,

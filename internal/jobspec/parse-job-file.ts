@@ -11,8 +11,7 @@ import { LIMITS } from "../domain/limits.ts";
 import { type Locator, locate } from "./locate.ts";
 import { nearest } from "./nearest.ts";
 import { linesOf, type Position, type ProblemText, problemAt, type SourceProblem } from "./source-problem.ts";
-import { tomlPositions } from "./toml-positions.ts";
-import { readToml } from "./toml-source.ts";
+import { readToml, type TomlRefusal } from "./toml-source.ts";
 import { tidyTopLevel } from "./top-level.ts";
 import { readVariables, substitute, type VariableInputs, type VariableProblem } from "./variables.ts";
 
@@ -57,8 +56,11 @@ interface PlacedProblem extends ProblemText {
 
 async function parseToml(file: SourceFile, inputs: VariableInputs): Promise<ParsedJobFile> {
   const source = await readToml(file.text);
-  if (source.kind === "syntax") return refuseSyntax(file, source);
-  const locator = (): Locator => ({ spots: tomlPositions(source.program), form: "toml", prefix: [] });
+  if (source.kind !== "table") return refuseToml(file, source);
+  const locator = async (): Promise<Locator> => {
+    const { tomlPositions } = await import("./toml-positions.ts");
+    return { spots: tomlPositions(file.text), form: "toml", prefix: [] };
+  };
   const placed: PlacedProblem[] = [];
   const report = (problem: VariableProblem) => placed.push({ ...problem, sourcePath: asGroupPath(problem.sourcePath), at: "value" });
   source.problems.forEach(report);
@@ -88,9 +90,11 @@ async function parseJson(file: SourceFile): Promise<ParsedJobFile> {
     return refuse(file, problem ?? { line: 1, column: 1 }, `this is not JSON: ${problem?.message ?? "it cannot be read"}`);
   }
   const { job, prefix } = unwrap(parsed);
-  const { scanJson } = await import("./json-positions.ts");
   return finish(file, {
-    locator: () => ({ spots: scanJson(file.text).spots, form: "wire", prefix }),
+    locator: async () => {
+      const { scanJson } = await import("./json-positions.ts");
+      return { spots: scanJson(file.text).spots, form: "wire", prefix };
+    },
     source: job,
     earlier: [],
     others: [],
@@ -104,11 +108,11 @@ interface Findings {
   readonly source: unknown;
   readonly earlier: readonly PlacedProblem[];
   readonly others: readonly SourceProblem[];
-  readonly locator: () => Locator;
+  readonly locator: () => Promise<Locator>;
 }
 
 /** Reads the draft, applies every rule, and places whatever was found. */
-function finish(file: SourceFile, { form, source, earlier, others, locator }: Findings): ParsedJobFile {
+async function finish(file: SourceFile, { form, source, earlier, others, locator }: Findings): Promise<ParsedJobFile> {
   const { draft, problems } = readJob(source, form);
   const read = problems.map(placeRead);
   // A mistyped job type still says which rules were meant.
@@ -122,7 +126,7 @@ function finish(file: SourceFile, { form, source, earlier, others, locator }: Fi
   const isReadable = known.every((problem) => problem.sourcePath.length > 0);
   const all = !isReadable ? known : [...known, ...rules.filter((problem) => !isExplained(problem, known))];
   if (all.length === 0 && others.length === 0) return { kind: "job", spec, warnings: jobWarnings(spec) };
-  return { kind: "problems", problems: [...others, ...locateAll(file, all, locator)].slice(0, LIMITS.problemsPerJobMax) };
+  return { kind: "problems", problems: [...others, ...(await locateAll(file, all, locator))].slice(0, LIMITS.problemsPerJobMax) };
 }
 
 function placeRead(problem: ReadProblem): PlacedProblem {
@@ -144,9 +148,9 @@ function isExplained(problem: PlacedProblem, known: readonly PlacedProblem[]): b
   });
 }
 
-function locateAll(file: SourceFile, problems: readonly PlacedProblem[], makeLocator: () => Locator): readonly SourceProblem[] {
+async function locateAll(file: SourceFile, problems: readonly PlacedProblem[], makeLocator: Findings["locator"]): Promise<readonly SourceProblem[]> {
   if (problems.length === 0) return [];
-  const locator = makeLocator();
+  const locator = await makeLocator();
   const lines = linesOf(file.text);
   const seen = new Set<string>();
   const placed = problems.flatMap((problem) => {
@@ -166,14 +170,14 @@ function unwrap(parsed: unknown): { readonly job: unknown; readonly prefix: read
   return isWrapped ? { job: parsed.Job, prefix: ["Job"] } : { job: parsed, prefix: [] };
 }
 
-function refuseSyntax(file: SourceFile, source: Position & { readonly message: string }): ParsedJobFile {
+function refuseToml(file: SourceFile, source: TomlRefusal): ParsedJobFile {
   const hcl = /^[ \t]*(?:job|variable|variables|locals)\b[^\n=[\]]*\{/m.exec(file.text);
   if (hcl) {
     const line = file.text.slice(0, hcl.index).split("\n").length;
     const message = "this is HCL, which edgectl does not read yet; convert it once: nomad job run -output FILE.nomad > job.json, then use job.json";
     return refuse(file, { line, column: 1 }, message);
   }
-  return refuse(file, source, `this is not TOML: ${lowerFirst(source.message)}`);
+  return refuse(file, source, source.kind === "syntax" ? `this is not TOML: ${lowerFirst(source.message)}` : source.message);
 }
 
 function refuse(file: SourceFile, position: Position, message: string): ParsedJobFile {

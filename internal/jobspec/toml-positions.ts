@@ -1,12 +1,16 @@
-// Where each key and value of a parsed TOML text stands. Built only when a problem must be shown.
+// Where each key and value of a TOML text stands, and where it stops being TOML. Loaded only when a problem must be shown;
+// what is valid and what the values are is not decided here.
 
-import type { AST } from "toml-eslint-parser";
+import { type AST, ParseError, parseTOML } from "toml-eslint-parser";
 import type { PathPart } from "../domain/job-model/read.ts";
 import { pathKey, type Spot, type Spots } from "./positions.ts";
 import type { Position } from "./source-problem.ts";
 
-export function tomlPositions(program: AST.TOMLProgram): Spots {
+/** Positions by path; none where this parser cannot read what the other one could. */
+export function tomlPositions(text: string): Spots {
   const spots = new Map<string, Spot>();
+  const program = parse(text);
+  if (program instanceof Error) return spots;
   for (const node of program.body[0].body) {
     if (node.type === "TOMLKeyValue") addPair(node, [], spots);
     else addTable(node, spots);
@@ -14,7 +18,23 @@ export function tomlPositions(program: AST.TOMLProgram): Spots {
   return spots;
 }
 
+/** What this parser finds wrong with a text that is not TOML; null when it finds nothing. */
+export function tomlSyntaxProblem(text: string): (Position & { readonly message: string }) | null {
+  const parsed = parse(text);
+  return parsed instanceof ParseError ? { message: parsed.message, line: parsed.lineNumber, column: parsed.column + 1 } : null;
+}
+
 // --- internal ---
+
+function parse(text: string): AST.TOMLProgram | ParseError | RangeError {
+  try {
+    return parseTOML(text, { tomlVersion: "1.0" });
+  } catch (error) {
+    // It passes a string's characters as arguments: one of more than 100,000 runs out of stack.
+    if (error instanceof ParseError || error instanceof RangeError) return error;
+    throw error;
+  }
+}
 
 function addTable(node: AST.TOMLTable, spots: Map<string, Spot>): void {
   const path = node.resolvedKey;

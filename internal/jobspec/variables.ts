@@ -5,7 +5,6 @@ import { LIMITS } from "../domain/limits.ts";
 import { nearest } from "./nearest.ts";
 import { pathKey } from "./positions.ts";
 import { linesOf, type ProblemText, problemAt, problemWithoutLine, type SourceProblem } from "./source-problem.ts";
-import { tomlPositions } from "./toml-positions.ts";
 import { readToml, type TomlTable } from "./toml-source.ts";
 
 /** Where values come from, weakest first. Both environments are whole environments, names with their prefix. */
@@ -198,14 +197,13 @@ async function readVarFile(
   if (file.text.length > LIMITS.jobFileBytesMax) {
     return [problemWithoutLine(file.fileName, { message: `a variables file may have ${LIMITS.jobFileBytesMax} bytes at most (jobFileBytesMax)` })];
   }
-  const lines = linesOf(file.text);
-  const source = await readToml(file.text);
+  const text = file.text.replace(/^\uFEFF/, "");
+  const lines = linesOf(text);
+  const source = await readToml(text);
   if (source.kind === "syntax") return [problemAt(file.fileName, lines, source, { message: `this is not TOML: ${source.message}` })];
-  const problems: SourceProblem[] = [];
-  const spots = tomlPositions(source.program);
-  const refuse = (name: string, text: ProblemText) => {
-    problems.push(problemAt(file.fileName, lines, spots.get(pathKey([name]))?.key ?? { line: 1, column: 1 }, text));
-  };
+  if (source.kind !== "table") return [problemAt(file.fileName, lines, source, source)];
+  const refused: (readonly [string, ProblemText])[] = [];
+  const refuse = (name: string, text: ProblemText) => void refused.push([name, text]);
   for (const [name, value] of source.table) {
     const declaration = declarations.get(name);
     if (!declaration) refuse(name, undeclared(name, declarations));
@@ -214,7 +212,10 @@ async function readVarFile(
     else values.set(name, value);
   }
   for (const problem of source.problems) refuse(String(problem.sourcePath[0]), { message: problem.message });
-  return problems;
+  if (refused.length === 0) return [];
+  const { tomlPositions } = await import("./toml-positions.ts");
+  const spots = tomlPositions(text);
+  return refused.map(([name, text]) => problemAt(file.fileName, lines, spots.get(pathKey([name]))?.key ?? { line: 1, column: 1 }, text));
 }
 
 function undeclared(name: string, declarations: ReadonlyMap<string, Declaration>): ProblemText {

@@ -180,8 +180,14 @@ test("brackets nested without end are a problem, not a crash", async () => {
   }
 });
 
-test("a text too long for the parser is a problem, not a crash", async () => {
-  expect((await problemsOf(`${HEAD}user = "${"a".repeat(900_000)}"\n`))[0]?.message).toContain("too deeply");
+test("a line too long for the parser is refused by the limit's name, at its place", async () => {
+  const [problem] = await problemsOf(`${HEAD}user = "${"a".repeat(900_000)}"\n`);
+  expect(problem).toMatchObject({ line: 4, column: 1, message: expect.stringContaining("tomlLineCharsMax") });
+});
+
+test("a problem beside a text too long for the position-keeping parser is named all the same", async () => {
+  const [problem] = await problemsOf(`${HEAD}usr = 1\n[task.t.env]\nA = """\n${"a".repeat(900_000)}\n"""\n`);
+  expect(problem).toMatchObject({ line: 1, message: expect.stringContaining('unknown key "usr"') });
 });
 
 test("a list of blocks beyond its limit is refused by the limit's name", async () => {
