@@ -9,14 +9,14 @@ import type { Evaluation } from "../../domain/evaluation.ts";
 import type { View } from "../../domain/view.ts";
 import { checkIdPrefix, requireUuid } from "./ids.ts";
 import { jobOfAlloc } from "./nodes.ts";
-import { isSet } from "./query.ts";
+import { isSet, isUnsetOrTrue } from "./query.ts";
 import type { Exchange } from "./reply.ts";
 import { json, list, read, written } from "./reply.ts";
 
 export function listAllocs(exchange: Exchange): Promise<Response> {
   const { query } = exchange;
   checkIdPrefix(query.prefix);
-  const options = { withResources: isSet(query, "resources"), withTaskStates: query.all.get("task_states") !== "false" };
+  const options = { withResources: isSet(query, "resources"), withTaskStates: isUnsetOrTrue(query, "task_states") };
   return read(exchange, ["allocs"], (view) =>
     list<Alloc>(query, {
       items: [...view.allocs()].filter((alloc) => alloc.id.startsWith(query.prefix) && inNamespace(query.namespace, alloc.namespace)),

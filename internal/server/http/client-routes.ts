@@ -6,7 +6,7 @@ import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import type { NodeSession, StreamChunk } from "../node-session.ts";
 import { isTrue, jsonBody, textField } from "./body.ts";
-import { isSet } from "./query.ts";
+import { isSet, isUnsetOrTrue } from "./query.ts";
 import type { Exchange } from "./reply.ts";
 import { json } from "./reply.ts";
 
@@ -96,7 +96,7 @@ async function fileRoute(exchange: Exchange, action: string, allocId: string): P
         path,
         offset: numberOf(exchange, "offset"),
         origin: originOf(exchange),
-        isFollowing: exchange.query.all.get("follow") !== "false",
+        isFollowing: isUnsetOrTrue(exchange.query, "follow"),
       });
     case "logs":
       return logs(exchange, session, allocId);

@@ -40,10 +40,19 @@ export function parseQuery(params: URLSearchParams, region: string): Query {
 /** A switch that may stand without a value. */
 export function isSet(query: Query, name: string): boolean {
   const value = query.all.get(name);
-  return value !== null && value !== "false" && value !== "0";
+  return value !== null && !GO_FALSE.includes(value);
+}
+
+/** A switch that is on unless it is turned off. */
+export function isUnsetOrTrue(query: Query, name: string): boolean {
+  return !GO_FALSE.includes(query.all.get(name) ?? "");
 }
 
 // --- internal ---
+
+/** What Go's parser of booleans takes for false. */
+const GO_FALSE: readonly string[] = ["0", "f", "F", "false", "FALSE", "False"];
+const GO_TRUE: readonly string[] = ["", "1", "t", "T", "true", "TRUE", "True"];
 
 function parseIndex(text: string | null): number {
   if (text === null || text === "") return 0;
@@ -67,6 +76,6 @@ function parsePerPage(text: string | null): number {
 
 function checkBoolean(params: URLSearchParams, name: string): void {
   const value = params.get(name);
-  if (value === null || ["", "1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"].includes(value)) return;
+  if (value === null || GO_TRUE.includes(value) || GO_FALSE.includes(value)) return;
   throw new EdgeError("invalid", `Failed to parse value of "${name}" (${value}) as a bool`);
 }
