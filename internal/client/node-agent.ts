@@ -55,6 +55,8 @@ export class NodeAgent {
   #sequence = 0;
   #reportTimer: Timer | null = null;
   #logTimer: Timer | null = null;
+  #logPauseMs: number = LIMITS.logPollMs;
+  #logBytes = 0;
   #isStopped = false;
 
   constructor(options: NodeAgentOptions) {
@@ -296,7 +298,7 @@ export class NodeAgent {
   #armLogTimer(): void {
     if (this.#logTimer || this.#isStopped || ![...this.#runners.values()].some((runner) => !runner.isDone)) return;
     this.#logTimer = this.#options.runtime.clock.after(
-      LIMITS.logPollMs,
+      this.#logPauseMs,
       () => {
         void this.#boundLogs().finally(() => {
           this.#logTimer = null;
@@ -307,15 +309,18 @@ export class NodeAgent {
     );
   }
 
+  /** Quiet logs are looked at less and less often, up to a limit; one that grows brings all looks back. */
   async #boundLogs(): Promise<void> {
     const { runtime, log } = this.#options;
+    let bytes = 0;
     for (const runner of this.#runners.values()) {
       if (runner.isDone) continue;
       for (const task of runner.group.tasks) {
         if (task.logs.disabled) continue;
         for (const stream of LOG_STREAMS) {
-          const result = await boundLog(runtime, this.allocRoot, runner.alloc.id, task.name, stream, logLimitBytes(task.logs));
-          if (result === "truncated")
+          const look = await boundLog(runtime, this.allocRoot, runner.alloc.id, task.name, stream, logLimitBytes(task.logs));
+          bytes += look.sizeBytes;
+          if (look.action === "truncated")
             log.warn("a log was cut by truncation, which may lose lines: holes cannot be punched on this file system", {
               alloc: runner.alloc.id,
               task: task.name,
@@ -323,5 +328,7 @@ export class NodeAgent {
         }
       }
     }
+    this.#logPauseMs = bytes === this.#logBytes ? Math.min(this.#logPauseMs * 2, LIMITS.logPollMsMax) : LIMITS.logPollMs;
+    this.#logBytes = bytes;
   }
 }

@@ -51,6 +51,7 @@ export const LIMITS = {
   connectBackoffMsMax: 15_000,
 
   logPollMs: 1000,
+  logPollMsMax: 4000,
   logFollowPollMs: 250,
   attachPollMs: 500,
   taskStartMsMax: 10_000,

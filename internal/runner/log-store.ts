@@ -4,7 +4,7 @@
 import type { LogConfig } from "../domain/job.ts";
 import { join } from "../domain/paths.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { logFile, logsDirectory } from "./layout.ts";
+import { logFile } from "./layout.ts";
 
 export type LogStream = "stdout" | "stderr";
 export const LOG_STREAMS: readonly LogStream[] = ["stdout", "stderr"];
@@ -30,7 +30,13 @@ export function logLimitBytes(logs: LogConfig): number {
   return logs.maxFiles * logs.maxFileSizeMB * 1_000_000;
 }
 
-/** Cuts the head when the stream is over its limit; writes nothing otherwise. Returns whether it lost lines (copy-truncate). */
+export interface LogLook {
+  readonly sizeBytes: number;
+  /** `truncated`: the head could not be punched out, and lines may be lost. */
+  readonly action: "none" | "punched" | "truncated";
+}
+
+/** Cuts the head when the stream is over its limit; writes nothing otherwise. */
 export async function boundLog(
   runtime: Runtime,
   root: string,
@@ -38,9 +44,12 @@ export async function boundLog(
   task: string,
   stream: LogStream,
   limitBytes: number,
-): Promise<"within" | "punched" | "truncated"> {
+): Promise<LogLook> {
+  // Most looks end here, at the cost of one stat.
+  const sizeBytes = runtime.files.stat(logFile(root, allocId, task, stream))?.sizeBytes ?? 0;
+  if (sizeBytes <= limitBytes) return { sizeBytes, action: "none" };
   const position = logPosition(runtime, root, allocId, task, stream);
-  if (position === null || position.endOffset - position.headOffset <= limitBytes) return "within";
+  if (position === null || position.endOffset - position.headOffset <= limitBytes) return { sizeBytes, action: "none" };
   // A quarter of the limit goes at once, so that a busy log is not punched at every look.
   const wanted = position.endOffset - Math.floor(limitBytes * 0.75);
   const head = await lineStartAfter(runtime, position.path, wanted);
@@ -51,17 +60,11 @@ export async function boundLog(
   );
   if (punched.code === 0) {
     runtime.files.writeText(headFile(position.path), `${head}\n`);
-    return "punched";
+    return { sizeBytes, action: "punched" };
   }
   runtime.files.truncate(position.path, 0);
   runtime.files.remove(headFile(position.path));
-  return "truncated";
-}
-
-/** Names of tasks that have logs in this alloc. */
-export function loggedTasks(runtime: Runtime, root: string, allocId: string): readonly string[] {
-  const names = runtime.files.list(logsDirectory(root, allocId)) ?? [];
-  return [...new Set(names.flatMap((name) => /^(.*)\.(?:stdout|stderr)\.0$/.exec(name)?.[1] ?? []))];
+  return { sizeBytes: 0, action: "truncated" };
 }
 
 // --- internal ---

@@ -20,6 +20,9 @@ import { NodeSessions } from "./node-sessions.ts";
 import { PeriodicLoop } from "./periodic-loop.ts";
 import { Waiters } from "./waiters.ts";
 
+/** How long no commit must have come before upkeep takes the disk. */
+const QUIET_MS = 2000;
+
 export interface LeaderOptions {
   readonly runtime: Runtime;
   readonly store: Store;
@@ -51,6 +54,7 @@ export class Leader {
   readonly #options: LeaderOptions;
   readonly #periodic: PeriodicLoop;
   #delayTimer: Timer | null = null;
+  #upkeepTimer: Timer | null = null;
   #upkeep: Promise<void> | null = null;
   #isEnded = false;
   #placedSinceStart = 0;
@@ -105,6 +109,7 @@ export class Leader {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#delayTimer?.cancel();
+    this.#upkeepTimer?.cancel();
     this.#periodic.stop();
     this.sessions.stop(reason);
     this.ledger.fail(
@@ -134,10 +139,24 @@ export class Leader {
     this.sessions.push(sets);
     this.waiters.wake(sets);
     this.#armDelayTimer();
-    if (this.#options.store.needsUpkeep() && this.#upkeep === null)
-      this.#upkeep = this.#fold(1).finally(() => {
-        this.#upkeep = null;
-      });
+    this.#armUpkeep();
+  }
+
+  /** Folds the journal once commits have paused, or at once where it has grown too long to wait. */
+  #armUpkeep(): void {
+    this.#upkeepTimer?.cancel();
+    this.#upkeepTimer = null;
+    const due = this.#options.store.upkeepDue();
+    if (due === "none" || this.#upkeep !== null || this.#isEnded) return;
+    const begin = () => {
+      this.#upkeep = this.#fold(1)
+        .catch((error) => this.#options.log.warn("the journal could not be folded now", { error: messageOf(error) }))
+        .finally(() => {
+          this.#upkeep = null;
+        });
+    };
+    if (due === "now") begin();
+    else this.#upkeepTimer = this.#options.runtime.clock.after(QUIET_MS, begin, { keepsAlive: false });
   }
 
   #failed(reason: string, isFenced: boolean): void {

@@ -46,9 +46,10 @@ export interface Store {
   commit(sets: readonly ChangeSet[], epoch: number): Promise<CommitOutcome>;
   /** Moves up to `changesMax` journal changes into rows, oldest first; returns how many rows of journal are left. */
   fold(epoch: number, changesMax: number): Promise<number>;
-  /** Whether enough was committed since the last fold or checkpoint that one is worth its writes. */
-  needsUpkeep(): boolean;
+  /** Whether the journal is long enough that folding is worth its writes: in a quiet moment, or at once. */
+  upkeepDue(): "none" | "when-quiet" | "now";
   /** Whether a small write works again after `full`. */
   probe(epoch: number): Promise<boolean>;
+  /** Idempotent. */
   close(): Promise<void>;
 }

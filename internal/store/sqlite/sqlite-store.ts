@@ -15,8 +15,9 @@ import type { Drizzle } from "./database.ts";
 import { drizzleOver, guardCorruption, prepareDatabase } from "./database.ts";
 import { journal, lease, NOUN_TABLES, SCHEMA_NUMBER, tableIndex } from "./schema.ts";
 
-/** Journal rows and WAL bytes after which a fold or checkpoint is worth its writes. */
-const FOLD_JOURNAL_BYTES = 8_000_000;
+/** Folding competes with commits for the disk, so it waits for a quiet moment as long as the journal is no burden at start. */
+const FOLD_QUIET_BYTES = 4_000_000;
+const FOLD_NOW_BYTES = 64_000_000;
 const CHECKPOINT_WAL_BYTES = 16_000_000;
 
 export async function openSqliteStore(runtime: Runtime, path: string): Promise<Store> {
@@ -49,6 +50,7 @@ class SqliteStore implements Store {
   #journalBytes = 0;
   #walBytes = 0;
   #checkpoint: Promise<void> | null = null;
+  #isClosed = false;
 
   constructor(runtime: Runtime, path: string, connection: SqliteConnection) {
     this.#runtime = runtime;
@@ -141,8 +143,9 @@ class SqliteStore implements Store {
     return { kind: "committed" };
   }
 
-  needsUpkeep(): boolean {
-    return this.#journalBytes > FOLD_JOURNAL_BYTES;
+  upkeepDue(): "none" | "when-quiet" | "now" {
+    if (this.#journalBytes > FOLD_NOW_BYTES) return "now";
+    return this.#journalBytes > FOLD_QUIET_BYTES ? "when-quiet" : "none";
   }
 
   async fold(epoch: number, changesMax: number): Promise<number> {
@@ -193,6 +196,9 @@ class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
+    // A second close must not close a descriptor that is somebody else's by now.
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await this.#checkpoint;
     this.#walSync?.close();
     this.#connection.close();
