@@ -3,6 +3,7 @@
 import { spawn as spawnChild } from "node:child_process";
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { homedir } from "node:os";
+import { basename } from "node:path";
 import { EdgeError } from "../domain/errors.ts";
 import type { Chance, Child, Clock, Completed, Hashing, Host, Processes, SpawnOptions, Terminal } from "./runtime.ts";
 
@@ -38,6 +39,8 @@ export function posixHost(selfCommand: readonly string[], userArguments: readonl
     pid: process.pid,
     uid: process.getuid?.() ?? -1,
     argv: userArguments,
+    // An executable has its own name in argv0; there a script's is the runtime's, and the script stands in argv[1].
+    programName: basename((selfCommand.length === 1 ? process.argv0 : process.argv[1]) ?? ""),
     env: process.env,
     cwd: process.cwd(),
     homeDirectory: homedir(),

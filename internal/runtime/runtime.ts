@@ -176,6 +176,8 @@ export interface Host {
   readonly pid: number;
   readonly uid: number;
   readonly argv: readonly string[];
+  /** The name the program was called by, without its folder: a link named `nomad` says so. */
+  readonly programName: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly homeDirectory: string;

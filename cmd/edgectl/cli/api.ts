@@ -1,0 +1,192 @@
+// The HTTP API as commands use it: JSON reads and writes, raw streams, and errors a person can act on.
+
+import { EdgeError, type ErrorCode, messageOf } from "../../../internal/domain/errors.ts";
+import type { Runtime } from "../../../internal/runtime/runtime.ts";
+import { type Connection, DEFAULT_ADDRESS } from "./global-options.ts";
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface Reply<T> {
+  readonly body: T;
+  /** To block on: 0 where the answer has none. */
+  readonly index: number;
+  /** "" = there is no next page. */
+  readonly nextToken: string;
+}
+
+export interface Api {
+  readonly connection: Connection;
+  get<T>(path: string, query?: Query): Promise<T>;
+  /** The read with its index, for a blocking query. */
+  read<T>(path: string, query?: Query): Promise<Reply<T>>;
+  put<T>(path: string, body?: unknown, query?: Query): Promise<T>;
+  delete<T>(path: string, query?: Query): Promise<T>;
+  /** The bytes of an answer as they come. */
+  stream(path: string, query: Query, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+}
+
+export function createApi(runtime: Runtime, connection: Connection): Api {
+  const send = (method: string, path: string, query: Query, more: RequestInit = {}) => request(runtime, connection, { method, path, query, more });
+  const json = async <T>(reply: Promise<Response>): Promise<Reply<T>> => {
+    const response = await reply;
+    const text = await readText(connection, response);
+    return {
+      body: parseBody(text, connection) as T, // the wire's shape is the server's promise
+      index: Number(response.headers.get("X-Nomad-Index") ?? 0) || 0,
+      nextToken: response.headers.get("X-Nomad-NextToken") ?? "",
+    };
+  };
+  return {
+    connection,
+    get: async <T>(path: string, query: Query = {}) => (await json<T>(send("GET", path, query))).body,
+    read: (path, query = {}) => json(send("GET", path, query)),
+    put: async <T>(path: string, body: unknown = {}, query: Query = {}) =>
+      (await json<T>(send("PUT", path, query, { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }))).body,
+    delete: async <T>(path: string, query: Query = {}) => (await json<T>(send("DELETE", path, query))).body,
+    async stream(path, query, signal) {
+      const response = await send("GET", path, query, signal ? { signal } : {});
+      return chunksOf(response, connection);
+    },
+  };
+}
+
+/** One part of a path: ids hold slashes and spaces. */
+export function segment(text: string): string {
+  return encodeURIComponent(text);
+}
+
+// --- internal ---
+
+interface Sent {
+  readonly method: string;
+  readonly path: string;
+  readonly query: Query;
+  readonly more: RequestInit;
+}
+
+async function request(runtime: Runtime, connection: Connection, sent: Sent): Promise<Response> {
+  const url = `${connection.address}${sent.path}${queryText({ region: connection.region, namespace: connection.namespace, ...sent.query })}`;
+  const headers = new Headers(sent.more.headers);
+  if (connection.token !== "") headers.set("X-Nomad-Token", connection.token);
+  const init = { ...sent.more, method: sent.method, headers, ...tlsOf(runtime, connection) };
+  let response: Response;
+  try {
+    response = await runtime.network.fetch(url, init);
+  } catch (error) {
+    if (sent.more.signal?.aborted) throw error;
+    throw unreachableAgent(connection, error);
+  }
+  if (response.status === 200) return response;
+  throw await errorOf(response, sent);
+}
+
+/** Bun takes certificates with the request; Node's fetch has no place for them. */
+function tlsOf(runtime: Runtime, connection: Connection): object {
+  if (Object.keys(connection.tls).length === 0) return {};
+  if (runtime.name !== "node") return { tls: connection.tls };
+  throw new EdgeError("unsupported", "certificates cannot be given to this build, which runs on Node", {
+    hint: "trust the CA by NODE_EXTRA_CA_CERTS=FILE",
+  });
+}
+
+function queryText(query: Query): string {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== "" && value !== false) params.set(name, String(value));
+  const text = params.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+function unreachableAgent(connection: Connection, cause: unknown): EdgeError {
+  const { address, addressFrom } = connection;
+  const hint =
+    address === DEFAULT_ADDRESS
+      ? "start one with `edgectl agent --dev`, or name another by EDGECTL_ADDR or --address"
+      : `the address is from ${addressFrom}; is the agent running there? (here: \`edgectl agent --dev\`, elsewhere: EDGECTL_ADDR or --address)`;
+  return new EdgeError("unreachable", `no agent answers at ${address}`, { hint, cause, isRetryable: true });
+}
+
+/** Errors are plain text; our own servers add a code and a hint. */
+async function errorOf(response: Response, sent: Sent): Promise<EdgeError> {
+  const body = (await response.text().catch(messageOf)).trim();
+  const hint = decodeHint(response.headers.get("X-Edgectl-Hint"));
+  const code = response.headers.get("X-Edgectl-Code");
+  const message = body === "" ? `${sent.method} ${sent.path} was answered with status ${response.status}` : body;
+  return new EdgeError(isCode(code) ? code : codeOfStatus(response.status), message, hint === "" ? {} : { hint });
+}
+
+function decodeHint(header: string | null): string {
+  try {
+    return decodeURIComponent(header ?? "");
+  } catch {
+    return header ?? ""; // not encoded: shown as it came
+  }
+}
+
+const CODES: readonly ErrorCode[] = [
+  "invalid",
+  "invalid-job",
+  "not-found",
+  "conflict",
+  "permission-denied",
+  "method-not-allowed",
+  "too-large",
+  "no-leader",
+  "no-path",
+  "outcome-unknown",
+  "store-full",
+  "store-corrupt",
+  "busy",
+  "unsupported",
+  "internal",
+];
+
+function isCode(text: string | null): text is ErrorCode {
+  return CODES.some((code) => code === text);
+}
+
+function codeOfStatus(status: number): ErrorCode {
+  const known: Readonly<Record<number, ErrorCode>> = {
+    400: "invalid",
+    403: "permission-denied",
+    404: "not-found",
+    405: "method-not-allowed",
+    409: "conflict",
+    413: "too-large",
+    429: "busy",
+    501: "unsupported",
+  };
+  return known[status] ?? "internal";
+}
+
+async function readText(connection: Connection, response: Response): Promise<string> {
+  try {
+    return await response.text();
+  } catch (error) {
+    throw new EdgeError("unreachable", `the connection to ${connection.address} broke: ${messageOf(error)}`, { cause: error, isRetryable: true });
+  }
+}
+
+function parseBody(text: string, connection: Connection): unknown {
+  if (text === "") return null;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new EdgeError("internal", `what answers at ${connection.address} is no edgectl agent: its answer is not JSON`, { cause: error });
+  }
+}
+
+async function* chunksOf(response: Response, connection: Connection): AsyncIterable<Uint8Array> {
+  if (response.body === null) return;
+  const reader = response.body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      yield value;
+    }
+  } catch (error) {
+    throw new EdgeError("unreachable", `the connection to ${connection.address} broke: ${messageOf(error)}`, { cause: error, isRetryable: true });
+  } finally {
+    reader.cancel().catch(() => undefined); // it may be broken already: there is nothing left to read either way
+  }
+}

@@ -1,0 +1,100 @@
+// One allocation for a person: where it is, what it has, and what became of each task.
+
+import type { Call } from "./command.ts";
+import type { Pair } from "./output.ts";
+import { agoFromNanos, instantFromNanos, instantOrNothing, shortId } from "./times.ts";
+import type { WireAlloc, WireTaskState } from "./wire-types.ts";
+
+export function showAlloc(call: Call, alloc: WireAlloc): void {
+  call.output.pairs(headOf(call, alloc));
+  showPorts(call, alloc);
+  for (const [task, state] of Object.entries(alloc.TaskStates ?? {})) showTask(call, alloc, task, state);
+  if (Object.keys(alloc.TaskStates ?? {}).length === 0) call.output.line("\nno task has reported yet");
+  if (call.isVerbose) showScores(call, alloc);
+}
+
+// --- internal ---
+
+function headOf(call: Call, alloc: WireAlloc): readonly Pair[] {
+  const nowMs = call.runtime.clock.nowMs();
+  const id = (text: string) => shortId(text, call.isVerbose);
+  const rows: Pair[] = [
+    ["ID", alloc.ID],
+    ["Eval ID", id(alloc.EvalID)],
+    ["Name", alloc.Name],
+    ["Node ID", id(alloc.NodeID)],
+    ["Node Name", alloc.NodeName],
+    ["Job ID", alloc.JobID],
+    ["Job Version", alloc.Job?.Version ?? ""],
+    ["Client Status", alloc.ClientStatus],
+    ["Client Description", alloc.ClientDescription],
+    ["Desired Status", alloc.DesiredStatus],
+    ["Desired Description", alloc.DesiredDescription],
+    ["Created", agoFromNanos(alloc.CreateTime, nowMs)],
+    ["Modified", agoFromNanos(alloc.ModifyTime, nowMs)],
+  ];
+  if (alloc.DeploymentStatus)
+    rows.push([
+      "Deployment Health",
+      alloc.DeploymentStatus.Healthy === true ? "healthy" : alloc.DeploymentStatus.Healthy === false ? "unhealthy" : "unset",
+    ]);
+  if (alloc.PreviousAllocation) rows.push(["Replaces Alloc", id(alloc.PreviousAllocation)]);
+  if (alloc.NextAllocation) rows.push(["Replacement Alloc", id(alloc.NextAllocation)]);
+  if (alloc.FollowupEvalID) rows.push(["Reschedule Eval", id(alloc.FollowupEvalID)]);
+  return rows;
+}
+
+function showPorts(call: Call, alloc: WireAlloc): void {
+  const ports = alloc.AllocatedResources?.Shared.Ports ?? [];
+  if (ports.length === 0) return;
+  call.output.title("Allocation Addresses");
+  call.output.table(
+    ["Label", "Port", "To"],
+    ports.map((port) => [port.Label, String(port.Value), port.To > 0 ? String(port.To) : ""]),
+  );
+}
+
+function showTask(call: Call, alloc: WireAlloc, task: string, state: WireTaskState): void {
+  const { output } = call;
+  output.title(`Task "${task}" is "${state.State}"${state.Failed ? " (failed)" : ""}`);
+  const resources = alloc.AllocatedResources?.Tasks?.[task];
+  if (resources) {
+    const { MemoryMB: memory, MemoryMaxMB: memoryMax } = resources.Memory;
+    output.line("Task Resources:");
+    output.table(
+      ["CPU", "Memory", "Disk"],
+      [
+        [
+          `${resources.Cpu.CpuShares} MHz`,
+          `${memory} MiB${memoryMax > 0 ? ` (max ${memoryMax} MiB)` : ""}`,
+          `${alloc.AllocatedResources?.Shared.DiskMB ?? 0} MiB`,
+        ],
+      ],
+    );
+    output.line();
+  }
+  output.line("Task Events:");
+  output.pairs([
+    ["Started At", instantOrNothing(state.StartedAt)],
+    ["Finished At", instantOrNothing(state.FinishedAt)],
+    ["Total Restarts", state.Restarts],
+    ["Last Restart", instantOrNothing(state.LastRestart)],
+  ]);
+  output.line("\nRecent Events:");
+  const newestFirst = [...(state.Events ?? [])].sort((a, b) => b.Time - a.Time);
+  output.table(
+    ["Time", "Type", "Description"],
+    newestFirst.map((event) => [instantFromNanos(event.Time), event.Type, event.DisplayMessage]),
+  );
+}
+
+function showScores(call: Call, alloc: WireAlloc): void {
+  const scores = alloc.Metrics?.ScoreMetaData ?? [];
+  if (scores.length === 0) return;
+  const terms = [...new Set(scores.flatMap((score) => Object.keys(score.Scores ?? {})))].sort();
+  call.output.title("Placement Metrics");
+  call.output.table(
+    ["Node", ...terms, "final score"],
+    scores.map((score) => [score.NodeID, ...terms.map((term) => (score.Scores?.[term] ?? 0).toFixed(3)), score.NormScore.toFixed(3)]),
+  );
+}

@@ -1,0 +1,68 @@
+// One node for a person: its state, what it lacks and how to mend that, what runs there.
+
+import type { Call } from "./command.ts";
+import { ago, instantOrNothing, shortId } from "./times.ts";
+import type { WireAlloc, WireNode } from "./wire-types.ts";
+
+export function showNode(call: Call, node: WireNode, allocs: readonly WireAlloc[]): void {
+  const { output } = call;
+  const resources = node.NodeResources;
+  output.pairs([
+    ["ID", node.ID],
+    ["Name", node.Name],
+    ["Node Pool", node.NodePool],
+    ["Class", node.NodeClass || "<none>"],
+    ["DC", node.Datacenter],
+    ["Drain", node.Drain],
+    ["Eligibility", node.SchedulingEligibility],
+    ["Status", node.Status + (node.StatusDescription ? ` (${node.StatusDescription})` : "")],
+    ["Status Since", ago(node.StatusUpdatedAt * 1000, call.runtime.clock.nowMs())],
+    ["Drivers", driversText(node)],
+    [
+      "Resources",
+      resources ? `${resources.Cpu.CpuShares} MHz, ${resources.Memory.MemoryMB} MiB memory, ${resources.Disk.DiskMB} MiB disk` : "unknown",
+    ],
+  ]);
+  showConditions(call, node);
+  output.title("Node Events");
+  const events = [...(node.Events ?? [])].reverse();
+  output.table(
+    ["Time", "Subsystem", "Message"],
+    events.map((event) => [instantOrNothing(event.Timestamp), event.Subsystem, event.Message]),
+  );
+  output.title("Allocations");
+  output.table(
+    ["ID", "Job ID", "Task Group", "Version", "Desired", "Status"],
+    allocs.map((alloc) => [
+      shortId(alloc.ID, call.isVerbose),
+      alloc.JobID,
+      alloc.TaskGroup,
+      String(alloc.Job?.Version ?? ""),
+      alloc.DesiredStatus,
+      alloc.ClientStatus,
+    ]),
+  );
+  if (!call.isVerbose) return;
+  showMap(call, "Attributes", node.Attributes ?? {});
+  showMap(call, "Meta", node.Meta ?? {});
+}
+
+// --- internal ---
+
+function driversText(node: WireNode): string {
+  const drivers = Object.entries(node.Drivers ?? {}).filter(([, driver]) => driver.Detected);
+  return drivers.map(([name, driver]) => (driver.Healthy ? name : `${name} (unhealthy: ${driver.HealthDescription})`)).join(", ");
+}
+
+function showConditions(call: Call, node: WireNode): void {
+  const conditions = node.Conditions ?? [];
+  if (conditions.length === 0) return;
+  call.output.title("Conditions");
+  for (const condition of conditions)
+    call.output.line(`${condition.Name}: ${condition.Message}${condition.Fix ? `\n  mend it: ${condition.Fix}` : ""}`);
+}
+
+function showMap(call: Call, title: string, map: Readonly<Record<string, string>>): void {
+  call.output.title(title);
+  call.output.pairs(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
