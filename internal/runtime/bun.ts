@@ -1,6 +1,6 @@
 // The Bun implementation of the runtime: Bun.serve, bun:sqlite and the global WebSocket.
 
-import { Database } from "bun:sqlite";
+import { Database, type Statement } from "bun:sqlite";
 import { EdgeError } from "../domain/errors.ts";
 import { posixChance, posixClock, posixFiles, posixHashing, posixHost, posixProcesses, posixTerminal } from "./posix.ts";
 import type { ClientSocket, HttpServer, HttpServerOptions, Runtime, ServerSocket, SocketHandlers, SqliteConnection } from "./runtime.ts";
@@ -97,10 +97,14 @@ function connectSocket(url: string, headers: Readonly<Record<string, string>>, h
 
 function openBunSqlite(path: string, options: { readonly isReadOnly: boolean }): SqliteConnection {
   const database = new Database(path, options.isReadOnly ? { readonly: true } : { create: true, readwrite: true });
+  // A statement that is not finalized keeps the file open past close, its WAL and locks with it. One per text is kept
+  // until then: the texts are few, and collecting them finalizes them at no certain time.
+  const statements = new Map<string, Statement>();
   return {
     exec: (sql) => void database.run(sql),
     prepare(sql) {
-      const statement = database.prepare(sql);
+      const statement: Statement = statements.get(sql) ?? database.prepare(sql);
+      statements.set(sql, statement);
       return {
         run: (...params) => statement.run(...(refuseUndefined(params) as never[])),
         all: (...params) => statement.all(...(refuseUndefined(params) as never[])),
@@ -108,6 +112,10 @@ function openBunSqlite(path: string, options: { readonly isReadOnly: boolean }):
         values: (...params) => statement.values(...(refuseUndefined(params) as never[])),
       };
     },
-    close: () => database.close(),
+    close() {
+      for (const statement of statements.values()) statement.finalize();
+      statements.clear();
+      database.close();
+    },
   };
 }
