@@ -22,7 +22,7 @@ test(
     inPlace(async (place) => {
       await place.start();
       const count = "i=0; while [ $i -lt 200 ]; do seq $((i * 10000 + 1)) $(((i + 1) * 10000)); i=$((i + 1)); sleep 0.05; done";
-      place.run(shellJob({ id: "count", script: count, task: BIG_LOGS }), "--detach");
+      place.run(shellJob({ id: "count", script: count, task: BIG_LOGS, group: "ephemeral_disk = { size = 3000 }" }), "--detach");
       await place.untilAlloc("count", "running");
       for (let kill = 0; kill < KILLS; kill++) {
         await sleep(300);
