@@ -17,8 +17,8 @@ const MISSED_AFTER_MS = 60_000;
 export interface DueFires {
   /** Scheduled seconds to run now, oldest first. */
   readonly run: readonly number[];
-  /** Fires that are given up, with the newest of them as the watermark. */
-  readonly skippedCount: number;
+  /** Whether fires were given up. */
+  readonly hasSkipped: boolean;
   /** Up to where everything is settled once `run` is taken. */
   readonly settledUntilS: number;
 }
@@ -26,30 +26,32 @@ export interface DueFires {
 /** What is due of a job between its watermark and now. A jump of the clock is a gap of missed fires, never a storm. */
 export function dueFires(job: Job, schedule: Schedule, settledUntilS: number, nowMs: number): DueFires {
   const periodic = job.periodic;
-  const none: DueFires = { run: [], skippedCount: 0, settledUntilS };
+  const none: DueFires = { run: [], hasSkipped: false, settledUntilS };
   if (!periodic?.enabled || job.stop) return none;
-  const due: number[] = [];
-  let dropped = 0;
-  let last = settledUntilS;
-  const splayMs = splayOf(job);
-  for (let next = schedule.nextAfter(settledUntilS * 1000); next !== null && next + splayMs <= nowMs; next = schedule.nextAfter(next)) {
-    due.push(next / 1000);
-    last = next / 1000;
-    // Only the newest count; a gap of years in a job of every second is walked in bounded memory and steps.
-    if (due.length > LIMITS.catchUpFiresMax) {
-      due.shift();
-      dropped += 1;
-    }
-    if (dropped > SCAN_STEPS_MAX) return { run: lastOnly(due, periodic.catchUp), skippedCount: dropped, settledUntilS: Math.floor(nowMs / 1000) };
-  }
-  if (due.length === 0) return none;
-  const onTime = due.filter((second) => nowMs - splayMs - second * 1000 <= MISSED_AFTER_MS);
-  const missed = due.filter(
-    (second) => nowMs - splayMs - second * 1000 > MISSED_AFTER_MS && isWithinDeadline(periodic.startDeadlineMs, second, nowMs),
-  );
+  const untilMs = nowMs - splayOf(job);
+  const { seconds, isWhole } = latestFires(schedule, settledUntilS * 1000, untilMs);
+  const last = seconds.at(-1);
+  if (last === undefined) return none;
+  const onTime = seconds.filter((second) => untilMs - second * 1000 <= MISSED_AFTER_MS);
+  const missed = seconds.filter((second) => untilMs - second * 1000 > MISSED_AFTER_MS && isWithinDeadline(periodic.startDeadlineMs, second, nowMs));
   const caughtUp = periodic.catchUp === "none" ? [] : periodic.catchUp === "last" ? (onTime.length > 0 ? [] : missed.slice(-1)) : missed;
-  const run = [...caughtUp, ...onTime];
-  return { run, skippedCount: due.length + dropped - run.length, settledUntilS: last };
+  const run = [...caughtUp, ...onTime].slice(-LIMITS.catchUpFiresMax);
+  return { run, hasSkipped: !isWhole || run.length < seconds.length, settledUntilS: last };
+}
+
+/**
+ * The newest fires in (from, until], oldest first, at least as many as may be caught up. Looks back in growing
+ * steps, so that a job of every second and a gap of fifty years cost no more than one of yesterday.
+ */
+function latestFires(schedule: Schedule, fromMs: number, untilMs: number): { readonly seconds: readonly number[]; readonly isWhole: boolean } {
+  for (const lookBackMs of LOOK_BACK_MS) {
+    const startMs = Math.max(fromMs, untilMs - lookBackMs);
+    const seconds: number[] = [];
+    for (let next = schedule.nextAfter(startMs); next !== null && next <= untilMs; next = schedule.nextAfter(next)) seconds.push(next / 1000);
+    const isWhole = startMs === fromMs;
+    if (isWhole || seconds.length >= LIMITS.catchUpFiresMax) return { seconds, isWhole };
+  }
+  return { seconds: [], isWhole: true };
 }
 
 /** The next instant at which the job may have something due; null = never again. */
@@ -123,12 +125,10 @@ export function splayOf(job: Job): number {
 
 // --- internal ---
 
-const SCAN_STEPS_MAX = 100_000;
 const FIRES_KEPT = 50;
-
-function lastOnly(due: readonly number[], catchUp: "none" | "last" | "all"): readonly number[] {
-  return catchUp === "none" ? [] : catchUp === "last" ? due.slice(-1) : due;
-}
+const MINUTE_MS = 60_000;
+/** Two minutes, an hour, a day, a month, a year, a century. */
+const LOOK_BACK_MS = [2, 60, 1440, 43_200, 525_600, 52_560_000].map((minutes) => minutes * MINUTE_MS);
 
 function isWithinDeadline(deadlineMs: number, second: number, nowMs: number): boolean {
   return deadlineMs === 0 || nowMs - second * 1000 <= deadlineMs;

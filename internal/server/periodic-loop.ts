@@ -13,9 +13,13 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import { isClockPlausible } from "../runtime/wall-clock.ts";
 import type { Ledger } from "./ledger.ts";
 
+/** How long the loop sleeps at most while a periodic job is registered. */
+const CLOCK_LOOK_MS = 5000;
+
 interface Tracked {
   readonly namespace: string;
   readonly id: string;
+  readonly createIndex: number;
   readonly version: number;
   readonly schedule: Schedule;
   nextAtMs: number | null;
@@ -60,10 +64,11 @@ export class PeriodicLoop {
     const job = this.#parts.ledger.view.job(namespace, id);
     const before = this.#tracked.get(key);
     if (!job?.periodic?.enabled || job.stop) return this.#tracked.delete(key);
-    if (before?.version === job.version) return false;
+    if (before?.version === job.version && before.createIndex === job.createIndex) return false;
     try {
       const schedule = parseSchedule(job.periodic.crons, job.periodic.timeZone);
-      this.#tracked.set(key, { namespace, id, version: job.version, schedule, nextAtMs: nextFireAtMs(job, schedule, this.#settledUntilS(job)) });
+      const nextAtMs = nextFireAtMs(job, schedule, this.#settledUntilS(job));
+      this.#tracked.set(key, { namespace, id, createIndex: job.createIndex, version: job.version, schedule, nextAtMs });
     } catch (error) {
       this.#parts.log.error("a periodic job cannot fire", { job: id, error: messageOf(error) });
       this.#tracked.delete(key);
@@ -83,8 +88,8 @@ export class PeriodicLoop {
     for (const { nextAtMs } of this.#tracked.values()) if (nextAtMs !== null && (first === null || nextAtMs < first)) first = nextAtMs;
     if (first === null) return;
     const { clock } = this.#parts.runtime;
-    // At most a second past a jump of the clock, and never a timer of weeks.
-    this.#timer = clock.after(Math.min(Math.max(first - clock.nowMs(), 1), 30_000), () => this.#fire(), { keepsAlive: false });
+    // A clock that jumps is noticed within seconds; a timer set for the old time would sleep through it.
+    this.#timer = clock.after(Math.min(Math.max(first - clock.nowMs(), 1), CLOCK_LOOK_MS), () => this.#fire(), { keepsAlive: false });
   }
 
   #fire(): void {
@@ -114,14 +119,9 @@ export class PeriodicLoop {
     if (!job) return;
     const nowMs = runtime.clock.nowMs();
     const due = dueFires(job, tracked.schedule, this.#settledUntilS(job), nowMs);
-    if (due.run.length > 0 || due.skippedCount > 0) {
-      if (due.skippedCount > 0)
-        log.warn("missed fires of a periodic job were given up", {
-          job: job.id,
-          skipped: due.skippedCount,
-          caughtUp: due.run.length,
-          catch_up: job.periodic?.catchUp,
-        });
+    if (due.run.length > 0 || due.hasSkipped) {
+      if (due.hasSkipped)
+        log.warn("missed fires of a periodic job were given up", { job: job.id, caught_up: due.run.length, catch_up: job.periodic?.catchUp });
       ledger.apply((view, context) => takeFires(view, { namespace: job.namespace, id: job.id, due }, context));
     }
     tracked.nextAtMs = nextFireAtMs(job, tracked.schedule, this.#settledUntilS(job));
