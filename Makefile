@@ -6,7 +6,7 @@ BUILD_SCRIPTS := scripts/bases.ts scripts/build-info.ts scripts/compile.ts
 NOT_UNIT := test/e2e test/emulated test/bench test/support test/fixtures test/tidy
 UNIT := $(patsubst %,./%/,$(filter-out $(NOT_UNIT),$(sort $(patsubst %/,%,$(wildcard test/*/)))))
 
-.PHONY: help deps build release check types lint tidy unit contract-node test e2e emulated bench demo clean
+.PHONY: help deps build release check types lint tidy unit contract-node test e2e e2e-sea emulated bench demo clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -49,10 +49,16 @@ unit: deps ## unit tests: everything under test/ that needs no built executable
 contract-node: deps ## the contract suites on Node
 	@$(STEP) contract-node scripts/contract-node.sh ./test/contract/
 
-test: check contract-node e2e emulated ## all tests; parts without their real thing are skipped (EDGECTL_TEST_REQUIRE=1: fail)
+test: check contract-node e2e e2e-sea emulated ## all tests; parts without their real thing are skipped (EDGECTL_TEST_REQUIRE=1: fail)
 
 e2e: build ## tests of dist/edgectl as a black box
 	@$(STEP) e2e $(BUN) test --only-failures ./test/e2e/
+
+dist/edgectl-linux-x64-sea: dist/edgectl-node.cjs scripts/sea.ts
+	$(BUN) scripts/sea.ts --target x64 --bundle dist/edgectl-node.cjs --outfile $@
+
+e2e-sea: dist/edgectl-linux-x64-sea ## the same tests of the Node single executable
+	@$(STEP) e2e-sea env EDGECTL_BIN=dist/edgectl-linux-x64-sea $(BUN) test --only-failures ./test/e2e/
 
 emulated: build dist/edgectl-node.cjs ## tests on the processors of small devices, emulated by qemu
 	@$(STEP) emulated $(BUN) test --only-failures ./test/emulated/
