@@ -104,6 +104,8 @@ export class Connection {
         this.#tell(`the server refused this node: ${message.message}${message.hint === "" ? "" : ` (${message.hint})`}`);
         if (message.isFinal) this.#failures = 20;
         return;
+      case "ping":
+        return this.send({ kind: "heartbeat" });
       case "heartbeat-ack":
         this.#armHeartbeat(message.heartbeatTtlMs);
         return;

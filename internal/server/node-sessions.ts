@@ -16,6 +16,7 @@ import type { Ledger } from "./ledger.ts";
 import { NodeSession } from "./node-session.ts";
 
 const CHECK_INTERVAL_MS = 1000;
+const PING_WAIT_MS = 1500;
 
 export interface NodeSessionsParts {
   readonly runtime: Runtime;
@@ -111,7 +112,7 @@ export class NodeSessions {
           `this server speaks node protocol ${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}, the node ${hello.protocol}`,
           { hint: "upgrade the older of the two" },
         );
-      this.#refuseTwin(hello);
+      await this.#refuseTwin(hello);
       const input = {
         spec: hello.node,
         secretHash: runtime.hashing.sha256Hex(hello.secret),
@@ -149,13 +150,23 @@ export class NodeSessions {
     return session;
   }
 
-  /** Two living machines with one identity: a cloned card. Both are named; the later is refused. */
-  #refuseTwin(hello: NodeMessage & { kind: "hello" }): void {
+  /**
+   * Two living agents with one identity: a cloned card, or a copied data directory. Both are named; the later is
+   * refused. A connection that is only half dead, as after a power cut, does not answer and gives way.
+   */
+  async #refuseTwin(hello: NodeMessage & { kind: "hello" }): Promise<void> {
     const living = this.#sessions.get(hello.node.id);
-    if (!living || living.processId === hello.processId || living.machineId === hello.node.machineId) return;
+    if (!living || living.processId === hello.processId) return;
+    const { clock } = this.#parts.runtime;
+    const askedMs = clock.monotonicMs();
+    living.send({ kind: "ping" });
+    for (let waitedMs = 0; waitedMs < PING_WAIT_MS && living.lastHeardMs <= askedMs && this.#sessions.get(hello.node.id) === living; waitedMs += 20)
+      await clock.sleep(20);
+    if (living.lastHeardMs <= askedMs || this.#sessions.get(hello.node.id) !== living) return;
+    const known = this.#parts.ledger.view.node(hello.node.id);
     throw new EdgeError(
       "permission-denied",
-      `node id ${hello.node.id} is in use by machine ${living.machineId.slice(0, 8)}; machine ${hello.node.machineId.slice(0, 8)} (${hello.node.name}) has a copy of its identity`,
+      `node id ${hello.node.id} is in use by ${known?.name ?? "another node"} (machine ${shortMachine(living.machineId)}); ${hello.node.name} (machine ${shortMachine(hello.node.machineId)}) has a copy of its identity`,
       { hint: "on the copy: stop the agent, remove client/node.key from its data directory, start it again" },
     );
   }
@@ -278,4 +289,10 @@ export class NodeSessions {
     });
     return { kind: "desired", position: { clusterId, epoch, index }, isFull: false, allocs: desired, known, jobs };
   }
+}
+
+// --- internal ---
+
+function shortMachine(machineId: string): string {
+  return machineId === "" ? "unknown" : machineId.slice(0, 8);
 }

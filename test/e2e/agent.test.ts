@@ -1,0 +1,206 @@
+// The agent as a process: settings and where they come from, systemd, nodes and servers apart, cloned identities.
+
+import { expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { testWith } from "../support/real-parts.ts";
+import { shellJob } from "./jobs.ts";
+import { executable, inPlace, sleep, until } from "./place.ts";
+
+const MINUTE = 60_000;
+
+test(
+  "flag wins over variable, variable over file, and each reaches the node",
+  () =>
+    inPlace(async (place) => {
+      const config = place.write(
+        "edgectl.toml",
+        'datacenter = "from-file"\nname = "from-file"\n[client]\nnode_class = "from-file"\nmeta = { bed = "tomatoes" }\n',
+      );
+      const env = { EDGECTL_CLIENT_NODE_CLASS: "from-variable", EDGECTL_NAME: "from-variable" };
+      await place.start({ flags: ["--config", config, "--name", "from-flag", "--meta", "row=3"], env });
+      await until("the node", async () => (await place.get("/v1/nodes")).length === 1);
+      const node = await place.get(`/v1/node/${(await place.get("/v1/nodes"))[0].ID}`);
+      expect([node.Name, node.NodeClass, node.Datacenter]).toEqual(["from-flag", "from-variable", "from-file"]);
+      expect(node.Meta).toMatchObject({ bed: "tomatoes", row: "3" });
+    }),
+  MINUTE,
+);
+
+const REFUSED: readonly (readonly [name: string, flags: readonly string[], file: string | null, says: RegExp])[] = [
+  ["an unknown flag", ["--data-dri", "x"], null, /unknown flag --data-dri[\s\S]*did you mean --data-dir\?/],
+  ["an unknown key", [], "[client]\nnode_clas = 'x'\n", /unknown setting "client.node_clas"[\s\S]*did you mean "client.node_class"\?/],
+  ["a wrong type", [], "port = 'many'\n", /port: must be a whole number/],
+  ["a wrong choice", ["--client.on-agent-stop", "maybe"], null, /"maybe" is not one of keep, stop/],
+  ["a port out of range", ["--port", "70000"], null, /port 70000 is not between/],
+  ["an address off loopback", ["--bind", "0.0.0.0"], null, /refusing to listen on 0\.0\.0\.0[\s\S]*--insecure/],
+  ["a store that is none", ["--store", "mysql://x"], null, /the store "mysql:\/\/x" is not supported/],
+  ["a config file that is missing", ["--config", "/nowhere.toml"], null, /config file \/nowhere\.toml does not exist/],
+  ["malformed TOML", [], "name = \n", /edgectl\.toml/],
+];
+
+test(
+  "wrong settings are refused with what to do, before anything is touched",
+  () =>
+    inPlace(async (place) => {
+      for (const [name, flags, file, says] of REFUSED) {
+        const config = file === null ? [] : ["--config", place.write("edgectl.toml", file)];
+        const data = place.path("never");
+        const done = spawnSync(executable, ["agent", "--data-dir", data, ...flags, ...config], { encoding: "utf8", timeout: 10_000 });
+        expect([name, done.status, says.test(done.stderr) ? "as expected" : done.stderr]).toEqual([name, 1, "as expected"]);
+        expect(existsSync(data)).toBe(false);
+      }
+    }),
+  MINUTE,
+);
+
+test(
+  "--dev keeps nothing: neither data nor tasks",
+  () =>
+    inPlace(async (place) => {
+      const agent = await place.start({ flags: ["--dev"] });
+      const { config } = await place.get("/v1/agent/self");
+      place.run(shellJob({ id: "gone", type: "service", script: "exec sleep 1000" }), "--detach");
+      const alloc = await place.untilAlloc("gone", "running");
+      expect(place.taskPids(alloc.ID).length).toBeGreaterThan(0);
+      expect(existsSync(config.DataDir)).toBe(true);
+      expect(await agent.stop("SIGINT")).toBe(0);
+      expect(place.taskPids(alloc.ID)).toEqual([]);
+      expect(existsSync(config.DataDir)).toBe(false);
+    }),
+  MINUTE,
+);
+
+test(
+  "logs are JSON lines when asked for",
+  () =>
+    inPlace(async (place) => {
+      const agent = await place.start({ flags: ["--log-format", "json", "--log-level", "debug"] });
+      const lines = agent.log
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      expect(lines.length).toBeGreaterThan(1);
+      for (const line of lines) expect(Object.keys(line).slice(0, 3)).toEqual(["time", "level", "message"]);
+    }),
+  MINUTE,
+);
+
+testWith(
+  ["systemd-analyze"],
+  "agent install writes a unit that systemd accepts, uninstall removes it",
+  () =>
+    inPlace(async (place) => {
+      const systemRoot = place.path("system");
+      mkdirSync(systemRoot);
+      const run = (...words: string[]) => spawnSync(executable, ["agent", ...words, "--root", systemRoot], { encoding: "utf8", timeout: 120_000 });
+      const installed = run("install", "--dc", "greenhouse", "--meta", "note=50% of $5");
+      expect(installed.status).toBe(0);
+      const unit = `${systemRoot}/etc/systemd/system/edgectl.service`;
+      expect(readFileSync(unit, "utf8")).toContain("KillMode=process");
+      expect(existsSync(`${systemRoot}/usr/local/bin/edgectl`)).toBe(true);
+      const verified = spawnSync("systemd-analyze", ["verify", "--man=no", `--root=${systemRoot}`, "edgectl.service"], { encoding: "utf8" });
+      expect(`${verified.stdout}${verified.stderr}`.split("\n").filter((line) => line.includes("edgectl"))).toEqual([]);
+      expect(run("uninstall").status).toBe(0);
+      expect(existsSync(unit)).toBe(false);
+    }),
+  3 * MINUTE,
+);
+
+test(
+  "systemd is told when the agent is ready and when it stops",
+  () =>
+    inPlace(async (place) => {
+      mkdirSync(place.path("bin"));
+      const tool = place.write("bin/systemd-notify", `#!/bin/sh\necho "$@" >> ${place.path("notified")}\n`);
+      spawnSync("chmod", ["+x", tool]);
+      const agent = await place.start({ env: { NOTIFY_SOCKET: place.path("socket"), PATH: `${place.path("bin")}:${process.env.PATH}` } });
+      await until("the word", () => existsSync(place.path("notified")));
+      await agent.stop();
+      expect(readFileSync(place.path("notified"), "utf8")).toMatch(/READY=1[\s\S]*STOPPING=1/);
+    }),
+  MINUTE,
+);
+
+test(
+  "server and nodes in processes of their own: a job runs, survives a server that is gone, and is steered by the next",
+  () =>
+    inPlace(async (place) => {
+      const server = await place.start({ name: "server", flags: ["--server"] });
+      const node = await place.start({ name: "node", flags: ["--client", "--servers", server.address, "--name", "far"] });
+      place.agent = server;
+      await until("the node", async () => (await place.get("/v1/nodes"))[0]?.Status === "ready");
+      expect(
+        place.run(shellJob({ id: "far", type: "service", script: "i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done" }), "--detach").status,
+      ).toBe(0);
+      const alloc = await place.untilAlloc("far", "running");
+      const pids = place.taskPids(alloc.ID);
+      await until("lines to come through the server", async () => (await place.logs(alloc.ID, "main")).includes("3\n"));
+      // The node answers for itself, and hands everything else to its server.
+      expect((await place.get("/v1/agent/self", node)).stats.client.node_id).toHaveLength(36);
+      expect((await place.get("/v1/jobs", node))[0].ID).toBe("far");
+      await server.kill();
+      const lonely = await place.request("GET", "/v1/jobs", undefined, node);
+      expect([lonely.status, lonely.text]).toEqual([500, expect.stringContaining("this node runs on by itself")]);
+      await sleep(500);
+      expect(place.taskPids(alloc.ID).filter((pid) => pids.includes(pid)).length).toBeGreaterThan(0);
+      await place.start({ name: "server", port: server.port, dataDirectory: server.dataDirectory, flags: ["--server"] });
+      await until(
+        "the node to come back",
+        async () => (await place.request("GET", `/v1/client/fs/logs/${alloc.ID}?task=main&type=stdout&plain=true`)).status === 200,
+        40_000,
+      );
+      place.ok("stop", "far");
+      await place.untilAlloc("far", "complete");
+      expect(place.taskPids(alloc.ID)).toEqual([]);
+    }),
+  2 * MINUTE,
+);
+
+test(
+  "a node that is killed is down after its grace, and its work moves",
+  () =>
+    inPlace(async (place) => {
+      const server = await place.start({ name: "server", flags: ["--server"] });
+      const first = await place.start({ name: "first", flags: ["--client", "--servers", server.address, "--name", "first"] });
+      place.agent = server;
+      await until("the node", async () => (await place.get("/v1/nodes")).length === 1);
+      place.run(shellJob({ id: "moves", type: "service", script: "exec sleep 1000" }), "--detach");
+      const alloc = await place.untilAlloc("moves", "running");
+      await place.start({ name: "second", flags: ["--client", "--servers", server.address, "--name", "second"] });
+      place.agent = server;
+      await first.kill();
+      await until("the node to be down", async () => (await place.get(`/v1/node/${alloc.NodeID}`)).Status === "down", 40_000);
+      await until("the work to move", async () => {
+        const next = await place.alloc("moves");
+        return next.NodeName === "second" && next.ClientStatus === "running";
+      });
+      expect((await place.get(`/v1/allocation/${alloc.ID}`)).ClientStatus).toBe("lost");
+    }),
+  2 * MINUTE,
+);
+
+test(
+  "a copied identity is noticed: both are named, the later is refused, the first goes on",
+  () =>
+    inPlace(async (place) => {
+      const server = await place.start({ name: "server", flags: ["--server"] });
+      const original = await place.start({ name: "original", flags: ["--client", "--servers", server.address, "--name", "original"] });
+      place.agent = server;
+      await until("the node", async () => (await place.get("/v1/nodes")).length === 1);
+      mkdirSync(place.path("data-copy/client"), { recursive: true });
+      copyFileSync(`${original.dataDirectory}/client/node.key`, place.path("data-copy/client/node.key"));
+      const copy = await place.start({ name: "copy", flags: ["--client", "--servers", server.address, "--name", "copy"], isExpectedToFail: true });
+      place.agent = server;
+      await until("the copy to be told", () => copy.log.includes("has a copy of its identity"), 15_000);
+      expect(copy.log).toMatch(
+        /in use by original .*copy \(machine .*\) has a copy of its identity \(on the copy: stop the agent, remove client\/node\.key/,
+      );
+      expect(server.log).toContain("a node was refused");
+      expect(original.log).not.toContain("not connected");
+      expect((await place.get("/v1/nodes")).map((node: { Name: string; Status: string }) => [node.Name, node.Status])).toEqual([
+        ["original", "ready"],
+      ]);
+    }),
+  MINUTE,
+);
