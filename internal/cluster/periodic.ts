@@ -3,7 +3,7 @@
 
 import { isTerminal } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
-import type { Job } from "../domain/job.ts";
+import type { Job, Periodic } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Change } from "../domain/tables.ts";
 import { put } from "../domain/tables.ts";
@@ -11,7 +11,7 @@ import type { Context, Outcome, View } from "../domain/view.ts";
 import type { Schedule } from "./cron.ts";
 import { childChanges, existing } from "./jobs.ts";
 
-/** A fire that comes this much after its instant was missed: the leader was away or the clock jumped. */
+/** Fires that come at most this late are late, not missed. */
 const MISSED_AFTER_MS = 60_000;
 
 export interface DueFires {
@@ -32,10 +32,9 @@ export function dueFires(job: Job, schedule: Schedule, settledUntilS: number, no
   const { seconds, isWhole } = latestFires(schedule, settledUntilS * 1000, untilMs);
   const last = seconds.at(-1);
   if (last === undefined) return none;
-  const onTime = seconds.filter((second) => untilMs - second * 1000 <= MISSED_AFTER_MS);
-  const missed = seconds.filter((second) => untilMs - second * 1000 > MISSED_AFTER_MS && isWithinDeadline(periodic.startDeadlineMs, second, nowMs));
-  const caughtUp = periodic.catchUp === "none" ? [] : periodic.catchUp === "last" ? (onTime.length > 0 ? [] : missed.slice(-1)) : missed;
-  const run = [...caughtUp, ...onTime].slice(-LIMITS.catchUpFiresMax);
+  // A gap of more than a minute, be it an absence or a jump of the clock, makes all that fell into it missed fires.
+  const isGap = seconds.some((second) => untilMs - second * 1000 > MISSED_AFTER_MS);
+  const run = isGap ? caughtUp(periodic, seconds, nowMs) : seconds;
   return { run, hasSkipped: !isWhole || run.length < seconds.length, settledUntilS: last };
 }
 
@@ -125,14 +124,22 @@ export function splayOf(job: Job): number {
 
 // --- internal ---
 
+function caughtUp(periodic: Periodic, seconds: readonly number[], nowMs: number): readonly number[] {
+  const inTime = seconds.filter((second) => periodic.startDeadlineMs === 0 || nowMs - second * 1000 <= periodic.startDeadlineMs);
+  switch (periodic.catchUp) {
+    case "none":
+      return [];
+    case "last":
+      return inTime.slice(-1);
+    case "all":
+      return inTime.slice(-LIMITS.catchUpFiresMax);
+  }
+}
+
 const FIRES_KEPT = 50;
 const MINUTE_MS = 60_000;
 /** Two minutes, an hour, a day, a month, a year, a century. */
 const LOOK_BACK_MS = [2, 60, 1440, 43_200, 525_600, 52_560_000].map((minutes) => minutes * MINUTE_MS);
-
-function isWithinDeadline(deadlineMs: number, second: number, nowMs: number): boolean {
-  return deadlineMs === 0 || nowMs - second * 1000 <= deadlineMs;
-}
 
 function hasActiveChild(view: View, job: Job): boolean {
   for (const head of view.childrenOf(job.namespace, job.id)) {

@@ -145,7 +145,10 @@ function surveyNodes(input: PlaceInput): Survey {
   const feasible: Node[] = [];
   const constraintFiltered: Record<string, number> = {};
   const classFiltered: Record<string, number> = {};
-  const nodesAvailable: Record<string, number> = {};
+  // A datacenter that the job names and that has no node stands with 0: readers say so.
+  const nodesAvailable: Record<string, number> = Object.fromEntries(
+    input.job.datacenters.filter((name) => !name.includes("*")).map((name) => [name, 0]),
+  );
   let evaluated = 0;
   let inPool = 0;
   for (const node of sortedNodes(input.view)) {

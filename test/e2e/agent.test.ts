@@ -99,6 +99,8 @@ testWith(
       const unit = `${systemRoot}/etc/systemd/system/edgectl.service`;
       expect(readFileSync(unit, "utf8")).toContain("KillMode=process");
       expect(existsSync(`${systemRoot}/usr/local/bin/edgectl`)).toBe(true);
+      // The units that ours stands among, so that its relations to them are checked as well.
+      spawnSync("sh", ["-c", `mkdir -p ${systemRoot}/usr/lib/systemd && cp -r /usr/lib/systemd/system ${systemRoot}/usr/lib/systemd/`]);
       const verified = spawnSync("systemd-analyze", ["verify", "--man=no", `--root=${systemRoot}`, "edgectl.service"], { encoding: "utf8" });
       expect(`${verified.stdout}${verified.stderr}`.split("\n").filter((line) => line.includes("edgectl"))).toEqual([]);
       expect(run("uninstall").status).toBe(0);

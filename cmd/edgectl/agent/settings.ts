@@ -105,12 +105,21 @@ export function settingsOfFile(
   return values;
 }
 
-/** Layers, strongest first, to one set. */
+/** Layers, strongest first, to one set. Maps are merged key by key. */
 export function mergeSettings(...layers: readonly SettingValues[]): SettingValues {
-  return new Map([...layers].reverse().flatMap((layer) => [...layer]));
+  const merged = new Map<string, SettingValue>();
+  for (const [key, value] of [...layers].reverse().flatMap((layer) => [...layer])) {
+    const before = merged.get(key);
+    merged.set(key, isMap(before) && isMap(value) ? { ...before, ...value } : value);
+  }
+  return merged;
 }
 
 // --- internal ---
+
+function isMap(value: SettingValue | undefined): value is Readonly<Record<string, string>> {
+  return typeof value === "object" && !Array.isArray(value);
+}
 
 function parsePairs(text: string): Readonly<Record<string, string>> | null {
   const pairs = text.split(",").map((pair) => pair.split("="));
