@@ -47,11 +47,14 @@ interface Context {
 async function refusal(text: string, error: unknown): Promise<TomlSource> {
   const { tomlSyntaxProblem } = await import("./toml-positions.ts");
   const precise = tomlSyntaxProblem(text);
-  if (precise !== null) return { kind: "syntax", ...precise };
   const message = error instanceof Error ? error.message : String(error);
   // "Bad bare key at line 3: the line itself": the line is shown beneath the message anyway.
   const [, reason = message, line = "1"] = /^(.*?)(?:,? which[\w ]*)?(?: at| from)? line (\d+)(?::|$)/s.exec(message) ?? [];
-  return { kind: "syntax", message: reason, line: Number(line), column: 1 };
+  if (precise === null) return { kind: "syntax", message: reason, line: Number(line), column: 1 };
+  if (precise.line <= Number(line)) return { kind: "syntax", ...precise };
+  // What is missing at the end of a line is noticed at the start of the next one: the place to mend is the end.
+  const broken = text.split("\n")[Number(line) - 1] ?? "";
+  return { kind: "syntax", message: precise.message, line: Number(line), column: broken.trimEnd().length + 1 };
 }
 
 function toValue(value: unknown, path: readonly PathPart[], context: Context): unknown {

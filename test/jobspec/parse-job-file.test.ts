@@ -24,8 +24,8 @@ async function specOf(text: string) {
 const SINGLE: readonly (readonly [string, string, readonly [number, number], string, string?])[] = [
   ["an unclosed string", 'id = "a\n', [1, 8], "not TOML"],
   ["a key that stands twice", 'id = "a"\nid = "b"\n', [2, 1], "multiple times"],
-  ["a missing value", 'id = "a"\nname =\n', [3, 1], "not TOML"],
-  ["an inline table over two lines", 'id = "a"\n[task.t]\nconfig = { a = 1,\n b = 2 }\n', [4, 2], "not TOML"],
+  ["a missing value", 'id = "a"\nname =\n', [2, 7], "not TOML"],
+  ["an inline table over two lines", 'id = "a"\n[task.t]\nconfig = { a = 1,\n b = 2 }\n', [3, 18], "not TOML"],
   ["an HCL file", '# a comment\njob "a" {\n  group "g" {}\n}\n', [2, 1], "nomad job run -output"],
   ["an HCL file that begins with variables", 'variable "x" {\n  default = 1\n}\njob "a" {}\n', [1, 1], "this is HCL"],
   ["an unknown key at the top", `datacenter = ["dc1"]\n${HEAD}`, [1, 1], 'unknown key "datacenter" in job', "datacenters"],

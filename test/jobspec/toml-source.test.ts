@@ -77,7 +77,7 @@ for (const [name, text] of HOSTILE) {
 /** What is refused, the line, and a part of what is said. */
 const SYNTAX: readonly (readonly [string, readonly [number, number], string])[] = [
   ["a = 1\na = 2", [2, 1], "multiple times"],
-  ["a = 1\n\nb = \n", [4, 1], ""],
+  ["a = 1\n\nb = \n", [3, 4], ""],
   ["a = 1\n[a]\n", [2, 2], ""],
   // The position-keeping parser has nothing against these; the one that decides has.
   ["a = 1\nb = 0001-01-01T00:00:60Z\n", [2, 1], "Invalid Offset Date-Time"],
