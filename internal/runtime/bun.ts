@@ -1,6 +1,6 @@
 // The Bun implementation of the runtime: Bun.serve, bun:sqlite and the global WebSocket.
 
-import { Database, type Statement } from "bun:sqlite";
+import type { Statement } from "bun:sqlite";
 import { EdgeError } from "../domain/errors.ts";
 import { posixChance, posixClock, posixFiles, posixHashing, posixHost, posixProcesses, posixTerminal } from "./posix.ts";
 import type { ClientSocket, HttpServer, HttpServerOptions, Runtime, ServerSocket, SocketHandlers, SqliteConnection } from "./runtime.ts";
@@ -22,7 +22,7 @@ export function bunRuntime(): Runtime {
     network: { serve, fetch: (url, init) => fetch(url, { ...init, timeout: false } as RequestInit), connectSocket },
     host: posixHost(selfCommand, Bun.argv.slice(2)),
     terminal: posixTerminal,
-    openSqlite: async (path, options) => openBunSqlite(path, options),
+    openSqlite: openBunSqlite,
   };
 }
 
@@ -95,7 +95,8 @@ function connectSocket(url: string, headers: Readonly<Record<string, string>>, h
   return client;
 }
 
-function openBunSqlite(path: string, options: { readonly isReadOnly: boolean }): SqliteConnection {
+async function openBunSqlite(path: string, options: { readonly isReadOnly: boolean }): Promise<SqliteConnection> {
+  const { Database } = await import("bun:sqlite");
   const database = new Database(path, options.isReadOnly ? { readonly: true } : { create: true, readwrite: true });
   // A statement that is not finalized keeps the file open past close, its WAL and locks with it. One per text is kept
   // until then: the texts are few, and collecting them finalizes them at no certain time.

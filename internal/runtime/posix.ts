@@ -1,11 +1,14 @@
 // What Bun and Node share: clock, chance, processes, host and terminal through node: modules.
 
-import { spawn as spawnChild } from "node:child_process";
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { writeSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename } from "node:path";
 import { EdgeError } from "../domain/errors.ts";
 import type { Chance, Child, Clock, Completed, Hashing, Host, Processes, SpawnOptions, Terminal } from "./runtime.ts";
+
+// Loaded at first use: these two modules take longer to load than a short command takes to run.
+const childProcess = () => require("node:child_process") as typeof import("node:child_process"); // what the module is
+const cryptography = () => require("node:crypto") as typeof import("node:crypto"); // what the module is
 
 export { posixFiles } from "./posix-files.ts";
 
@@ -23,13 +26,13 @@ export const posixClock: Clock = {
 };
 
 export const posixChance: Chance = {
-  uuid: () => randomUUID(),
-  fraction: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
-  secret: (bytes) => randomBytes(bytes).toString("hex"),
+  uuid: () => cryptography().randomUUID(),
+  fraction: () => cryptography().randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
+  secret: (bytes) => cryptography().randomBytes(bytes).toString("hex"),
 };
 
 export const posixHashing: Hashing = {
-  sha256Hex: (text) => createHash("sha256").update(text).digest("hex"),
+  sha256Hex: (text) => cryptography().createHash("sha256").update(text).digest("hex"),
 };
 
 export const posixProcesses: Processes = { spawn, run, signal };
@@ -45,8 +48,21 @@ export function posixHost(selfCommand: readonly string[], userArguments: readonl
     cwd: process.cwd(),
     homeDirectory: homedir(),
     selfCommand,
-    isTerminal: { stdin: process.stdin.isTTY === true, stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
-    terminalColumns: process.stdout.columns ?? 80,
+    // Touching a standard stream sets it up, which takes a millisecond: only who asks pays.
+    isTerminal: {
+      get stdin() {
+        return process.stdin.isTTY === true;
+      },
+      get stdout() {
+        return process.stdout.isTTY === true;
+      },
+      get stderr() {
+        return process.stderr.isTTY === true;
+      },
+    },
+    get terminalColumns() {
+      return process.stdout.columns ?? 80;
+    },
     residentBytes: () => process.memoryUsage.rss(),
     onSignal(signals, call) {
       for (const signal of signals) process.on(signal, () => call(signal));
@@ -56,16 +72,12 @@ export function posixHost(selfCommand: readonly string[], userArguments: readonl
 }
 
 export const posixTerminal: Terminal = {
-  out(text) {
-    process.stdout.write(text);
-  },
+  out: (text) => writeAll(1, text),
   outBytes: (data) =>
     new Promise((resolve, reject) => {
       process.stdout.write(data, (error) => (error ? reject(error) : resolve()));
     }),
-  error(text) {
-    process.stderr.write(text);
-  },
+  error: (text) => writeAll(2, text),
   async readInput(maxBytes) {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -80,11 +92,28 @@ export const posixTerminal: Terminal = {
 
 // --- internal ---
 
+/** Writes at once and in full, without setting up a stream. */
+function writeAll(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let written = 0; written < bytes.length; ) {
+    try {
+      written += writeSync(fd, bytes, written);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : "";
+      // A reader that has seen enough, as in `edgectl logs web | head`, is no failure.
+      if (code === "EPIPE") process.exit(0);
+      if (code !== "EAGAIN") throw error;
+      // The other end shares a pipe that does not block: wait until it has read some.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
 const OUTPUT_BYTES_MAX = 1_000_000;
 
 function spawn(options: SpawnOptions): Child {
   const output = options.output === "inherit" ? "inherit" : "ignore";
-  const child = spawnChild(options.command, [...options.args], {
+  const child = childProcess().spawn(options.command, [...options.args], {
     cwd: options.cwd,
     env: { ...options.env },
     detached: options.isDetached,
@@ -104,7 +133,7 @@ function run(
   options: { readonly timeoutMs?: number; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Completed> {
   return new Promise((resolve) => {
-    const child = spawnChild(command, [...args], {
+    const child = childProcess().spawn(command, [...args], {
       stdio: ["ignore", "pipe", "pipe"],
       timeout: options.timeoutMs ?? 10_000,
       killSignal: "SIGKILL",

@@ -140,7 +140,8 @@ export class Server {
     try {
       const row = await this.options.store.readLease();
       this.#lastKnown = row;
-      const holder = this.#standingOf(row.holder);
+      // A leader only asks whether its epoch still stands; who holds the lease matters to the others.
+      const holder = this.isLeading ? "self" : this.#standingOf(row.holder);
       if ((holder === "alive" || holder === "unknown") && !this.isLeading) this.#tellStandby(row);
       this.#feed({ kind: "row-read", startedAtMs, row: { epoch: row.epoch, holder } });
     } catch (error) {
