@@ -3,7 +3,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
-import { WebSocket, WebSocketServer } from "ws";
+import { WebSocket as Socket, WebSocketServer } from "ws";
 import { EdgeError } from "../domain/errors.ts";
 import { posixChance, posixClock, posixFiles, posixHashing, posixHost, posixProcesses, posixTerminal } from "./posix.ts";
 import type { ClientSocket, HttpServer, HttpServerOptions, Runtime, ServerSocket, SocketHandlers, SqliteConnection } from "./runtime.ts";
@@ -30,17 +30,18 @@ export function nodeRuntime(options: { readonly isSingleExecutable: boolean; rea
 
 // --- internal ---
 
-const UPGRADED = Symbol("upgraded");
-
 function serve(options: HttpServerOptions): Promise<HttpServer> {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 64_000_000 });
   const listener = getRequestListener(
-    (request, environment) =>
-      options.fetch(limited(request, options.maxBodyBytes), {
+    (request, environment) => {
+      const bounded = boundBody(request, options.maxBodyBytes);
+      if (bounded === null) return new Response(null, { status: 413, headers: { connection: "close" } });
+      return options.fetch(bounded, {
         remoteAddress: addressOf(environment),
         upgrade: () => new Response("a WebSocket handshake was expected", { status: 400 }),
         disableIdleTimeout: () => undefined,
-      }),
+      });
+    },
     { overrideGlobalObjects: false },
   );
   const server = createServer((request, response) => void listener(request, response));
@@ -49,25 +50,44 @@ function serve(options: HttpServerOptions): Promise<HttpServer> {
   server.timeout = 0;
   server.on("upgrade", (incoming, socket, head) => {
     let handlers: SocketHandlers | null = null;
-    const request = new Request(`http://${incoming.headers.host ?? "localhost"}${incoming.url ?? "/"}`);
     const context = {
       remoteAddress: incoming.socket.remoteAddress ?? "",
       upgrade(given: SocketHandlers) {
         handlers = given;
-        return Object.assign(new Response(null), { [UPGRADED]: true });
+        return new Response(null);
       },
       disableIdleTimeout: () => undefined,
     };
+    // Until it is a WebSocket nobody else listens: an unheard error would end the process.
+    const drop = () => void socket.destroy();
+    socket.on("error", drop);
+    const request = handshakeOf(incoming);
+    if (request === null) return void socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
     void Promise.resolve(options.fetch(request, context)).then((response) => {
       if (handlers === null) {
         socket.end(`HTTP/1.1 ${response.status} Refused\r\nConnection: close\r\n\r\n`);
         return;
       }
       const accepted = handlers;
-      sockets.handleUpgrade(incoming, socket, head, (opened) => attach(opened, accepted));
-    });
+      sockets.handleUpgrade(incoming, socket, head, (opened) => {
+        socket.off("error", drop);
+        attach(opened, accepted);
+      });
+    }, drop);
   });
   return listen(server, sockets, options);
+}
+
+/** The handshake as a request; null where its address is none. */
+function handshakeOf(incoming: IncomingMessage): Request | null {
+  try {
+    const request = new Request(`http://${incoming.headers.host ?? "localhost"}${incoming.url ?? "/"}`);
+    for (const [name, value] of Object.entries(incoming.headers)) if (typeof value === "string") request.headers.set(name, value);
+    return request;
+  } catch {
+    // A mangled Host, path or header: whoever sent it is told so, and nobody else.
+    return null;
+  }
 }
 
 function listen(server: Server, sockets: WebSocketServer, options: HttpServerOptions): Promise<HttpServer> {
@@ -100,14 +120,24 @@ function addressOf(environment: unknown): string {
   return (environment as { readonly incoming?: IncomingMessage }).incoming?.socket.remoteAddress ?? ""; // what @hono/node-server passes along
 }
 
-/** Refuses a body that says it is too large; one that lies is cut off by the handler's own limits. */
-function limited(request: Request, maxBytes: number): Request {
-  const length = Number(request.headers.get("content-length") ?? "0");
-  if (length <= maxBytes) return request;
-  return new Request(request.url, { method: request.method, headers: { "x-edgectl-too-large": String(length) } });
+/** Null when the body says that it is too large; one that does not say breaks off with `too-large` for whoever reads it. */
+function boundBody(request: Request, maxBytes: number): Request | null {
+  const declared = request.headers.get("content-length");
+  if (declared !== null) return Number(declared) <= maxBytes ? request : null;
+  if (request.headers.get("transfer-encoding") === null || request.body === null) return request;
+  let bytes = 0;
+  const counted = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength;
+      if (bytes <= maxBytes) controller.enqueue(chunk);
+      else controller.error(new EdgeError("too-large", `the request body is larger than ${maxBytes} bytes`));
+    },
+  });
+  const body = { body: request.body.pipeThrough(counted), duplex: "half" };
+  return new Request(request.url, { method: request.method, headers: request.headers, signal: request.signal, ...body } as RequestInit);
 }
 
-function attach(socket: WebSocket, handlers: SocketHandlers): void {
+function attach(socket: Socket, handlers: SocketHandlers): void {
   const server: ServerSocket = {
     send: (data) => socket.send(data),
     close: (code, reason) => socket.close(code, reason),
@@ -120,10 +150,10 @@ function attach(socket: WebSocket, handlers: SocketHandlers): void {
 }
 
 function connectSocket(url: string, headers: Readonly<Record<string, string>>, handlers: SocketHandlers): ClientSocket {
-  const socket = new WebSocket(url, { headers: { ...headers }, perMessageDeflate: false });
+  const socket = new Socket(url, { headers: { ...headers }, perMessageDeflate: false });
   const client: ClientSocket = {
     get isOpen() {
-      return socket.readyState === WebSocket.OPEN;
+      return socket.readyState === Socket.OPEN;
     },
     send: (data) => socket.send(data),
     close: (code, reason) => socket.close(code, reason),
