@@ -47,7 +47,7 @@ export async function monitor(call: MonitorCall, options: MonitorOptions): Promi
     for (const line of newsOf(call, evaluation).of(allocs.body)) call.say(`    ${line}`);
     for (const line of failures) call.say(`    ${line}`);
     if (evaluation.BlockedEval !== "")
-      call.say(`    Evaluation "${shortId(evaluation.BlockedEval, call.isVerbose)}" waits for room and places the rest when there is some`);
+      call.say(`    Evaluation "${shortId(evaluation.BlockedEval, call.isVerbose)}" is blocked: it places the rest when a node fits`);
     call.say(`==> Not everything was placed. "edgectl status ${evaluation.JobID}" shows how it goes on`);
     return { status: NOT_PLACED, allocs: allocs.body };
   }
