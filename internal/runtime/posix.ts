@@ -1,7 +1,7 @@
 // What Bun and Node share: clock, chance, processes, host and terminal through node: modules.
 
 import { writeSync } from "node:fs";
-import { homedir } from "node:os";
+import { constants, homedir } from "node:os";
 import { basename } from "node:path";
 import { EdgeError } from "../domain/errors.ts";
 import type { Chance, Child, Clock, Completed, Hashing, Host, Processes, SpawnOptions, Terminal } from "./runtime.ts";
@@ -162,18 +162,6 @@ function signal(pid: number, name: string | 0): boolean {
   }
 }
 
-const SIGNALS: Readonly<Record<string, number>> = {
-  SIGHUP: 1,
-  SIGINT: 2,
-  SIGQUIT: 3,
-  SIGABRT: 6,
-  SIGKILL: 9,
-  SIGSEGV: 11,
-  SIGPIPE: 13,
-  SIGALRM: 14,
-  SIGTERM: 15,
-};
-
-function signalNumber(name: string | null): number {
-  return name === null ? 0 : (SIGNALS[name] ?? 0);
+function signalNumber(name: NodeJS.Signals | null): number {
+  return name === null ? 0 : constants.signals[name];
 }
