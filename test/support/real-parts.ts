@@ -57,7 +57,10 @@ const parts = {
   busybox: () => command(["busybox"], "install the Debian package busybox-static"),
   strace: () => command(["strace", "--version"], "install the Debian package strace"),
   ip: () => command(["ip", "-V"], "install the Debian package iproute2"),
-  faketime: () => (spawnSync("sh", ["-c", "ls /usr/lib/*/faketime/libfaketime.so.1"]).status === 0 ? present("libfaketime") : missing("install the Debian package faketime")),
+  faketime: () =>
+    spawnSync("sh", ["-c", "ls /usr/lib/*/faketime/libfaketime.so.1"]).status === 0
+      ? present("libfaketime")
+      : missing("install the Debian package faketime"),
   zstd: () => command(["zstd", "--version"], "install the Debian package zstd"),
   "systemd-analyze": () => command(["systemd-analyze", "--version"], "install the Debian package systemd"),
   "mkfs.ext4": () => command(["mkfs.ext4", "-V"], "install the Debian package e2fsprogs"),
