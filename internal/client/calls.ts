@@ -89,7 +89,10 @@ export class Calls {
 
   #runner(allocId: string): AllocRunner {
     const runner = this.#parts.runner(allocId);
-    if (!runner) throw new EdgeError("not-found", `Unknown allocation "${allocId}"`);
+    if (!runner)
+      throw new EdgeError("not-found", `Unknown allocation "${allocId}"`, {
+        hint: `its node keeps the files of the newest ${LIMITS.allocsKeptOnNodeMax} ended allocations (allocsKeptOnNodeMax)`,
+      });
     return runner;
   }
 

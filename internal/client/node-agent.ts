@@ -158,7 +158,7 @@ export class NodeAgent {
         return this.#order(message);
       case "report-ack":
         for (const [id, entry] of this.#unacknowledged) if (entry.sequence <= message.sequence && entry.sequence > 0) this.#unacknowledged.delete(id);
-        return;
+        return this.#collectEnded();
       case "call":
         return this.#calls.open(message.call, message.request);
       case "credit":
@@ -242,6 +242,15 @@ export class NodeAgent {
   #updateAlloc(alloc: DesiredAlloc, job: JobVersion): void {
     this.#journal.append({ k: "alloc", alloc, job });
     this.#runners.get(alloc.id)?.update(job);
+  }
+
+  /** A device's disk is small: of ended allocations the newest are kept, as many as the limit says. */
+  #collectEnded(): void {
+    const ended = [...this.#runners.values()].filter((runner) => runner.isDone && !this.#unacknowledged.has(runner.alloc.id));
+    const surplus = ended.length - LIMITS.allocsKeptOnNodeMax;
+    if (surplus <= 0) return;
+    ended.sort((a, b) => a.alloc.createdAtMs - b.alloc.createdAtMs);
+    for (const runner of ended.slice(0, surplus)) void this.#forget(runner.alloc.id);
   }
 
   /** The server knows nothing of it any more: end it if need be, then remove its files. */

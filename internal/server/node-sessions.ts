@@ -15,7 +15,8 @@ import { computedClassOf } from "./computed-class.ts";
 import type { Ledger } from "./ledger.ts";
 import { NodeSession } from "./node-session.ts";
 
-const CHECK_INTERVAL_MS = 1000;
+/** Living connections are looked at this often: a server with nothing to do wakes seldom. */
+const CHECK_INTERVAL_MS = 5000;
 const PING_WAIT_MS = 1500;
 
 export interface NodeSessionsParts {
@@ -36,12 +37,11 @@ export class NodeSessions {
   readonly #deadlines = new Map<string, number>();
   readonly #transports = new Set<NodeTransport>();
   #timer: Timer | null = null;
-  #lastCheckMs: number;
+  #dueMs = 0;
   #isStopped = false;
 
   constructor(parts: NodeSessionsParts) {
     this.#parts = parts;
-    this.#lastCheckMs = parts.runtime.clock.monotonicMs();
   }
 
   /** A new leader gives every node that was ready a full TTL plus grace to come back. */
@@ -137,6 +137,7 @@ export class NodeSessions {
     this.#sessions.get(hello.node.id)?.close("replaced by a newer connection of the same node");
     this.#sessions.set(hello.node.id, session);
     this.#deadlines.delete(hello.node.id);
+    this.#armCheck();
     session.send({
       kind: "welcome",
       protocol: PROTOCOL_VERSION,
@@ -219,6 +220,7 @@ export class NodeSessions {
   }
 
   #expectBy(nodeId: string): void {
+    this.#deadlines.delete(nodeId);
     this.#deadlines.set(nodeId, this.#parts.runtime.clock.monotonicMs() + this.#ttlMs() + LIMITS.heartbeatGraceMs);
   }
 
@@ -228,13 +230,19 @@ export class NodeSessions {
   }
 
   #armCheck(): void {
-    if (this.#timer || this.#isStopped) return;
-    this.#timer = this.#parts.runtime.clock.after(
-      CHECK_INTERVAL_MS,
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (this.#isStopped || (this.#deadlines.size === 0 && this.#sessions.size === 0)) return;
+    const { clock } = this.#parts.runtime;
+    // Deadlines are kept in the order in which they were set, and all lie equally far ahead: the first is the earliest.
+    const first = this.#deadlines.values().next().value ?? Number.POSITIVE_INFINITY;
+    const delayMs = Math.max(Math.min(CHECK_INTERVAL_MS, first - clock.monotonicMs()), 10);
+    this.#dueMs = clock.monotonicMs() + delayMs;
+    this.#timer = clock.after(
+      delayMs,
       () => {
-        this.#timer = null;
         this.#check();
-        if (this.#deadlines.size > 0 || this.#sessions.size > 0) this.#armCheck();
+        this.#armCheck();
       },
       { keepsAlive: false },
     );
@@ -242,12 +250,10 @@ export class NodeSessions {
 
   #check(): void {
     const nowMs = this.#parts.runtime.clock.monotonicMs();
-    const lateByMs = nowMs - this.#lastCheckMs - CHECK_INTERVAL_MS;
-    this.#lastCheckMs = nowMs;
-    if (lateByMs > 1000) {
+    if (nowMs - this.#dueMs > 1000) {
       // This loop was held up: silence during that time says nothing about the nodes.
       for (const session of this.#sessions.values()) session.lastHeardMs = nowMs;
-      for (const nodeId of this.#deadlines.keys()) this.#expectBy(nodeId);
+      for (const nodeId of [...this.#deadlines.keys()]) this.#expectBy(nodeId);
       return;
     }
     const ttlMs = this.#ttlMs() + LIMITS.heartbeatGraceMs;

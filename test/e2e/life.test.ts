@@ -1,6 +1,7 @@
 // The life of jobs on a real agent: run, status, logs, update, scale, revert, stop, and what the CLI says of it.
 
 import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { NO_RETRY, programJob, shellJob } from "./jobs.ts";
 import { inPlace, isAlive, root, until } from "./place.ts";
@@ -200,6 +201,26 @@ test(
       const refused = place.cli("job", "dispatch", "greet", place.path("payload"));
       expect(refused.status).toBe(1);
       expect(refused.stderr).toContain("Dispatch did not provide required meta keys: [greeting]");
+    }),
+  MINUTE,
+);
+
+test(
+  "a node keeps the files of the newest fifty ended allocations and removes older ones",
+  () =>
+    inPlace(async (place) => {
+      await place.start();
+      place.ok("run", place.write("many.toml", shellJob({ id: "many", script: "echo $NOMAD_ALLOC_ID", top: "parameterized = { }" })));
+      const children: string[] = [];
+      for (let at = 0; at < 60; at++) children.push(JSON.parse((await place.request("PUT", "/v1/job/many/dispatch", {})).text).DispatchedJobID);
+      for (const child of children) await place.untilAlloc(child, "complete", 40_000);
+      const folder = `${place.agent.dataDirectory}/alloc`;
+      await until(
+        () => `fifty folders, there are ${readdirSync(folder).length}`,
+        () => readdirSync(folder).length <= 51,
+      );
+      const newest = await place.alloc(children.at(-1) ?? "");
+      expect(await place.logs(newest.ID, "main")).toBe(`${newest.ID}\n`);
     }),
   MINUTE,
 );
