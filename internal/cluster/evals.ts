@@ -76,7 +76,7 @@ export interface AppliedPlan {
 /** The changes of a finished evaluation: allocs, the eval itself, follow-ups, and one blocked eval for what found no room. */
 export function applyPlan(view: View, evaluation: Evaluation, job: Job | undefined, plan: PlanToApply, context: Context): AppliedPlan {
   const successors = new Map(plan.placed.filter((alloc) => alloc.previousAlloc !== "").map((alloc) => [alloc.previousAlloc, alloc.id]));
-  const followUps = followUpEvals(evaluation, job, plan.later, context);
+  const followUps = followUpEvals(view, evaluation, job, plan.later, context);
   const blocked = blockedEval(view, evaluation, job, plan, context);
   const done: Evaluation = {
     ...evaluation,
@@ -128,7 +128,9 @@ function movedToVersion(alloc: Alloc, job: Job | undefined, context: Context): A
   return { ...alloc, jobVersion: job?.version ?? alloc.jobVersion, modifiedAtMs: context.nowMs, allocModifyIndex: context.index };
 }
 
+/** One for each alloc that waits and that no pending evaluation will come back to. */
 function followUpEvals(
+  view: View,
   evaluation: Evaluation,
   job: Job | undefined,
   later: PlanToApply["later"],
@@ -136,7 +138,7 @@ function followUpEvals(
 ): { readonly evaluation: Evaluation; readonly alloc: Alloc }[] {
   if (!job) return [];
   return later
-    .filter(({ alloc }) => alloc.followupEvalId === "")
+    .filter(({ alloc }) => alloc.followupEvalId === evaluation.id || view.evaluation(alloc.followupEvalId)?.status !== "pending")
     .map(({ alloc, atMs }) => ({
       alloc,
       evaluation: newEval(

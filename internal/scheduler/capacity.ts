@@ -26,13 +26,14 @@ export interface Demand {
 export class Capacity {
   readonly #view: View;
   readonly #job: { readonly namespace: string; readonly id: string };
-  readonly #stopped: ReadonlySet<string>;
+  readonly #stopped: Set<string>;
+  readonly #placed = new Map<string, Alloc[]>();
   readonly #usage = new Map<string, Usage>();
 
-  constructor(view: View, job: { readonly namespace: string; readonly id: string }, stopped: ReadonlySet<string>) {
+  constructor(view: View, job: { readonly namespace: string; readonly id: string }, stopped: Iterable<string>) {
     this.#view = view;
     this.#job = job;
-    this.#stopped = stopped;
+    this.#stopped = new Set(stopped);
   }
 
   usageOf(node: Node): Usage {
@@ -50,6 +51,7 @@ export class Capacity {
       if (isTerminal(alloc) || this.#stopped.has(alloc.id)) continue;
       this.#count(usage, alloc);
     }
+    for (const alloc of this.#placed.get(node.id) ?? []) this.#count(usage, alloc);
     this.#usage.set(node.id, usage);
     return usage;
   }
@@ -59,8 +61,23 @@ export class Capacity {
     return this.#stopped.has(allocId);
   }
 
+  /** The plan stops this alloc too: its room is free from here on. */
+  release(alloc: Alloc): void {
+    this.#stopped.add(alloc.id);
+    this.#usage.delete(alloc.nodeId);
+  }
+
+  /** The plan leaves a released alloc as it is. */
+  keep(alloc: Alloc): void {
+    this.#stopped.delete(alloc.id);
+    this.#usage.delete(alloc.nodeId);
+  }
+
   take(node: Node, alloc: Alloc): void {
     this.#count(this.usageOf(node), alloc);
+    const placed = this.#placed.get(node.id);
+    if (placed) placed.push(alloc);
+    else this.#placed.set(node.id, [alloc]);
   }
 
   #count(usage: Usage, alloc: Alloc): void {
@@ -114,13 +131,15 @@ export function allocate(group: TaskGroup, node: Node, usage: Usage): AllocResou
 // --- internal ---
 
 function portCollision(node: Node, usage: Usage, networks: readonly Network[]): string | null {
-  let dynamic = 0;
-  for (const port of networks.flatMap((network) => network.ports)) {
-    if (port.static === 0) dynamic += 1;
-    else if (usage.ports.has(port.static) && !port.ignoreCollision) return `network: reserved port collision ${port.label}=${port.static}`;
-  }
-  if (dynamic > node.resources.portMax - node.resources.portMin + 1 - usage.ports.size) return "network: dynamic port selection failed";
-  return null;
+  const ports = networks.flatMap((network) => network.ports);
+  const wanted = ports.filter((port) => port.static !== 0);
+  for (const port of wanted)
+    if (usage.ports.has(port.static) && !port.ignoreCollision) return `network: reserved port collision ${port.label}=${port.static}`;
+  const dynamic = ports.length - wanted.length;
+  if (dynamic === 0) return null;
+  const { portMin, portMax } = node.resources;
+  const taken = [...new Set([...usage.ports, ...wanted.map((port) => port.static)])].filter((port) => port >= portMin && port <= portMax);
+  return dynamic > portMax - portMin + 1 - taken.length ? "network: dynamic port selection failed" : null;
 }
 
 function choosePorts(networks: readonly Network[], node: Node, usage: Usage): AllocatedPort[] {

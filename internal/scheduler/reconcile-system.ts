@@ -18,8 +18,9 @@ export function reconcileSystemGroup(input: GroupInput, feasibleNodes: readonly 
   const wanted = new Set(feasibleNodes.map((node) => node.id));
   const name = allocName(input.job.id, input.group.name, 0);
   const replace = (alloc: Alloc, kind: Place["kind"]) => places.push({ name, previous: alloc, rescheduleDelayMs: null, nodeId: alloc.nodeId, kind });
-  let replacing = 0;
   const maxParallel = input.group.update?.maxParallel || Number.POSITIVE_INFINITY;
+  // Those of the new version that are not healthy, or not yet, take up their share of max_parallel.
+  let replacing = input.allocs.filter((alloc) => isUnsettled(input, alloc)).length;
 
   for (const alloc of input.allocs) {
     if (isServerTerminal(alloc)) continue;
@@ -59,6 +60,11 @@ export function reconcileSystemGroup(input: GroupInput, feasibleNodes: readonly 
 }
 
 // --- internal ---
+
+function isUnsettled(input: GroupInput, alloc: Alloc): boolean {
+  if (isServerTerminal(alloc) || !isOfThisVersion(input.job, alloc) || isGone(input.view.node(alloc.nodeId))) return false;
+  return alloc.clientStatus !== "complete" && alloc.clientStatus !== "lost" && alloc.health?.isHealthy !== true;
+}
 
 /** An ineligible node keeps what runs; one that left the job's reach does not. */
 function mayStay(input: GroupInput, node: Node | undefined, wanted: ReadonlySet<string>): boolean {

@@ -181,7 +181,7 @@ function update(input: GroupInput, state: Classified): Updated {
   const destructive: Alloc[] = [];
   for (const alloc of outdated) (needsReplacing(input.view, alloc, input.job, input.group) ? destructive : inPlace).push(alloc);
   destructive.sort((a, b) => allocNameIndex(a.name) - allocNameIndex(b.name));
-  const limit = updateLimit(input, state.kept);
+  const limit = updateLimit(input, state);
   const replaced = new Set(destructive.slice(0, limit));
   for (const alloc of replaced) {
     state.stops.push({ alloc, description: STOP_TEXT.updating });
@@ -190,12 +190,18 @@ function update(input: GroupInput, state: Classified): Updated {
   return { inPlace, replaced, isWaiting: replaced.size < destructive.length };
 }
 
-/** How many allocs may be replaced now: max_parallel less those of the new version that are not healthy yet. */
-function updateLimit(input: GroupInput, kept: readonly Alloc[]): number {
+/**
+ * How many allocs may be replaced now: max_parallel less those of the new version that are not healthy yet, placed or about
+ * to be. Once one of them has failed, none: a bad version must not take down what still runs.
+ */
+function updateLimit(input: GroupInput, state: Classified): number {
   const maxParallel = input.group.update?.maxParallel ?? 0;
-  if (maxParallel === 0) return kept.length;
-  const unsettled = kept.filter((alloc) => isOfThisVersion(input.job, alloc) && alloc.health?.isHealthy !== true).length;
-  return Math.max(0, maxParallel - unsettled);
+  if (maxParallel === 0) return state.kept.length;
+  const isNew = (alloc: Alloc) => isOfThisVersion(input.job, alloc);
+  const failed = [...state.later.map((item) => item.alloc), ...state.settled].filter((alloc) => alloc.clientStatus === "failed");
+  if ([...state.kept, ...failed].some((alloc) => isNew(alloc) && (alloc.health?.isHealthy === false || alloc.clientStatus === "failed"))) return 0;
+  const unsettled = state.kept.filter((alloc) => isNew(alloc) && alloc.health?.isHealthy !== true).length;
+  return Math.max(0, maxParallel - unsettled - state.places.length);
 }
 
 /** Too few: new allocs under the lowest free numbers. */

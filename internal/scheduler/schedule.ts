@@ -43,7 +43,10 @@ export function schedule(view: View, evaluation: Evaluation, job: Job | undefine
   const reconciled = groups.map((group) => ({ group, changes: reconcile(view, job, group, allocs, context) }));
   const orphans = allocs.filter((alloc) => !isTerminal(alloc) && !groups.some((group) => group.name === alloc.group));
   const stops = [...reconciled.flatMap(({ changes }) => changes.stops), ...orphans.map((alloc) => stopOrphan(view, alloc))];
-  const capacity = new Capacity(view, { namespace: evaluation.namespace, id: evaluation.jobId }, new Set(stops.map((stop) => stop.alloc.id)));
+  // What is replaced keeps its room until a place for its successor is looked for: where there is none, it runs on.
+  const replaced = new Set(reconciled.flatMap(({ changes }) => changes.places.filter(isDestructive).map((place) => place.previous?.id)));
+  const freed = stops.map((stop) => stop.alloc.id).filter((id) => !replaced.has(id));
+  const capacity = new Capacity(view, { namespace: evaluation.namespace, id: evaluation.jobId }, freed);
   const placements = reconciled.map(({ group, changes }) =>
     placeGroup({ view, evaluation, job: job as Job, group, capacity, context }, changes.places),
   ); // groups exist only with a job
@@ -98,6 +101,10 @@ function annotate(changes: GroupChanges): DesiredUpdates {
   };
 }
 
+function isDestructive(place: Place): boolean {
+  return place.kind === "destructive";
+}
+
 interface PlaceInput {
   readonly view: View;
   readonly evaluation: Evaluation;
@@ -122,6 +129,8 @@ function placeGroup(input: PlaceInput, places: readonly Place[]): Placement {
   let failure: AllocMetric | null = null;
   let failures = 0;
   for (const place of places) {
+    const replaced = isDestructive(place) ? place.previous : null;
+    if (replaced) input.capacity.release(replaced);
     const choice = chooseNode(input, survey, place, placed);
     if (choice.kind === "placed") {
       placed.push(choice.alloc);
@@ -131,7 +140,9 @@ function placeGroup(input: PlaceInput, places: readonly Place[]): Placement {
     }
     failures += 1;
     failure ??= choice.metric;
-    if (place.kind === "destructive" && place.previous) unplacedDestructive.push(place.previous.id);
+    if (!replaced) continue;
+    input.capacity.keep(replaced);
+    unplacedDestructive.push(replaced.id);
   }
   return { placed, failed: failure ? { metric: { ...failure, coalescedFailures: failures - 1 }, count: failures } : null, unplacedDestructive };
 }

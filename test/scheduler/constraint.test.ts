@@ -1,0 +1,128 @@
+// What each operator of a constraint says, over tables.
+
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import type { Operator } from "../../internal/domain/job.ts";
+import { compareVersions, satisfies } from "../../internal/scheduler/constraint.ts";
+
+type Row = readonly [Operator, string | undefined, string, boolean];
+
+const ROWS: readonly Row[] = [
+  ["=", "a", "a", true],
+  ["=", "a", "A", false],
+  ["=", undefined, "", false],
+  ["=", "", "", true],
+  ["!=", "a", "b", true],
+  ["!=", "a", "a", false],
+  ["!=", undefined, "a", true],
+
+  // Whole numbers and decimals by value, all else by text.
+  ["<", "9", "10", true],
+  ["<", "10", "9", false],
+  ["<", "1.5", "1.25", false],
+  [">", "1.5", "1.25", true],
+  ["<=", "10", "10", true],
+  [">=", "10", "10", true],
+  [">", "10", "10", false],
+  ["<", "-2", "-1", true],
+  ["<", "abc", "abd", true],
+  [">", "b", "a", true],
+  ["<", "9a", "10a", false],
+  ["<", "", "1", true],
+  [">", "1", "", true],
+  ["<", undefined, "1", false],
+  [">=", undefined, "1", false],
+
+  ["regexp", "linux-arm", "arm", true],
+  ["regexp", "linux-arm", "^arm", false],
+  ["regexp", "linux", "^(linux|bsd)$", true],
+  ["regexp", undefined, ".*", false],
+  ["regexp", "x", "(", false],
+
+  ["set_contains", "a, b ,c", "a,c", true],
+  ["set_contains", "a,b", "a,c", false],
+  ["set_contains_all", "a,b", "b", true],
+  ["set_contains_all", "a,b", "a,b,c", false],
+  ["set_contains_all", "ab", "a", false],
+  ["set_contains_any", "a,b", "x, b", true],
+  ["set_contains_any", "a,b", "x,y", false],
+  ["set_contains_any", undefined, "a", false],
+
+  ["is_set", "", "", true],
+  ["is_set", undefined, "", false],
+  ["is_not_set", undefined, "", true],
+  ["is_not_set", "x", "", false],
+
+  ["version", "1.2.3", "1.2.3", true],
+  ["version", "1.2.3", "= 1.2.3", true],
+  ["version", "1.2", "1.2.0", true],
+  ["version", "v1.2.3", "1.2.3", true],
+  ["version", "1.2.4", "!= 1.2.3", true],
+  ["version", "1.10.0", "> 1.9.0", true],
+  ["version", "1.9.0", "> 1.10", false],
+  ["version", "1.5", ">= 1.2, < 2", true],
+  ["version", "2.0", ">= 1.2, < 2", false],
+  ["version", "2.0", ">= 1.2,< 2", false],
+  ["version", "1.2.9", "~> 1.2.3", true],
+  ["version", "1.3.0", "~> 1.2.3", false],
+  ["version", "1.2.2", "~> 1.2.3", false],
+  ["version", "1.9", "~> 1.2", true],
+  ["version", "2.0", "~> 1.2", false],
+  ["version", "1.9", "~> 1", true],
+  ["version", "2.0", "~> 1", false],
+  // A prerelease is not in a range that names none, and comes before its release.
+  ["version", "1.3.0-beta1", ">= 1.2.0", false],
+  ["version", "1.3.0-beta1", "~> 1.2", false],
+  ["version", "1.3.0-beta1", ">= 1.3.0-beta1", true],
+  ["version", "1.3.0-beta2", "> 1.3.0-beta1", true],
+  ["version", "1.3.0", "> 1.3.0-beta1", true],
+  ["version", "5.10.103-v7l+", ">= 5.4", false],
+  ["version", "nonsense", ">= 1", false],
+  ["version", "1.0", "nonsense", false],
+  ["version", undefined, ">= 0", false],
+  ["version", "", ">= 0", false],
+
+  ["semver", "1.3.0-beta1", ">= 1.2.0", true],
+  ["semver", "1.3.0-beta1", ">= 1.3.0", false],
+  ["semver", "1.3.0-rc.10", "> 1.3.0-rc.9", true],
+  ["semver", "1.3.0-rc.1", "> 1.3.0-rc", true],
+  ["semver", "1.3.0-1", "< 1.3.0-a", true],
+  ["semver", "1.2.3+build7", "= 1.2.3", true],
+  ["semver", "1.2", ">= 1.0.0", false],
+
+  ["distinct_hosts", undefined, "", true],
+];
+
+for (const [operator, left, right, want] of ROWS) {
+  test(`${left === undefined ? "nothing" : `"${left}"`} ${operator} "${right}" is ${want}`, () => {
+    expect(satisfies(operator, left, right)).toBe(want);
+  });
+}
+
+const version = fc
+  .tuple(fc.array(fc.nat(20), { minLength: 1, maxLength: 4 }), fc.constantFrom("", "-beta", "-beta.2", "-rc.1", "-1"))
+  .map(([numbers, end]) => numbers.join(".") + end);
+
+test("versions are in one total order, the same from both sides", () => {
+  fc.assert(
+    fc.property(version, version, version, (a, b, c) => {
+      const order = (x: string, y: string) => Math.sign(compareVersions(x, y) ?? Number.NaN);
+      expect(order(a, a)).toBe(0);
+      expect(order(a, b) + order(b, a)).toBe(0);
+      if (order(a, b) <= 0 && order(b, c) <= 0) expect(order(a, c)).toBeLessThanOrEqual(0);
+    }),
+    { seed: 1 },
+  );
+});
+
+test("what an operator says and what its opposite says never agree", () => {
+  const text = fc.oneof(fc.integer().map(String), fc.double({ noNaN: true, noDefaultInfinity: true }).map(String), fc.string());
+  fc.assert(
+    fc.property(text, text, (left, right) => {
+      expect(satisfies("=", left, right)).toBe(!satisfies("!=", left, right));
+      expect(satisfies("<", left, right)).toBe(!satisfies(">=", left, right));
+      expect(satisfies(">", left, right)).toBe(!satisfies("<=", left, right));
+    }),
+    { seed: 1 },
+  );
+});
