@@ -21,6 +21,8 @@ export interface ParseOptions {
   readonly variables?: VariableInputs;
   /** The form of the text, when the caller knows it; otherwise it is found by looking. */
   readonly lookAs?: "toml" | "json";
+  /** Rules that stand elsewhere, for instance of drivers: their problems come with all others. */
+  readonly moreRules?: (spec: JobSpec) => readonly JobProblem[];
 }
 
 export type ParsedJobFile =
@@ -29,7 +31,11 @@ export type ParsedJobFile =
 
 /** The job of a file with every default filled in, or all that is wrong with it (`problemsPerJobMax` at most). */
 export async function parseJobFile(text: string, options: ParseOptions): Promise<ParsedJobFile> {
-  const file: SourceFile = { fileName: options.fileName, text: text.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n") };
+  const file: SourceFile = {
+    fileName: options.fileName,
+    moreRules: options.moreRules ?? (() => []),
+    text: text.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n"),
+  };
   if (bytesOf(text) > LIMITS.jobFileBytesMax) {
     return refuse(
       file,
@@ -45,6 +51,7 @@ export async function parseJobFile(text: string, options: ParseOptions): Promise
 
 interface SourceFile {
   readonly fileName: string;
+  readonly moreRules: (spec: JobSpec) => readonly JobProblem[];
   readonly text: string;
 }
 
@@ -122,7 +129,7 @@ async function finish(file: SourceFile, { form, source, earlier, others, locator
   // One value gets one reading problem: a variable without a value is no string either.
   const taken = new Set(earlier.map((problem) => problem.sourcePath.join("\0")));
   const known = [...earlier, ...read.filter((problem) => !taken.has(problem.sourcePath.join("\0")))];
-  const rules = [...validateJob(spec), ...unsupportedFeatures(spec)].map((problem) => placeRule(problem, spec, form));
+  const rules = [...validateJob(spec), ...unsupportedFeatures(spec), ...file.moreRules(spec)].map((problem) => placeRule(problem, spec, form));
   const isReadable = known.every((problem) => problem.sourcePath.length > 0);
   const all = !isReadable ? known : [...known, ...rules.filter((problem) => !isExplained(problem, known))];
   if (all.length === 0 && others.length === 0) return { kind: "job", spec, warnings: jobWarnings(spec) };

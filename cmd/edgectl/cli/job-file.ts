@@ -26,10 +26,11 @@ export interface JobFile {
 
 /** Throws `invalid-job` with every problem at its line and column. `-` is standard input. */
 export async function readJobFile(call: Call, path: string, lookAs?: "json"): Promise<JobFile> {
-  const [{ parseJobFile }, { formatProblems }, { encodeJobSpec }] = await Promise.all([
+  const [{ parseJobFile }, { formatProblems }, { encodeJobSpec }, { driverConfigProblems }] = await Promise.all([
     import("../../../internal/jobspec/parse-job-file.ts"),
     import("../../../internal/jobspec/source-problem.ts"),
     import("../../../internal/api/job-codec.ts"),
+    import("../../../internal/runner/drivers/registry.ts"),
   ]);
   const source = path === "-" ? await call.runtime.terminal.readInput(LIMITS.jobFileBytesMax) : readSource(call, path);
   const fileName = path === "-" ? "standard input" : path;
@@ -37,7 +38,12 @@ export async function readJobFile(call: Call, path: string, lookAs?: "json"): Pr
   const vars = Object.fromEntries(call.repeated("var").map(readVariable));
   const { env } = call.runtime.host;
   const format = lookAs ?? (/^\s*\{/.test(source) ? "json" : "toml");
-  const parsed = await parseJobFile(source, { fileName, variables: { nomadEnv: env, edgectlEnv: env, varFiles, vars }, lookAs: format });
+  const parsed = await parseJobFile(source, {
+    fileName,
+    variables: { nomadEnv: env, edgectlEnv: env, varFiles, vars },
+    lookAs: format,
+    moreRules: driverConfigProblems,
+  });
   if (parsed.kind === "problems") {
     const count = parsed.problems.length === 1 ? "a problem" : `${parsed.problems.length} problems`;
     throw new EdgeError("invalid-job", `${fileName} has ${count}:\n\n${formatProblems(parsed.problems)}`);

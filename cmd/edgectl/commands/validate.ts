@@ -2,7 +2,6 @@
 
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import { DONE, defineEdgeCommand, FAILED } from "../cli/command.ts";
-import { driverProblems } from "../cli/driver-problems.ts";
 import { JOB_FILE_OPTIONS, readJobFile } from "../cli/job-file.ts";
 import { inputKind, isJsonWanted } from "../cli/json-input.ts";
 
@@ -22,9 +21,6 @@ export default defineEdgeCommand({
     const [path = ""] = call.operands;
     try {
       const { spec, warnings } = await readJobFile(call, path, inputKind(call));
-      const problems = await driverProblems(spec);
-      if (problems.length > 0)
-        throw new EdgeError("invalid-job", `${path} has problems:\n\n${problems.map((problem) => `${path}: ${problem}`).join("\n")}`);
       if (isJsonWanted(call)) call.output.json({ Valid: true, JobID: spec.id, Warnings: warnings });
       else {
         for (const warning of warnings) call.progress.warn(warning);
