@@ -158,8 +158,7 @@ function followUpEvals(
 }
 
 function blockedEval(view: View, evaluation: Evaluation, job: Job | undefined, plan: PlanToApply, context: Context): Evaluation | null {
-  const canWait = job !== undefined && Object.keys(plan.failed).length > 0 && evaluation.type !== "system" && evaluation.type !== "sysbatch";
-  if (!canWait) return null;
+  if (job === undefined || Object.keys(plan.failed).length === 0) return null;
   const isAlreadyBlocked = view.evaluation(evaluation.id)?.status === "blocked";
   const base = newEval(
     {

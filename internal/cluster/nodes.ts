@@ -26,7 +26,7 @@ export function registerNode(view: View, input: RegisterNodeInput, context: Cont
       hint: "a copied or wiped device must join afresh: remove its client/node.key and start the agent again",
     });
   if (known && known.machineId !== "" && input.spec.machineId !== "" && known.machineId !== input.spec.machineId)
-    throw new EdgeError("permission-denied", `node ${known.name} (${known.id}) belongs to another machine: its identity was cloned`, {
+    throw new EdgeError("permission-denied", `node ${known.id} is ${known.name}; ${input.spec.name} is another machine with a copy of its identity`, {
       hint: "remove client/node.key on the copy and start its agent again",
     });
   const isUnchanged = known?.status === "ready" && JSON.stringify(specPart(known)) === JSON.stringify(specPart(input.spec));
@@ -250,7 +250,7 @@ function evalAfterReport(view: View, before: Alloc, after: Alloc, context: Conte
   const isNewlyHealthy = after.health?.isHealthy === true && before.health?.isHealthy !== true;
   if (hasFailed) return evalForJob(job, "alloc-failure", job.jobModifyIndex, context);
   if (isNewlyHealthy && hasOutdatedAllocs(view, job)) return evalForJob(job, "deployment-watcher", job.jobModifyIndex, context);
-  const hasEnded = after.clientStatus === "complete" && before.clientStatus !== "complete" && job.type === "service";
+  const hasEnded = after.clientStatus === "complete" && before.clientStatus !== "complete" && (job.type === "service" || job.type === "system");
   return hasEnded ? evalForJob(job, "alloc-failure", job.jobModifyIndex, context) : null;
 }
 

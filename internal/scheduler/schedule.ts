@@ -8,7 +8,6 @@ import type { Job, TaskGroup } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
 import { isCandidate, isInPool } from "../domain/node-fit.ts";
-import { resolveOnNode } from "../domain/node-scope.ts";
 import type { Context, View } from "../domain/view.ts";
 import { allocate, Capacity, demandOf, exhaustedDimension } from "./capacity.ts";
 import { infeasibleReason } from "./feasible.ts";
@@ -16,6 +15,7 @@ import { scoreNode } from "./rank.ts";
 import type { GroupChanges, Later, Place, Stop } from "./reconcile.ts";
 import { reconcileGroup, STOP_TEXT } from "./reconcile.ts";
 import { reconcileSystemGroup } from "./reconcile-system.ts";
+import { distinctViolation, type Standing, spreadCounts } from "./standing.ts";
 
 export interface DesiredUpdates {
   readonly ignore: number;
@@ -47,9 +47,11 @@ export function schedule(view: View, evaluation: Evaluation, job: Job | undefine
   const replaced = new Set(reconciled.flatMap(({ changes }) => changes.places.filter(isDestructive).map((place) => place.previous?.id)));
   const freed = stops.map((stop) => stop.alloc.id).filter((id) => !replaced.has(id));
   const capacity = new Capacity(view, { namespace: evaluation.namespace, id: evaluation.jobId }, freed);
-  const placements = reconciled.map(({ group, changes }) =>
-    placeGroup({ view, evaluation, job: job as Job, group, capacity, context }, changes.places),
-  ); // groups exist only with a job
+  const placed: Alloc[] = [];
+  const placements = reconciled.map(({ group, changes }) => {
+    const input = { view, evaluation, job: job as Job, group, capacity, context, placed }; // groups exist only with a job
+    return placeGroup(input, changes.places);
+  });
   const failed: Record<string, AllocMetric> = {};
   const queued: Record<string, number> = {};
   reconciled.forEach(({ group }, at) => {
@@ -61,7 +63,7 @@ export function schedule(view: View, evaluation: Evaluation, job: Job | undefine
   const unplaced = new Set(placements.flatMap((placement) => placement.unplacedDestructive));
   return {
     stops: stops.filter((stop) => !unplaced.has(stop.alloc.id)),
-    placed: placements.flatMap((placement) => placement.placed),
+    placed,
     inPlace: reconciled.flatMap(({ changes }) => changes.inPlace),
     later: reconciled.flatMap(({ changes }) => changes.later),
     failed,
@@ -105,35 +107,31 @@ function isDestructive(place: Place): boolean {
   return place.kind === "destructive";
 }
 
-interface PlaceInput {
-  readonly view: View;
+interface PlaceInput extends Standing {
   readonly evaluation: Evaluation;
-  readonly job: Job;
-  readonly group: TaskGroup;
-  readonly capacity: Capacity;
   readonly context: Context;
+  /** Each placement adds to it. */
+  readonly placed: Alloc[];
 }
 
 interface Placement {
-  readonly placed: Alloc[];
   readonly failed: { readonly metric: AllocMetric; readonly count: number } | null;
   /** Allocs that would have been replaced, had there been room: they run on. */
   readonly unplacedDestructive: string[];
 }
 
 function placeGroup(input: PlaceInput, places: readonly Place[]): Placement {
-  if (places.length === 0) return { placed: [], failed: null, unplacedDestructive: [] };
+  if (places.length === 0) return { failed: null, unplacedDestructive: [] };
   const survey = surveyNodes(input);
-  const placed: Alloc[] = [];
   const unplacedDestructive: string[] = [];
   let failure: AllocMetric | null = null;
   let failures = 0;
   for (const place of places) {
     const replaced = isDestructive(place) ? place.previous : null;
     if (replaced) input.capacity.release(replaced);
-    const choice = chooseNode(input, survey, place, placed);
+    const choice = chooseNode(input, survey, place);
     if (choice.kind === "placed") {
-      placed.push(choice.alloc);
+      input.placed.push(choice.alloc);
       const node = input.view.node(choice.alloc.nodeId);
       if (node) input.capacity.take(node, choice.alloc);
       continue;
@@ -144,7 +142,7 @@ function placeGroup(input: PlaceInput, places: readonly Place[]): Placement {
     input.capacity.keep(replaced);
     unplacedDestructive.push(replaced.id);
   }
-  return { placed, failed: failure ? { metric: { ...failure, coalescedFailures: failures - 1 }, count: failures } : null, unplacedDestructive };
+  return { failed: failure ? { metric: { ...failure, coalescedFailures: failures - 1 }, count: failures } : null, unplacedDestructive };
 }
 
 interface Survey {
@@ -194,18 +192,18 @@ function surveyNodes(input: PlaceInput): Survey {
 
 type Choice = { readonly kind: "placed"; readonly alloc: Alloc } | { readonly kind: "failed"; readonly metric: AllocMetric };
 
-function chooseNode(input: PlaceInput, survey: Survey, place: Place, placed: readonly Alloc[]): Choice {
+function chooseNode(input: PlaceInput, survey: Survey, place: Place): Choice {
   const demand = demandOf(input.group);
   const dimensionExhausted: Record<string, number> = {};
   const classExhausted: Record<string, number> = {};
   const scores: NodeScore[] = [];
   let best: { node: Node; score: number } | null = null;
   let exhausted = 0;
-  const rank = { job: input.job, group: input.group, demand, penaltyNodes: penaltyNodes(place), spreadCounts: spreadCounts(input, placed) };
+  const rank = { job: input.job, group: input.group, demand, penaltyNodes: penaltyNodes(place), spreadCounts: spreadCounts(input) };
   for (const node of survey.feasible) {
     if (place.nodeId !== null && node.id !== place.nodeId) continue;
     const usage = input.capacity.usageOf(node);
-    const dimension = distinctViolation(input, node, placed) ?? exhaustedDimension(node, usage, demand);
+    const dimension = distinctViolation(input, node) ?? exhaustedDimension(node, usage, demand);
     if (dimension !== null) {
       exhausted += 1;
       dimensionExhausted[dimension] = (dimensionExhausted[dimension] ?? 0) + 1;
@@ -271,52 +269,6 @@ function newAlloc(input: PlaceInput, place: Place, node: Node, metrics: AllocMet
 function penaltyNodes(place: Place): ReadonlySet<string> {
   if (!place.previous || place.rescheduleDelayMs === null) return new Set();
   return new Set([place.previous.nodeId, ...place.previous.rescheduleEvents.map((event) => event.previousNodeId)]);
-}
-
-function spreadCounts(input: PlaceInput, placed: readonly Alloc[]): ReadonlyMap<string, ReadonlyMap<string, number>> {
-  const spreads = [...input.group.spreads, ...input.job.spreads];
-  if (spreads.length === 0) return new Map();
-  const standing = standingAllocs(input, placed).filter((alloc) => alloc.group === input.group.name);
-  return new Map(spreads.map((spread) => [spread.attribute, countValues(input.view, spread.attribute, standing)]));
-}
-
-function countValues(view: View, attribute: string, allocs: readonly Alloc[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const alloc of allocs) {
-    const node = view.node(alloc.nodeId);
-    const value = node ? resolveOnNode(attribute, node) : undefined;
-    if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
-  }
-  return counts;
-}
-
-function standingAllocs(input: PlaceInput, placed: readonly Alloc[]): Alloc[] {
-  const existing = [...input.view.allocsOfJob(input.job.namespace, input.job.id)].filter(
-    (alloc) => !isTerminal(alloc) && !input.capacity.isStopped(alloc.id),
-  );
-  return [...existing, ...placed];
-}
-
-/** distinct_hosts and distinct_property, at job level over all groups, at group level over its own. */
-function distinctViolation(input: PlaceInput, node: Node, placed: readonly Alloc[]): string | null {
-  const rules = [
-    ...input.job.constraints.map((constraint) => ({ constraint, group: null as string | null })),
-    ...input.group.constraints.map((constraint) => ({ constraint, group: input.group.name })),
-  ];
-  for (const { constraint, group } of rules) {
-    if (constraint.operator !== "distinct_hosts" && constraint.operator !== "distinct_property") continue;
-    const others = standingAllocs(input, placed).filter((alloc) => group === null || alloc.group === group);
-    if (constraint.operator === "distinct_hosts") {
-      if (constraint.value !== "false" && others.some((alloc) => alloc.nodeId === node.id)) return "distinct_hosts";
-      continue;
-    }
-    const value = resolveOnNode(constraint.attribute, node);
-    const allowed = Number(constraint.value || "1");
-    if (value === undefined) return `distinct_property: missing ${constraint.attribute}`;
-    if ((countValues(input.view, constraint.attribute, others).get(value) ?? 0) >= allowed)
-      return `distinct_property: ${constraint.attribute}=${value} used by ${allowed} allocs`;
-  }
-  return null;
 }
 
 function sortedNodes(view: View): readonly Node[] {

@@ -109,4 +109,8 @@ test("a system alloc has one node to go to: where there is no room it is named a
   const plan = cluster.run(evaluation);
   expect(nodesOf(cluster)).toEqual(["n1"]);
   expect(plan.failed.g?.dimensionExhausted).toEqual({ cpu: 1 });
+  // Once there is room it gets its alloc there too.
+  cluster.addNodes(aNode("n2"));
+  cluster.unblock();
+  expect(nodesOf(cluster)).toEqual(["n1", "n2"]);
 });
