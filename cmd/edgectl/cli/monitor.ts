@@ -51,7 +51,9 @@ export async function monitor(call: MonitorCall, options: MonitorOptions): Promi
     call.say(`==> Not everything was placed. "edgectl status ${evaluation.JobID}" shows how it goes on`);
     return { status: NOT_PLACED, allocs: allocs.body };
   }
-  return followAllocs(call, { evaluation, job, goal: options.goal, deadlineMs, limitMs: options.limitMs });
+  // Of a job that is stopped nothing will ever be healthy: what there is to see is its end.
+  const goal = job?.Stop ? "stopped" : options.goal;
+  return followAllocs(call, { evaluation, job, goal, deadlineMs, limitMs: options.limitMs });
 }
 
 // --- internal ---
