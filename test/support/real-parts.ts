@@ -53,6 +53,8 @@ const parts = {
   unshare: () => command(["unshare", "--version"], "install the Debian package util-linux"),
   "x64 machine": () => (process.arch === "x64" ? present("yes") : missing("the test compares with an x64 machine")),
   bash: () => command(["bash", "--version"], "install the Debian package bash"),
+  zsh: () => command(["zsh", "--version"], "install the Debian package zsh"),
+  fish: () => command(["fish", "--version"], "install the Debian package fish"),
   dash: () => package_("dash", "dash"),
   busybox: () => command(["busybox"], "install the Debian package busybox-static"),
   strace: () => command(["strace", "--version"], "install the Debian package strace"),
