@@ -33,8 +33,7 @@ export function dispatchJob(view: View, input: DispatchInput, context: Context):
   checkMeta(parent, input.meta);
   const twin = input.idempotencyToken === "" ? undefined : childWithToken(view, parent, input.idempotencyToken);
   if (twin) return { changes: [], result: { childId: twin.id, evalId: "", evalCreateIndex: 0, jobCreateIndex: twin.createIndex } };
-  const prefix = input.idPrefix === "" ? "" : `${input.idPrefix}-`;
-  const childId = `${parent.id}/dispatch-${prefix}${Math.floor(context.nowMs / 1000)}-${context.newId().slice(0, 8)}`;
+  const childId = freeChildId(view, parent, input.idPrefix, context);
   const child = {
     id: childId,
     payload: input.payload,
@@ -49,11 +48,23 @@ export function dispatchJob(view: View, input: DispatchInput, context: Context):
 
 // --- internal ---
 
+const ID_DRAWS_MAX = 8;
+
+/** The id ends in 32 bits of chance: among a thousand dispatches of one second two may draw the same. */
+function freeChildId(view: View, parent: Job, idPrefix: string, context: Context): string {
+  const prefix = idPrefix === "" ? "" : `${idPrefix}-`;
+  for (let draw = 0; draw < ID_DRAWS_MAX; draw++) {
+    const id = `${parent.id}/dispatch-${prefix}${Math.floor(context.nowMs / 1000)}-${context.newId().slice(0, 8)}`;
+    if (!view.job(parent.namespace, id)) return id;
+  }
+  throw new EdgeError("conflict", `no free id for another dispatch of "${parent.id}" in this second`, { isRetryable: true });
+}
+
 function checkPayload(parent: Job, payload: string): void {
   const rule = parent.parameterized?.payload ?? "optional";
   if (payload === "" && rule === "required") throw new EdgeError("invalid-job", "Payload is not provided but required by parameterized job");
   if (payload !== "" && rule === "forbidden") throw new EdgeError("invalid-job", "Payload provided but forbidden by parameterized job");
-  const bytes = Math.floor((payload.length * 3) / 4);
+  const bytes = Math.floor((payload.replace(/=+$/, "").length * 3) / 4);
   if (bytes > LIMITS.dispatchPayloadBytesMax)
     throw new EdgeError("invalid-job", `Payload exceeds maximum size; ${bytes} > ${LIMITS.dispatchPayloadBytesMax} bytes (dispatchPayloadBytesMax)`);
 }
@@ -61,7 +72,7 @@ function checkPayload(parent: Job, payload: string): void {
 function checkMeta(parent: Job, meta: Readonly<Record<string, string>>): void {
   const required = parent.parameterized?.metaRequired ?? [];
   const optional = parent.parameterized?.metaOptional ?? [];
-  const missing = required.filter((key) => !(key in meta));
+  const missing = required.filter((key) => !Object.hasOwn(meta, key));
   if (missing.length > 0) throw new EdgeError("invalid-job", `Dispatch did not provide required meta keys: [${missing.join(" ")}]`);
   const unknown = Object.keys(meta).filter((key) => !required.includes(key) && !optional.includes(key));
   if (unknown.length > 0) throw new EdgeError("invalid-job", `Dispatch request included unpermitted metadata keys: [${unknown.join(" ")}]`);

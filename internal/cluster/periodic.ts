@@ -74,7 +74,8 @@ export function takeFires(
     if (view.fire(job.namespace, job.id, job.createIndex, second)) continue;
     const childId = `${job.id}/periodic-${second}`;
     // A child of that very id exists when it was forced in the same second: the fire is done by it.
-    const isSkipped = isOverlapping || view.job(job.namespace, childId) !== undefined;
+    const isForced = view.job(job.namespace, childId) !== undefined;
+    const isSkipped = isOverlapping && !isForced;
     changes.push(
       put("fires", {
         namespace: job.namespace,
@@ -89,7 +90,7 @@ export function takeFires(
         modifyIndex: 0,
       }),
     );
-    if (isSkipped) continue;
+    if (isSkipped || isForced) continue;
     changes.push(...childChanges(job, { id: childId, payload: "", meta: {}, idempotencyToken: "", kind: "periodic", priority: 0 }, context).changes);
     children.push(childId);
     isOverlapping = job.periodic?.prohibitOverlap === true;
