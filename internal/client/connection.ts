@@ -90,6 +90,7 @@ export class Connection {
   }
 
   #message(message: ServerMessage): void {
+    if (this.#isStopped) return;
     this.#lastHeardMs = this.#parts.runtime.clock.monotonicMs();
     switch (message.kind) {
       case "welcome":

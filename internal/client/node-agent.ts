@@ -112,13 +112,14 @@ export class NodeAgent {
 
   /** Leaves: by default tasks run on without the agent. */
   async stop(): Promise<void> {
+    // Gone from the server first: it would replace what ends here by something new, on this very node.
+    this.#connection.stop();
     if (this.#options.onAgentStop === "stop") await this.#stopTasks();
     this.#isStopped = true;
     for (const runner of this.#runners.values()) runner.release();
     this.#logTimer?.cancel();
     this.#reportTimer?.cancel();
     this.#calls.endAll();
-    this.#connection.stop();
     this.#journal.close();
   }
 

@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { testWith } from "../support/real-parts.ts";
 import { shellJob } from "./jobs.ts";
-import { executable, inPlace, sleep, until } from "./place.ts";
+import { executable, inPlace, pidsWith, sleep, until } from "./place.ts";
 
 const MINUTE = 60_000;
 
@@ -66,6 +66,8 @@ test(
       expect(existsSync(config.DataDir)).toBe(true);
       expect(await agent.stop("SIGINT")).toBe(0);
       expect(place.taskPids(alloc.ID)).toEqual([]);
+      // Nor did a successor of the stopped task begin on the way out.
+      expect(pidsWith(`NOMAD_ALLOC_DIR=${config.DataDir}`)).toEqual([]);
       expect(existsSync(config.DataDir)).toBe(false);
     }),
   MINUTE,

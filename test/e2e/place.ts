@@ -219,7 +219,7 @@ export class Place {
     }
     // Tasks outlive their agent by design: whatever lives in this test's folders ends here.
     for (let round = 0; round < 20; round++) {
-      const left = [...pidsWith(`NOMAD_ALLOC_DIR=${this.folder}`), ...shimPids(this.folder)];
+      const left = [...pidsWith(`NOMAD_ALLOC_DIR=${this.folder}`), ...pidsNaming(this.folder)];
       if (left.length === 0) break;
       for (const pid of left) quietly(() => process.kill(pid, "SIGKILL"));
       await new Promise((done) => setTimeout(done, 50));
@@ -281,13 +281,14 @@ export function isAlive(pid: number): boolean {
 
 // --- internal ---
 
-function shimPids(folder: string): number[] {
+/** Shims, and agents whose wrapper (strace, unshare) was killed instead of them. */
+function pidsNaming(folder: string): number[] {
   return processes().filter(
     (pid) =>
       quietly(() =>
         readFileSync(`/proc/${pid}/cmdline`, "utf8")
           .split("\0")
-          .some((word) => word.startsWith(`${folder}/`) && word.endsWith("shim.sh")),
+          .some((word) => word.startsWith(`${folder}/`) && (word.endsWith("shim.sh") || word.includes("/data-"))),
       ) === true,
   );
 }
