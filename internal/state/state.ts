@@ -223,6 +223,8 @@ export class State implements View {
     const jobsKey = jobKey(version.namespace, version.id);
     this.#joined.delete(jobsKey);
     if (version.parentId === "") return;
+    // Old versions of a child go; it stays a child as long as it has one.
+    for (const other of this.#tables.job_versions.group(BY_JOB, jobsKey)) if (other.parentId === version.parentId) return;
     const parent = jobKey(version.namespace, version.parentId);
     const set = this.#children.get(parent);
     set?.delete(jobsKey);

@@ -23,7 +23,7 @@ const SIZES: readonly (readonly [string, string, readonly [number, string] | nul
   ["a long line behind the end of one", `a = ["""\nx""", ${"1,".repeat(LINE / 2)}]`, [2, "tomlLineCharsMax"]],
   ["an escaped quote inside a multi-line string", `a = """\n\\"""${"[".repeat(100)}\n"""`, null],
   ["an escaped line end inside one", `a = """\\\n  ${"[".repeat(100)}\\\n"""`, null],
-  ["quotes before those that end one", `a = ["""x""""", ${"[".repeat(DEPTH)}`, [1, "tomlDepthMax"]],
+  ["quotes before those that end one", `a = ["""x"""", ${"[".repeat(DEPTH)}`, [1, "tomlDepthMax"]],
   ["an empty string before brackets", `a = "" # x\nb = ${"[".repeat(DEPTH + 1)}`, [2, "tomlDepthMax"]],
   ["brackets at the limit", `a = ${"[".repeat(DEPTH)}${"]".repeat(DEPTH)}`, null],
   ["brackets above it", `a = ${"[".repeat(DEPTH + 1)}${"]".repeat(DEPTH + 1)}`, [1, "tomlDepthMax"]],
