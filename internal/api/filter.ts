@@ -3,6 +3,7 @@
 
 import { EdgeError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { compilePattern } from "../domain/pattern.ts";
 import type { JsonObject } from "./wire.ts";
 
 export type Filter = (item: JsonObject) => boolean;
@@ -195,14 +196,10 @@ function contains(path: Path, wanted: string): Filter {
   };
 }
 
-function matchesPattern(path: Path, pattern: string): Filter {
-  let regexp: RegExp;
-  try {
-    regexp = new RegExp(pattern);
-  } catch (error) {
-    throw refusal(`"${pattern}" is no regular expression (${error instanceof Error ? error.message : "bad pattern"})`);
-  }
-  return (item) => regexp.test(textOf(lookUp(item, path)));
+function matchesPattern(path: Path, source: string): Filter {
+  const pattern = compilePattern(source);
+  if (pattern.kind === "problem") throw refusal(`the pattern "${source}" ${pattern.message}`);
+  return (item) => pattern.matches(textOf(lookUp(item, path)));
 }
 
 function textOf(value: unknown): string {

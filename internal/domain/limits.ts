@@ -27,6 +27,12 @@ export const LIMITS = {
   filterCharsMax: 4096,
   filterDepthMax: 64,
   perPageMax: 10_000,
+  patternCharsMax: 1000,
+  patternDepthMax: 50,
+  /** Steps of a compiled pattern, repetitions written out. */
+  patternStepsMax: 5000,
+  /** Steps times characters of one match. */
+  patternWorkMax: 5_000_000,
   blockingWaitMsMax: 300_000,
   blockingWaitMsDefault: 300_000,
 

@@ -1,6 +1,7 @@
 // Whether a node's value satisfies one operator of a constraint or affinity. Pure string rules of the field.
 
 import type { Operator } from "../domain/job.ts";
+import { compilePattern } from "../domain/pattern.ts";
 
 /** `left` is undefined where the node has no such attribute: only the negative operators then hold. */
 export function satisfies(operator: Operator, left: string | undefined, right: string): boolean {
@@ -69,13 +70,10 @@ function compareOrdered(operator: "<" | "<=" | ">" | ">=", left: string, right: 
   }
 }
 
-function matches(text: string, pattern: string): boolean {
-  try {
-    return new RegExp(pattern).test(text);
-  } catch {
-    // Validation refuses such a pattern; one that slipped through matches nothing.
-    return false;
-  }
+/** A pattern that validation let through and that is none matches nothing. */
+function matches(text: string, source: string): boolean {
+  const pattern = compilePattern(source);
+  return pattern.kind === "pattern" && pattern.matches(text);
 }
 
 function containsAll(left: string, right: string): boolean {

@@ -37,6 +37,7 @@ const ROWS: readonly Row[] = [
   ["regexp", "linux-arm", "^arm", false],
   ["regexp", "linux", "^(linux|bsd)$", true],
   ["regexp", undefined, ".*", false],
+  ["regexp", "Linux-ARM", "(?i)arm$", true],
   ["regexp", "x", "(", false],
 
   ["set_contains", "a, b ,c", "a,c", true],

@@ -1,6 +1,7 @@
 // Rules of constraints, affinities and spreads.
 
 import type { Affinity, Constraint, Operator, Spread } from "../job.ts";
+import { compilePattern } from "../pattern.ts";
 import type { JobProblem, PathPart } from "./read.ts";
 
 type Path = readonly PathPart[];
@@ -111,14 +112,8 @@ function valueProblem(operator: Operator, value: string): string | null {
 
 function regexpProblem(value: string): string | null {
   if (value === "") return "the operator `regexp` needs a `value`";
-  try {
-    // Go writes flags in front; here they would not compile.
-    new RegExp(value.replace(/^\(\?[imsU]+\)/, ""));
-    return null;
-  } catch {
-    // SyntaxError is how RegExp says that it cannot compile.
-    return `"${value}" is no regular expression`;
-  }
+  const pattern = compilePattern(value);
+  return pattern.kind === "pattern" ? null : `"${value}" is no regular expression: it ${pattern.message}`;
 }
 
 function isVersionRange(range: string, version: RegExp, isPessimisticAllowed: boolean): boolean {
