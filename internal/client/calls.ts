@@ -174,6 +174,8 @@ export class Calls {
         await this.#pause(state, LIMITS.logFollowPollMs);
         continue;
       }
+      // The head may have been punched out while it was read: what came is a hole then, and the loop moves on.
+      if (at < source.position().headOffset) continue;
       state.credit -= bytes.length;
       this.#parts.send({ kind: "data", call, file: source.file, offset: at, bytes });
       at += bytes.length;

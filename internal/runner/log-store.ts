@@ -53,15 +53,14 @@ export async function boundLog(
   // A quarter of the limit goes at once, so that a busy log is not punched at every look.
   const wanted = position.endOffset - Math.floor(limitBytes * 0.75);
   const head = await lineStartAfter(runtime, position.path, wanted);
+  // The new head is noted first: whoever reads meanwhile must not take the hole for data.
+  runtime.files.writeText(headFile(position.path), `${head}\n`);
   const punched = await runtime.processes.run(
     "fallocate",
     ["--punch-hole", "--keep-size", "--offset", "0", "--length", String(head), position.path],
     { timeoutMs: 30_000 },
   );
-  if (punched.code === 0) {
-    runtime.files.writeText(headFile(position.path), `${head}\n`);
-    return { sizeBytes, action: "punched" };
-  }
+  if (punched.code === 0) return { sizeBytes, action: "punched" };
   runtime.files.truncate(position.path, 0);
   runtime.files.remove(headFile(position.path));
   return { sizeBytes: 0, action: "truncated" };
