@@ -13,6 +13,8 @@ import { childChanges, existing } from "./jobs.ts";
 
 /** Fires that come at most this late are late, not missed. */
 const MISSED_AFTER_MS = 60_000;
+/** After a gap only a fire of this moment counts as on time. */
+const ON_TIME_MS = 1000;
 
 export interface DueFires {
   /** Scheduled seconds to run now, oldest first. */
@@ -34,7 +36,7 @@ export function dueFires(job: Job, schedule: Schedule, settledUntilS: number, no
   if (last === undefined) return none;
   // A gap of more than a minute, be it an absence or a jump of the clock, makes all that fell into it missed fires.
   const isGap = seconds.some((second) => untilMs - second * 1000 > MISSED_AFTER_MS);
-  const run = isGap ? caughtUp(periodic, seconds, nowMs) : seconds;
+  const run = isGap ? caughtUp(periodic, seconds, { nowMs, splayMs: splayOf(job) }) : seconds;
   return { run, hasSkipped: !isWhole || run.length < seconds.length, settledUntilS: last };
 }
 
@@ -125,11 +127,16 @@ export function splayOf(job: Job): number {
 
 // --- internal ---
 
-function caughtUp(periodic: Periodic, seconds: readonly number[], nowMs: number): readonly number[] {
+function caughtUp(
+  periodic: Periodic,
+  seconds: readonly number[],
+  { nowMs, splayMs }: { readonly nowMs: number; readonly splayMs: number },
+): readonly number[] {
   const inTime = seconds.filter((second) => periodic.startDeadlineMs === 0 || nowMs - second * 1000 <= periodic.startDeadlineMs);
   switch (periodic.catchUp) {
+    // What is due this very second was not missed, whatever was before it.
     case "none":
-      return [];
+      return seconds.filter((second) => nowMs - splayMs - second * 1000 < ON_TIME_MS);
     case "last":
       return inTime.slice(-1);
     case "all":

@@ -56,8 +56,9 @@ export function nextTickAtMs(state: LeaseState): number | null {
   switch (state.kind) {
     case "follower":
       return state.nextReadAtMs;
+    // Authority is asked for at each effect, so its end needs no tick of its own.
     case "leader":
-      return Math.min(state.nextConfirmAtMs, state.authorityEndsAtMs);
+      return state.nextConfirmAtMs;
     case "taking":
     case "released":
       return null;

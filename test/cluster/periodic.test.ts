@@ -106,7 +106,8 @@ test("a gap of years in a job of every second is bounded in fires and in time", 
   for (const [catchUp, count] of [
     ["all", LIMITS.catchUpFiresMax],
     ["last", 1],
-    ["none", 0],
+    // Only the fire of this very second, which is on time.
+    ["none", 1],
   ] as const) {
     const cpuMs = await cpuMsOf(() => {
       const due = dueFires(periodicJob({ catchUp }), schedule, 0, T0);
@@ -116,6 +117,13 @@ test("a gap of years in a job of every second is bounded in fires and in time", 
     });
     expect(cpuMs).toBeLessThan(1000);
   }
+});
+
+test("after a gap with catch_up none what was missed stays missed, and what is due now fires", () => {
+  const schedule = parseSchedule(["0 * * * *"], "UTC");
+  const hour = Math.ceil(T0 / 3_600_000) * 3600;
+  expect(dueFires(periodicJob({ catchUp: "none" }), schedule, hour - 10 * 3600, hour * 1000 + 200).run).toEqual([hour]);
+  expect(dueFires(periodicJob({ catchUp: "none" }), schedule, hour - 10 * 3600, hour * 1000 + 5000).run).toEqual([]);
 });
 
 test("a gap of years in a job of once a year finds the last fire, and all of them", () => {

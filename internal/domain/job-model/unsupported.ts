@@ -59,6 +59,8 @@ function groupFeatures(group: TaskGroup, path: readonly PathPart[]): readonly Jo
   }
   if (group.scaling && group.scaling.type !== "horizontal")
     at(["scaling", "type"], `the scaling type "${group.scaling.type}" is not carried out by edgectl yet (horizontal is)`);
+  if (group.update?.healthCheck === "manual")
+    at(["update", "healthCheck"], '`health_check = "manual"` is not carried out by edgectl yet (checks and task_states are)');
   for (const [index, task] of group.tasks.entries()) {
     if (task.scalings.length > 0) at(["tasks", index, "scalings"], "`scaling` of a task is not carried out by edgectl yet (that of a group is)");
     const numa = task.resources.numa;

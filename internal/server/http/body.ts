@@ -2,11 +2,12 @@
 
 import type { JsonObject } from "../../api/wire.ts";
 import { EdgeError } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
 import type { Exchange } from "./reply.ts";
 
 /** The body as a JSON object; an empty body is an empty object. */
 export async function jsonBody(exchange: Exchange): Promise<JsonObject> {
-  const text = await exchange.request.text();
+  const text = await readText(exchange);
   if (text === "") return {};
   let value: unknown;
   try {
@@ -42,4 +43,18 @@ export function mapField(body: JsonObject, name: string): Readonly<Record<string
   if (value === undefined || value === null) return {};
   if (typeof value !== "object" || Array.isArray(value)) throw new EdgeError("invalid", `field "${name}" must be an object`);
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, String(entry)]));
+}
+
+// --- internal ---
+
+/** The runtime breaks a body off that grows beyond the limit; how it says so differs. */
+async function readText(exchange: Exchange): Promise<string> {
+  try {
+    return await exchange.request.text();
+  } catch (error) {
+    if (error instanceof EdgeError) throw error;
+    throw new EdgeError("too-large", `the request body broke off, or is larger than ${LIMITS.requestBodyBytesMax} bytes (requestBodyBytesMax)`, {
+      cause: error,
+    });
+  }
 }
