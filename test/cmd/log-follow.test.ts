@@ -78,3 +78,78 @@ test("what does not pass by itself is thrown", async () => {
   const source = { isEnded: async () => false, open: () => Promise.reject(new EdgeError("permission-denied", "no")) };
   await expect(followLog({ clock, source, write: async () => undefined, notice: () => undefined }, 0)).rejects.toThrow("no");
 });
+
+/** A source of prepared connections: each a list of [start offset, text], then its end. */
+function scripted(connections: readonly (readonly (readonly [number, string])[] | EdgeError)[], ended: readonly boolean[]) {
+  const asked: number[] = [];
+  let looks = 0;
+  const source = {
+    isEnded: async () => ended[Math.min(looks++, ended.length - 1)] ?? true,
+    open: async (offset: number) => {
+      const connection = connections[asked.push(offset) - 1] ?? [];
+      if (connection instanceof EdgeError) throw connection;
+      return (async function* () {
+        for (const [start, text] of connection) yield new TextEncoder().encode(frameOf(start, new TextEncoder().encode(text)));
+      })();
+    },
+  };
+  return { source, asked };
+}
+
+async function followed(script: ReturnType<typeof scripted>, offset = 0) {
+  let written = "";
+  const notices: string[] = [];
+  await followLog(
+    {
+      clock,
+      source: script.source,
+      write: async (bytes) => {
+        written += new TextDecoder().decode(bytes);
+      },
+      notice: (text) => void notices.push(text),
+    },
+    offset,
+  );
+  return { written, notices, asked: script.asked };
+}
+
+test("a stream that ends while its task runs is opened again at the byte it had", async () => {
+  const result = await followed(scripted([[[0, "one "]], [[4, "two"]]], [false, false, true]));
+  expect(result).toEqual({ written: "one two", notices: [], asked: [0, 4, 7] });
+});
+
+test("a node that is not back yet is waited for, and said once", async () => {
+  const gone = new EdgeError("not-found", "Unknown allocation");
+  const result = await followed(
+    scripted([[[0, "one "]], gone, new EdgeError("no-path", "No path to node"), [[4, "two"]]], [false, false, false, false, true]),
+  );
+  expect(result.written).toBe("one two");
+  expect(result.notices).toEqual(["Unknown allocation; trying on from byte 4", "connected again"]);
+});
+
+test("an allocation that is unknown from the start is an error", async () => {
+  await expect(followed(scripted([new EdgeError("not-found", "Unknown allocation")], [false]))).rejects.toThrow("Unknown allocation");
+});
+
+test("bytes that come again are shown once", async () => {
+  expect((await followed(scripted([[[0, "abcdef"]], [[3, "defghi"]]], [false, true]))).written).toBe("abcdefghi");
+});
+
+test("bytes that are no longer kept are counted", async () => {
+  const result = await followed(scripted([[[10, "late"]]], [true]));
+  expect([result.written, result.notices]).toEqual(["late", ["10 bytes are no longer kept (the log is over its limit)"]]);
+});
+
+test("a log that was cut short goes on at its new beginning", async () => {
+  const result = await followed(scripted([[[0, "new"]]], [true]), 1000);
+  expect([result.written, result.notices]).toEqual(["new", ["the log was cut short; what follows is its new beginning"]]);
+});
+
+test("a stream that ends with nothing is no end while the task runs", async () => {
+  const result = await followed(scripted([[[0, "one "]], [], [[4, "two"]]], [false, false, false, true]));
+  expect(result.written).toBe("one two");
+});
+
+test("a stream cut short after the task's end is read on", async () => {
+  expect((await followed(scripted([[[0, "one "]], [[4, "two"]]], [true]))).written).toBe("one two");
+});

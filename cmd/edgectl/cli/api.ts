@@ -162,7 +162,7 @@ async function readText(connection: Connection, response: Response): Promise<str
   try {
     return await response.text();
   } catch (error) {
-    throw new EdgeError("unreachable", `the connection to ${connection.address} broke: ${messageOf(error)}`, { cause: error, isRetryable: true });
+    throw new EdgeError("unreachable", `the connection to ${connection.address} broke`, { cause: error, isRetryable: true });
   }
 }
 
@@ -185,7 +185,7 @@ async function* chunksOf(response: Response, connection: Connection): AsyncItera
       yield value;
     }
   } catch (error) {
-    throw new EdgeError("unreachable", `the connection to ${connection.address} broke: ${messageOf(error)}`, { cause: error, isRetryable: true });
+    throw new EdgeError("unreachable", `the connection to ${connection.address} broke`, { cause: error, isRetryable: true });
   } finally {
     reader.cancel().catch(() => undefined); // it may be broken already: there is nothing left to read either way
   }

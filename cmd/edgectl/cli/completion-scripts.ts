@@ -31,17 +31,17 @@ complete -o filenames -F _edgectl edgectl
 
 export function zshScript(words: readonly Word[]): string {
   return `#compdef edgectl
-# zsh completion for edgectl
+# zsh completion for edgectl; no variable is called path, which is PATH itself there
 _edgectl() {
-  local path="" word next="" options=""
+  local typed="" word next="" options=""
   for word in "\${(@)words[2,CURRENT-1]}"; do
-    case "$word" in -*) ;; *) path="\${path:+$path }$word" ;; esac
+    case "$word" in -*) ;; *) typed="\${typed:+$typed }$word" ;; esac
   done
   while :; do
-    case "$path" in
+    case "$typed" in
 ${cases(words, (next, options) => `next="${next}" options="${options}"; break`)}
     esac
-    case "$path" in *" "*) path="\${path% *}" ;; *) break ;; esac
+    case "$typed" in *" "*) typed="\${typed% *}" ;; *) break ;; esac
   done
   case "$PREFIX" in
     -*) compadd -- \${=options} ;;

@@ -83,6 +83,8 @@ async function followAllocs(call: MonitorCall, follow: Follow): Promise<Monitore
     for (const line of news.of(reply.body)) call.say(`    ${line}`);
     const standing = standingOf(job, reply.body, follow.goal);
     if (standing.kind !== "waiting") {
+      if (follow.goal !== "stopped" && !isAnyTouched(follow.evaluation, reply.body))
+        call.say("    Nothing had to change: the allocations are as they were");
       call.say(`==> ${standing.text}`);
       return { status: { reached: DONE, failed: FAILED, unhealthy: NOT_PLACED }[standing.kind], allocs: reply.body };
     }
@@ -93,6 +95,10 @@ async function followAllocs(call: MonitorCall, follow: Follow): Promise<Monitore
     if (reply.index === index) call.progress.info(`still waiting: ${standing.text}`);
     index = reply.index;
   }
+}
+
+function isAnyTouched(evaluation: WireEval, allocs: readonly AllocStub[]): boolean {
+  return allocs.some((alloc) => alloc.ModifyIndex >= evaluation.CreateIndex);
 }
 
 /** null: the time was over first. */

@@ -81,7 +81,7 @@ function showTask(call: Call, alloc: WireAlloc, task: string, state: WireTaskSta
     ["Last Restart", instantOrNothing(state.LastRestart)],
   ]);
   output.line("\nRecent Events:");
-  const newestFirst = [...(state.Events ?? [])].sort((a, b) => b.Time - a.Time);
+  const newestFirst = [...(state.Events ?? [])].reverse().sort((a, b) => b.Time - a.Time);
   output.table(
     ["Time", "Type", "Description"],
     newestFirst.map((event) => [instantFromNanos(event.Time), event.Type, event.DisplayMessage]),

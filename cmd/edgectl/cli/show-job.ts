@@ -156,6 +156,7 @@ function showEvents(call: Call, alloc: AllocStub | undefined): void {
   if (!alloc) return;
   const events = Object.entries(alloc.TaskStates ?? {})
     .flatMap(([task, state]) => (state.Events ?? []).map((event) => ({ task, event })))
+    .reverse() // of events at one instant the later one stays first
     .sort((a, b) => b.event.Time - a.event.Time);
   if (events.length === 0) return;
   call.output.title(`Latest Events of Allocation ${shortId(alloc.ID, call.isVerbose)}`);

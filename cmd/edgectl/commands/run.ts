@@ -43,8 +43,8 @@ Exit status: 0 done; 1 refused, or the work failed; 2 accepted, but not placed o
     }
     for (const warning of file.warnings) progress.warn(warning);
     const checkIndex = wholeNumber("check-index", options["check-index"]);
-    const reply = await call.api.put<EvalReply>(
-      "/v1/jobs",
+    const reply = await register(
+      call,
       {
         Job: file.wire,
         Submission: file.submission,
@@ -52,7 +52,7 @@ Exit status: 0 done; 1 refused, or the work failed; 2 accepted, but not placed o
         ...(options["preserve-counts"] ? { PreserveCounts: true } : {}),
         ...(options["eval-priority"] ? { EvalPriority: wholeNumber("eval-priority", options["eval-priority"]) } : {}),
       },
-      { namespace: file.spec.namespace },
+      file.spec.namespace,
     );
     if (reply.EvalID === "" || options.detach) return tellRegistered(call, file, reply);
     return follow(call, file, reply);
@@ -60,6 +60,16 @@ Exit status: 0 done; 1 refused, or the work failed; 2 accepted, but not placed o
 });
 
 // --- internal ---
+
+async function register(call: Call, body: unknown, namespace: string): Promise<EvalReply> {
+  try {
+    return await call.api.put<EvalReply>("/v1/jobs", body, { namespace });
+  } catch (error) {
+    if (!(error instanceof EdgeError) || !error.message.startsWith("Enforcing job modify index")) throw error;
+    const hint = `somebody changed the job meanwhile: \`edgectl plan ${call.operands[0]}\` shows what would change now, and the index`;
+    throw new EdgeError("conflict", error.message, { hint, cause: error });
+  }
+}
 
 async function tellRegistered(call: Call, file: JobFile, reply: EvalReply): Promise<number> {
   const { output } = call;

@@ -2,7 +2,7 @@
 
 import { EdgeError } from "../../../../internal/domain/errors.ts";
 import { type Call, DONE, defineEdgeCommand } from "../../cli/command.ts";
-import { findJob, jobPath } from "../../cli/find.ts";
+import { type FoundJob, findJob, jobPath } from "../../cli/find.ts";
 import { wholeNumber } from "../../cli/numbers.ts";
 import type { JobStub, WireJob } from "../../cli/wire-types.ts";
 
@@ -30,7 +30,7 @@ export default defineEdgeCommand({
     const version = wholeNumber("version", call.options.version);
     if (call.options.source) {
       const wanted = version ?? (await api.get<WireJob>(jobPath(found), { namespace: found.namespace })).Version;
-      const submission = await api.get<{ readonly Source: string }>(jobPath(found, "/submission"), { namespace: found.namespace, version: wanted });
+      const submission = await sourceOf(call, found, wanted);
       call.runtime.terminal.out(submission.Source);
       return DONE;
     }
@@ -43,7 +43,18 @@ export default defineEdgeCommand({
 
 // --- internal ---
 
-async function oldVersion(call: Call, found: { readonly id: string; readonly namespace: string }, version: number): Promise<WireJob> {
+/** A version that came of scaling or reverting was made from no file. */
+async function sourceOf(call: Call, found: FoundJob, version: number): Promise<{ readonly Source: string }> {
+  try {
+    return await call.api.get<{ readonly Source: string }>(jobPath(found, "/submission"), { namespace: found.namespace, version });
+  } catch (error) {
+    if (!(error instanceof EdgeError) || error.code !== "not-found") throw error;
+    const hint = `it may be of scaling or of another client; \`edgectl job history ${found.id}\` lists the versions for --version`;
+    throw new EdgeError("not-found", `version ${version} of job "${found.id}" was made from no file`, { hint, cause: error });
+  }
+}
+
+async function oldVersion(call: Call, found: FoundJob, version: number): Promise<WireJob> {
   const { Versions: versions } = await call.api.get<{ readonly Versions: readonly WireJob[] }>(jobPath(found, "/versions"), {
     namespace: found.namespace,
   });
