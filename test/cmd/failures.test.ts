@@ -31,7 +31,7 @@ describe("no agent answers", () => {
   });
 
   test("plan has a status of its own for errors", async () => {
-    expect((await edgectl(["plan", "x.toml"], { files: { "/work/x.toml": JOB } })).status).toBe(255);
+    expect((await edgectl(["plan", "x.toml"], { files: { "/home/ada/x.toml": JOB } })).status).toBe(255);
     expect((await edgectl(["plan", "missing.toml"])).status).toBe(255);
     expect((await edgectl(["plan", "--nonsense"])).status).toBe(255);
   });
@@ -101,14 +101,14 @@ describe("ids", () => {
 test("init writes a job that validates, and never over a file", async () => {
   const written = await edgectl(["init"]);
   expect(written.status).toBe(0);
-  const text = written.files.get("/work/job.toml") ?? "";
-  expect((await edgectl(["validate", "job.toml"], { files: { "/work/job.toml": text } })).status).toBe(0);
-  const again = await edgectl(["init"], { files: { "/work/job.toml": "mine" } });
-  expect([again.status, again.files.get("/work/job.toml")]).toEqual([1, "mine"]);
+  const text = written.files.get("/home/ada/job.toml") ?? "";
+  expect((await edgectl(["validate", "job.toml"], { files: { "/home/ada/job.toml": text } })).status).toBe(0);
+  const again = await edgectl(["init"], { files: { "/home/ada/job.toml": "mine" } });
+  expect([again.status, again.files.get("/home/ada/job.toml")]).toEqual([1, "mine"]);
 });
 
 test("validate names every problem with its place and asks no agent", async () => {
-  const ran = await edgectl(["validate", "x.toml"], { files: { "/work/x.toml": 'id = "x"\ntipe = "batch"\n[task.x]\ndriver = "raw_exec"\n' } });
+  const ran = await edgectl(["validate", "x.toml"], { files: { "/home/ada/x.toml": 'id = "x"\ntipe = "batch"\n[task.x]\ndriver = "raw_exec"\n' } });
   expect(ran.status).toBe(1);
   expect(ran.error).toContain("x.toml:2:1");
   expect(ran.error).toContain("command");
@@ -117,7 +117,7 @@ test("validate names every problem with its place and asks no agent", async () =
 
 describe("-json on job files", () => {
   test("called as nomad it says what the input is", async () => {
-    expect((await edgectl(["job", "validate", "-json", "x.toml"], { files: { "/work/x.toml": JOB }, programName: "nomad" })).error).toContain(
+    expect((await edgectl(["job", "validate", "-json", "x.toml"], { files: { "/home/ada/x.toml": JOB }, programName: "nomad" })).error).toContain(
       "this is not JSON",
     );
   });

@@ -73,7 +73,7 @@ export async function edgectl(argv: readonly string[], options: FakeAgentOptions
       argv,
       programName: options.programName ?? "edgectl",
       env: options.env ?? {},
-      cwd: "/work",
+      cwd: "/home/ada",
       homeDirectory: "/home/ada",
       uid: 1000,
       isTerminal: { stdin: false, stdout: false, stderr: false },

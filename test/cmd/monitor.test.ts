@@ -6,7 +6,7 @@ import type { AllocStub, WireJob } from "../../cmd/edgectl/cli/wire-types.ts";
 import { edgectl, indexed, refusal } from "./fake-agent.ts";
 
 const FILE = `id = "x"\n[task.x]\ndriver = "raw_exec"\nconfig = { command = "/bin/true" }\n`;
-const files = { "/work/x.toml": FILE, "/work/batch.toml": FILE.replace('"x"\n', '"x"\ntype = "batch"\n') };
+const files = { "/home/ada/x.toml": FILE, "/home/ada/batch.toml": FILE.replace('"x"\n', '"x"\ntype = "batch"\n') };
 
 function alloc(more: Partial<AllocStub> = {}): AllocStub {
   return {
@@ -167,7 +167,7 @@ describe("run", () => {
   });
 
   test("a periodic job returns at once with its next launch", async () => {
-    const periodic = `${files["/work/batch.toml"]}`.replace("[task.x]", 'periodic = { cron = "0 0 1 1 *" }\n[task.x]');
+    const periodic = `${files["/home/ada/batch.toml"]}`.replace("[task.x]", 'periodic = { cron = "0 0 1 1 *" }\n[task.x]');
     const ran = await edgectl(["run", "-"], { input: periodic, routes: { "PUT /v1/jobs": { EvalID: "" } } });
     expect([ran.status, ran.error]).toEqual([0, ""]);
     expect(ran.out).toContain("Approximate next launch time: 2028-01-01T00:00:00Z");
