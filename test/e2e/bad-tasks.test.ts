@@ -93,14 +93,19 @@ test(
   "what a task forks and leaves behind is ended with it",
   () =>
     inPlace(async (place) => {
+      // A number of this run alone: what another run left behind is not this one's.
+      const seconds = 100_000 + (process.pid % 100_000);
       await place.start();
-      place.run(shellJob({ id: "forks", script: "setsid sleep 900 & env -i sleep 901 & sleep 902 & exit 0", group: NO_RETRY }), "--detach");
+      place.run(
+        shellJob({ id: "forks", script: `setsid sleep ${seconds} & env -i sleep ${seconds} & sleep ${seconds} & exit 0`, group: NO_RETRY }),
+        "--detach",
+      );
       const alloc = await place.untilAlloc("forks", "complete");
       await until("no process of the task to be left", () => place.taskPids(alloc.ID).length === 0);
       expect(pidsWith(`EDGECTL_TASK_TOKEN=${alloc.ID}`)).toEqual([]);
       const sleepers = readdirSync("/proc")
         .filter((name) => /^\d+$/.test(name))
-        .filter((pid) => commandLine(pid) === "sleep 901");
+        .filter((pid) => commandLine(pid) === `sleep ${seconds}`);
       expect(sleepers).toEqual([]);
     }),
   MINUTE,
