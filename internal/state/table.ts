@@ -1,5 +1,5 @@
 // One in-memory table: rows by key, secondary indexes kept in step, and the last index that touched it.
-// Rows that are looked at rarely are kept as their JSON text, which takes a third of the memory.
+// Rows that are looked at rarely are kept as their JSON text, which takes fewer objects and less memory.
 
 import { rowText } from "./row-text.ts";
 

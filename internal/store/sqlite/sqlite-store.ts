@@ -58,7 +58,7 @@ class SqliteStore implements Store {
     this.#path = path;
     this.#connection = connection;
     this.#database = drizzleOver(connection);
-    // Read every second for ever: prepared once, it costs a tenth.
+    // Read every second for ever, so its SQL is made once.
     this.#selectLease = this.#database.select().from(lease).where(eq(lease.id, 1)).prepare();
     // Zero rows mean that another epoch leads, or that this commit does not follow the last one.
     this.#fence = this.#database
