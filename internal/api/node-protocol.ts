@@ -27,6 +27,12 @@ export interface DesiredAlloc {
   readonly modifyIndex: number;
 }
 
+/** Which life of a node this is, as its server counts them; kept in the node's journal. */
+export interface NodeMemory {
+  readonly clusterId: string;
+  readonly incarnation: number;
+}
+
 /** Position of an order: a node refuses those at or below the last one of the same cluster. */
 export interface OrderPosition {
   readonly clusterId: string;
@@ -77,12 +83,15 @@ export type NodeMessage =
       readonly node: NodeSpec;
       readonly secret: string;
       readonly lastOrder: OrderPosition | null;
+      /** Null when the node remembers no life in any cluster. */
+      readonly memory: NodeMemory | null;
       /** Distinguishes two living agents that claim one identity. */
       readonly processId: string;
     }
   | { readonly kind: "heartbeat" }
   | { readonly kind: "node-updated"; readonly node: NodeSpec }
-  | { readonly kind: "report"; readonly sequence: number; readonly allocs: readonly AllocReport[] }
+  /** Sequences rise while an agent lives, over all its connections; those at or below the last one are duplicates. */
+  | { readonly kind: "report"; readonly incarnation: number; readonly sequence: number; readonly allocs: readonly AllocReport[] }
   | { readonly kind: "reply"; readonly call: number; readonly result: unknown }
   | { readonly kind: "call-failed"; readonly call: number; readonly code: string; readonly message: string }
   /** A piece of a stream; `offset` is its position in the file it came from. */
@@ -96,6 +105,8 @@ export type ServerMessage =
       readonly protocol: number;
       readonly clusterId: string;
       readonly epoch: number;
+      /** The life this connection belongs to: the node notes it before it reports anything. */
+      readonly incarnation: number;
       readonly heartbeatTtlMs: number;
       readonly serverTimeMs: number;
     }
@@ -113,7 +124,10 @@ export type ServerMessage =
       readonly known: readonly string[];
       readonly jobs: Readonly<Record<string, JobVersion>>;
     }
+  /** That report is durable; it says nothing of earlier ones. */
   | { readonly kind: "report-ack"; readonly sequence: number }
+  /** That report could not be stored now: the node sends its content again, a little later. */
+  | { readonly kind: "report-refused"; readonly sequence: number; readonly message: string }
   | { readonly kind: "call"; readonly call: number; readonly request: NodeCall }
   /** The reader of a stream took this many bytes more. */
   | { readonly kind: "credit"; readonly call: number; readonly bytes: number }

@@ -1,6 +1,6 @@
 // Keeps the node connected: dials, says hello, sends heartbeats, comes back with growing pauses.
 
-import type { NodeMessage, OrderPosition, ServerMessage } from "../api/node-protocol.ts";
+import type { NodeMemory, NodeMessage, OrderPosition, ServerMessage } from "../api/node-protocol.ts";
 import { PROTOCOL_VERSION } from "../api/node-protocol.ts";
 import { messageOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -16,8 +16,9 @@ export interface ConnectionParts {
   readonly secret: string;
   node(): NodeSpec;
   lastOrder(): OrderPosition | null;
+  memory(): NodeMemory | null;
   /** The connection stands: everything unacknowledged goes out again. */
-  joined(): void;
+  joined(memory: NodeMemory): void;
   message(message: ServerMessage): void;
   /** The connection is gone: calls of the server end. */
   lost(): void;
@@ -81,6 +82,7 @@ export class Connection {
         node: this.#parts.node(),
         secret: this.#parts.secret,
         lastOrder: this.#parts.lastOrder(),
+        memory: this.#parts.memory(),
         processId: this.#processId,
       });
       this.#armHeartbeat(LIMITS.heartbeatTtlMsMin);
@@ -99,7 +101,7 @@ export class Connection {
         this.#lastTold = "";
         this.#parts.log.info("joined the server", { epoch: message.epoch });
         this.#armHeartbeat(message.heartbeatTtlMs);
-        this.#parts.joined();
+        this.#parts.joined({ clusterId: message.clusterId, incarnation: message.incarnation });
         return;
       case "refused":
         this.#tell(`the server refused this node: ${message.message}${message.hint === "" ? "" : ` (${message.hint})`}`);

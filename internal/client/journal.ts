@@ -1,7 +1,7 @@
 // The node's memory: an append-only file of checksummed JSON lines. Cut at the first bad line,
 // compacted by write, fsync, rename. Written only when something changed.
 
-import type { DesiredAlloc, OrderPosition } from "../api/node-protocol.ts";
+import type { DesiredAlloc, NodeMemory, OrderPosition } from "../api/node-protocol.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import type { AllocRecord } from "../runner/alloc-runner.ts";
 import type { Log } from "../runtime/log.ts";
@@ -14,11 +14,14 @@ export interface JournalAlloc {
 }
 
 export interface JournalState {
+  /** Null in a fresh journal: what is on disk beside it is then taken up, see runner/adopt.ts. */
+  readonly memory: NodeMemory | null;
   readonly position: OrderPosition | null;
   readonly allocs: ReadonlyMap<string, JournalAlloc>;
 }
 
 type Entry =
+  | { readonly k: "memory"; readonly memory: NodeMemory }
   | { readonly k: "position"; readonly position: OrderPosition }
   | { readonly k: "alloc"; readonly alloc: DesiredAlloc; readonly job: JobVersion }
   | { readonly k: "record"; readonly id: string; readonly record: AllocRecord }
@@ -29,7 +32,11 @@ const COMPACT_BYTES_MIN = 1_000_000;
 export class Journal {
   readonly #runtime: Runtime;
   readonly #path: string;
-  readonly #state: { position: OrderPosition | null; allocs: Map<string, JournalAlloc> } = { position: null, allocs: new Map() };
+  readonly #state: { memory: NodeMemory | null; position: OrderPosition | null; allocs: Map<string, JournalAlloc> } = {
+    memory: null,
+    position: null,
+    allocs: new Map(),
+  };
   #file: AppendFile;
   #bytes = 0;
   #liveBytes = 0;
@@ -98,6 +105,9 @@ export class Journal {
   #apply(entry: Entry): void {
     const { allocs } = this.#state;
     switch (entry.k) {
+      case "memory":
+        this.#state.memory = entry.memory;
+        return;
       case "position":
         this.#state.position = entry.position;
         return;
@@ -117,6 +127,7 @@ export class Journal {
   #compactIfWorth(): void {
     if (this.#bytes < COMPACT_BYTES_MIN || this.#bytes < this.#liveBytes * 4) return;
     const lines: string[] = [];
+    if (this.#state.memory) lines.push(this.#lineOf({ k: "memory", memory: this.#state.memory }));
     if (this.#state.position) lines.push(this.#lineOf({ k: "position", position: this.#state.position }));
     for (const { alloc, job, record } of this.#state.allocs.values()) {
       lines.push(this.#lineOf({ k: "alloc", alloc, job }));

@@ -1,7 +1,7 @@
 // The node agent: takes orders, runs allocations, reports what became of them. It starts what it was last
 // told to run without waiting for a server, and never restarts anything for bookkeeping's sake.
 
-import type { DesiredAlloc, OrderPosition, ServerMessage } from "../api/node-protocol.ts";
+import type { DesiredAlloc, NodeMemory, OrderPosition, ServerMessage } from "../api/node-protocol.ts";
 import { isNewerOrder } from "../api/node-protocol.ts";
 import { decideSteps } from "../device/desired.ts";
 import type { AllocReport } from "../domain/alloc.ts";
@@ -10,6 +10,7 @@ import { LIMITS } from "../domain/limits.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import { join } from "../domain/paths.ts";
 import type { JobVersion } from "../domain/tables.ts";
+import { endStray, recordOnDisk, straysOf } from "../runner/adopt.ts";
 import { AllocRunner, NEW_ALLOC } from "../runner/alloc-runner.ts";
 import { findCgroups } from "../runner/cgroups.ts";
 import type { Driver } from "../runner/drivers/driver.ts";
@@ -77,7 +78,8 @@ export class NodeAgent {
       secret: this.identity.secret,
       node: () => this.node,
       lastOrder: () => this.#journal.state.position,
-      joined: () => this.#sendAllReports(),
+      memory: () => this.#journal.state.memory,
+      joined: (memory) => this.#joined(memory),
       message: (message) => this.#message(message),
       lost: () => this.#calls.endAll(),
     });
@@ -158,8 +160,12 @@ export class NodeAgent {
       case "desired":
         return this.#order(message);
       case "report-ack":
-        for (const [id, entry] of this.#unacknowledged) if (entry.sequence <= message.sequence && entry.sequence > 0) this.#unacknowledged.delete(id);
+        for (const [id, entry] of this.#unacknowledged) if (entry.sequence === message.sequence) this.#unacknowledged.delete(id);
         return this.#collectEnded();
+      case "report-refused":
+        this.#options.log.warn("the server could not store a status report: it is sent again", { reason: message.message });
+        for (const entry of this.#unacknowledged.values()) if (entry.sequence === message.sequence) entry.sequence = 0;
+        return this.#armReports(LIMITS.reportRetryMs);
       case "call":
         return this.#calls.open(message.call, message.request);
       case "credit":
@@ -193,9 +199,10 @@ export class NodeAgent {
       const job = alloc && order.jobs[alloc.jobKey];
       if (step.kind === "forget") void this.#forget(step.id);
       else if (step.kind === "stop" && alloc) this.#stopAlloc(alloc);
-      else if (step.kind === "start" && alloc && job) this.#startAlloc(alloc, job);
+      else if ((step.kind === "start" || step.kind === "end") && alloc && job) this.#startAlloc(alloc, job);
       else if (step.kind === "update" && alloc && job) this.#updateAlloc(alloc, job);
     }
+    if (order.isFull) void this.#removeStrays(order);
     const last = this.#journal.state.position;
     if (steps.length > 0 || last?.clusterId !== order.position.clusterId || last.epoch !== order.position.epoch)
       this.#journal.append({ k: "position", position: order.position });
@@ -208,7 +215,9 @@ export class NodeAgent {
 
   #startAlloc(alloc: DesiredAlloc, job: JobVersion): void {
     this.#journal.append({ k: "alloc", alloc, job });
-    const runner = this.#newRunner(alloc, job, NEW_ALLOC);
+    // Usually there is nothing on disk; a node that lost its journal takes up what still runs.
+    const record = recordOnDisk(this.#options.runtime.files, this.allocRoot, alloc.id, job, alloc.group);
+    const runner = this.#newRunner(alloc, job, { ...record, isStopping: alloc.desiredStatus !== "run" });
     this.#runners.set(alloc.id, runner);
     const previous = this.#runners.get(alloc.previousAlloc);
     // The successor on the same node begins when its predecessor is gone: ports and files are free then.
@@ -268,6 +277,16 @@ export class NodeAgent {
     await files.removeTree(allocDirectory(this.allocRoot, id));
   }
 
+  /** Folders that neither the journal nor the server knows, as after a lost journal: what runs in them is ended. */
+  async #removeStrays(order: ServerMessage & { kind: "desired" }): Promise<void> {
+    const { runtime, log } = this.#options;
+    const known = new Set([...order.known, ...order.allocs.map((alloc) => alloc.id), ...this.#runners.keys()]);
+    for (const id of straysOf(runtime.files, this.allocRoot, known)) {
+      log.warn("an allocation that nobody knows any more is ended and its files are removed", { alloc: id });
+      await endStray(runtime.files, this.allocRoot, id, [...this.#drivers.values()]);
+    }
+  }
+
   async #stopTasks(): Promise<void> {
     const runners = [...this.#runners.values()].filter((runner) => !runner.isDone);
     for (const runner of runners) for (const task of runner.taskRunners()) task.stop("the agent stops");
@@ -278,9 +297,13 @@ export class NodeAgent {
 
   #noteReport(report: AllocReport): void {
     this.#unacknowledged.set(report.id, { report, sequence: 0 });
+    this.#armReports(REPORT_GATHER_MS);
+  }
+
+  #armReports(delayMs: number): void {
     if (this.#reportTimer || this.#isStopped) return;
     this.#reportTimer = this.#options.runtime.clock.after(
-      REPORT_GATHER_MS,
+      delayMs,
       () => {
         this.#reportTimer = null;
         this.#sendReports((entry) => entry.sequence === 0);
@@ -289,18 +312,21 @@ export class NodeAgent {
     );
   }
 
-  #sendAllReports(): void {
+  #joined(memory: NodeMemory): void {
+    const known = this.#journal.state.memory;
+    if (known?.clusterId !== memory.clusterId || known.incarnation !== memory.incarnation) this.#journal.append({ k: "memory", memory });
     this.#sendReports(() => true);
   }
 
   #sendReports(isDue: (entry: { readonly sequence: number }) => boolean): void {
-    if (!this.#connection.isJoined) return;
+    const incarnation = this.#journal.state.memory?.incarnation;
+    if (!this.#connection.isJoined || incarnation === undefined) return;
     const due = [...this.#unacknowledged.values()].filter(isDue);
     for (let at = 0; at < due.length; at += LIMITS.reportAllocsPerBatchMax) {
       const batch = due.slice(at, at + LIMITS.reportAllocsPerBatchMax);
       this.#sequence += 1;
       for (const entry of batch) entry.sequence = this.#sequence;
-      this.#connection.send({ kind: "report", sequence: this.#sequence, allocs: batch.map((entry) => entry.report) });
+      this.#connection.send({ kind: "report", incarnation, sequence: this.#sequence, allocs: batch.map((entry) => entry.report) });
     }
   }
 

@@ -16,9 +16,14 @@ export interface RegisterNodeInput {
   readonly spec: NodeSpec;
   readonly secretHash: string;
   readonly computedClass: string;
+  /** The life the node remembers, 0 for none: another than the server's begins a new one. */
+  readonly remembered: number;
 }
 
-/** A node that (re)joins is ready; a known one keeps its eligibility and history. Same spec and ready: no change. */
+/**
+ * A node that (re)joins is ready; a known one keeps its eligibility and history. Same life, same spec and ready: no change.
+ * Its allocs stay its own over a new life: the node takes up what it still finds of them.
+ */
 export function registerNode(view: View, input: RegisterNodeInput, context: Context): Outcome<Node> {
   const known = view.node(input.spec.id);
   if (known && known.secretHash !== input.secretHash)
@@ -29,18 +34,25 @@ export function registerNode(view: View, input: RegisterNodeInput, context: Cont
     throw new EdgeError("permission-denied", `node ${known.id} is ${known.name}; ${input.spec.name} is another machine with a copy of its identity`, {
       hint: "remove client/node.key on the copy and start its agent again",
     });
-  const isUnchanged = known?.status === "ready" && JSON.stringify(specPart(known)) === JSON.stringify(specPart(input.spec));
+  const incarnation = known && known.incarnation === input.remembered ? known.incarnation : Math.max(known?.incarnation ?? 0, input.remembered) + 1;
+  const isNewLife = known !== undefined && known.incarnation !== incarnation;
+  const isUnchanged = !isNewLife && known?.status === "ready" && JSON.stringify(specPart(known)) === JSON.stringify(specPart(input.spec));
   if (known && isUnchanged) return { changes: [], result: known };
   const node: Node = {
     ...input.spec,
     secretHash: input.secretHash,
     computedClass: input.computedClass,
-    incarnation: known?.incarnation ?? 1,
+    incarnation,
     status: "ready",
     statusDescription: "",
     statusUpdatedAtMs: context.nowMs,
     eligibility: known?.eligibility ?? "eligible",
-    events: withEvent(known?.events ?? [], { atMs: context.nowMs, subsystem: "Cluster", message: registerMessage(known), details: {} }),
+    events: withEvent(known?.events ?? [], {
+      atMs: context.nowMs,
+      subsystem: "Cluster",
+      message: isNewLife ? newLifeMessage(input.remembered, incarnation) : registerMessage(known),
+      details: {},
+    }),
     createIndex: known?.createIndex ?? 0,
     modifyIndex: 0,
   };
@@ -96,12 +108,15 @@ export function setEligibility(
 
 export interface ReportsInput {
   readonly nodeId: string;
+  readonly incarnation: number;
   readonly reports: readonly AllocReport[];
 }
 
-/** Applies a node's account of its allocs. Reports of allocs it does not hold are ignored. */
+/** Applies a node's account of its allocs. Reports of allocs it does not hold are ignored; those of an earlier life throw conflict. */
 export function applyReports(view: View, input: ReportsInput, context: Context): Outcome<null> {
   const node = requireNode(view, input.nodeId);
+  if (node.incarnation !== input.incarnation)
+    throw new EdgeError("conflict", `node ${node.name} reports as incarnation ${input.incarnation}, it is at ${node.incarnation}`);
   const changes: Change[] = [];
   const evals = new Map<string, Evaluation>();
   for (const report of input.reports) {
@@ -191,6 +206,11 @@ function specPart(node: NodeSpec): unknown {
 function registerMessage(known: Node | undefined): string {
   if (!known) return "Node registered";
   return known.status === "ready" ? "Node updated its description" : "Node re-registered";
+}
+
+function newLifeMessage(remembered: number, incarnation: number): string {
+  const memory = remembered === 0 ? "without its memory" : `with the memory of life ${remembered}`;
+  return `Node came back ${memory}: incarnation ${incarnation}`;
 }
 
 function withEvent(events: readonly NodeEvent[], event: NodeEvent): readonly NodeEvent[] {

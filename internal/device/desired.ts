@@ -19,6 +19,8 @@ export interface HeldAlloc {
 
 export type Step =
   | { readonly kind: "start"; readonly id: string }
+  /** Not held, yet to be ended: what is on disk of it is taken up and stopped, so that its end is reported. */
+  | { readonly kind: "end"; readonly id: string }
   | { readonly kind: "stop"; readonly id: string }
   | { readonly kind: "update"; readonly id: string }
   /** The server forgot it: stop it if it runs, then remove its files. */
@@ -37,7 +39,8 @@ export function decideSteps(input: DesiredInput): Step[] {
   for (const alloc of input.wanted) {
     const held = input.held.get(alloc.id);
     if (alloc.desiredStatus !== "run") {
-      if (held && !held.isDone && !held.isStopping) steps.push({ kind: "stop", id: alloc.id });
+      if (!held) steps.push({ kind: "end", id: alloc.id });
+      else if (!held.isDone && !held.isStopping) steps.push({ kind: "stop", id: alloc.id });
     } else if (!held) steps.push({ kind: "start", id: alloc.id });
     else if (alloc.modifyIndex > held.modifyIndex && !held.isDone) steps.push({ kind: "update", id: alloc.id });
   }

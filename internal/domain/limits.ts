@@ -41,6 +41,8 @@ export const LIMITS = {
   nodeMessageBytesMax: 16_000_000,
   streamsPerNodeMax: 256,
   reportAllocsPerBatchMax: 200,
+  /** Pause before a status report that the server could not store is sent again. */
+  reportRetryMs: 5000,
 
   evalDeliveriesMax: 3,
   evalDelayMsMax: 300_000,

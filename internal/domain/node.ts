@@ -70,7 +70,7 @@ export interface NodeSpec {
 export interface Node extends NodeSpec {
   /** SHA-256 of the node's secret, hex. */
   readonly secretHash: string;
-  /** Counts fresh joins of this id: a cloned or wiped device gets the next one. */
+  /** Counts the lives of this id: a node that comes back without its memory, or with an old one, gets the next number. */
   readonly incarnation: number;
   readonly status: NodeStatus;
   readonly statusDescription: string;

@@ -26,9 +26,18 @@ export function taskPaths(root: string, allocId: string, task: string): TaskPath
   return { task: directory, local: join(directory, "local"), secrets: join(directory, "secrets"), temporary: join(directory, "tmp") };
 }
 
+/** One folder per task that was ever begun. */
+export function controlRoot(root: string, allocId: string): string {
+  return join(root, allocId, ".control");
+}
+
+export function attemptsDirectory(root: string, allocId: string, task: string): string {
+  return join(controlRoot(root, allocId), task);
+}
+
 /** Where the shim of one attempt keeps pid and status; not inside the task's own folders. */
 export function controlDirectory(root: string, allocId: string, task: string, attempt: number): string {
-  return join(root, allocId, ".control", task, String(attempt));
+  return join(attemptsDirectory(root, allocId, task), String(attempt));
 }
 
 export function logFile(root: string, allocId: string, task: string, stream: "stdout" | "stderr"): string {

@@ -23,21 +23,25 @@ export class NodeSession {
   readonly nodeId: string;
   readonly processId: string;
   readonly machineId: string;
+  readonly incarnation: number;
   lastHeardMs: number;
   readonly #transport: Transport<ServerMessage, NodeMessage>;
   readonly #calls = new Map<number, PendingCall>();
   #nextCall = 1;
+  #lastSequence = 0;
   #isClosed = false;
 
   constructor(parts: {
     readonly nodeId: string;
     readonly processId: string;
+    readonly incarnation: number;
     readonly machineId: string;
     readonly transport: Transport<ServerMessage, NodeMessage>;
     readonly nowMs: number;
   }) {
     this.nodeId = parts.nodeId;
     this.processId = parts.processId;
+    this.incarnation = parts.incarnation;
     this.machineId = parts.machineId;
     this.#transport = parts.transport;
     this.lastHeardMs = parts.nowMs;
@@ -107,6 +111,13 @@ export class NodeSession {
     if (message.kind === "reply") pending.resolve(message.result);
     else if (message.kind === "end") pending.resolve(null);
     else pending.reject(new EdgeError(message.code as ErrorCode, message.message)); // the node is this very program
+    return true;
+  }
+
+  /** False for a report that came before: each is applied once. */
+  isNewReport(sequence: number): boolean {
+    if (sequence <= this.#lastSequence) return false;
+    this.#lastSequence = sequence;
     return true;
   }
 

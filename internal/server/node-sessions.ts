@@ -90,7 +90,7 @@ export class NodeSessions {
         byNode.set(change.row.nodeId, allocs);
       }
     }
-    for (const [nodeId, allocs] of byNode) this.#sessions.get(nodeId)?.send(this.#order([...allocs.values()], index, []));
+    for (const [nodeId, allocs] of byNode) this.#sessions.get(nodeId)?.send(this.#order([...allocs.values()], index, [], { isFull: false }));
   }
 
   stop(reason: string): void {
@@ -105,6 +105,7 @@ export class NodeSessions {
 
   async #join(transport: NodeTransport, hello: NodeMessage & { kind: "hello" }): Promise<NodeSession | null> {
     const { runtime, ledger, clusterId, epoch, log } = this.#parts;
+    let incarnation: number;
     try {
       if (hello.protocol < PROTOCOL_VERSION_MIN || hello.protocol > PROTOCOL_VERSION)
         throw new EdgeError(
@@ -117,8 +118,10 @@ export class NodeSessions {
         spec: hello.node,
         secretHash: runtime.hashing.sha256Hex(hello.secret),
         computedClass: computedClassOf(hello.node, runtime.hashing),
+        remembered: hello.memory?.clusterId === clusterId ? hello.memory.incarnation : 0,
       };
-      await ledger.write((view, context) => registerNode(view, input, context));
+      const written = await ledger.write((view, context) => registerNode(view, input, context));
+      incarnation = written.result.incarnation;
     } catch (error) {
       const known = error instanceof EdgeError ? error : new EdgeError("internal", messageOf(error));
       log.warn("a node was refused", { node: hello.node.name, id: hello.node.id, reason: known.message });
@@ -130,6 +133,7 @@ export class NodeSessions {
     const session = new NodeSession({
       nodeId: hello.node.id,
       processId: hello.processId,
+      incarnation,
       machineId: hello.node.machineId,
       transport,
       nowMs: runtime.clock.monotonicMs(),
@@ -143,6 +147,7 @@ export class NodeSessions {
       protocol: PROTOCOL_VERSION,
       clusterId,
       epoch,
+      incarnation,
       heartbeatTtlMs: this.#ttlMs(),
       serverTimeMs: runtime.clock.nowMs(),
     });
@@ -173,6 +178,8 @@ export class NodeSessions {
   }
 
   #handle(session: NodeSession, message: NodeMessage): void {
+    // What a connection that was replaced still had on its way is not this node's word any more.
+    if (this.#sessions.get(session.nodeId) !== session) return;
     session.lastHeardMs = this.#parts.runtime.clock.monotonicMs();
     if (session.handle(message)) return;
     switch (message.kind) {
@@ -191,21 +198,26 @@ export class NodeSessions {
   }
 
   async #applyReport(session: NodeSession, message: NodeMessage & { kind: "report" }): Promise<void> {
+    const { sequence } = message;
+    if (!session.isNewReport(sequence)) return;
+    const input = { nodeId: session.nodeId, incarnation: message.incarnation, reports: message.allocs };
     try {
-      await this.#parts.ledger.write((view, context) => applyReports(view, { nodeId: session.nodeId, reports: message.allocs }, context));
-      session.send({ kind: "report-ack", sequence: message.sequence });
+      await this.#parts.ledger.write((view, context) => applyReports(view, input, context));
+      session.send({ kind: "report-ack", sequence });
     } catch (error) {
       // Unacknowledged: the node sends it again, here or to the next leader.
       this.#parts.log.warn("a status report could not be stored", { node: session.nodeId, error: messageOf(error) });
+      session.send({ kind: "report-refused", sequence, message: messageOf(error) });
     }
   }
 
   async #applyUpdate(session: NodeSession, spec: NodeSpec): Promise<void> {
     const { ledger, runtime, log } = this.#parts;
-    const secretHash = ledger.view.node(session.nodeId)?.secretHash;
-    if (secretHash === undefined || spec.id !== session.nodeId) return;
+    const known = ledger.view.node(session.nodeId);
+    if (known === undefined || spec.id !== session.nodeId) return;
+    const input = { spec, secretHash: known.secretHash, computedClass: computedClassOf(spec, runtime.hashing), remembered: known.incarnation };
     try {
-      await ledger.write((view, context) => registerNode(view, { spec, secretHash, computedClass: computedClassOf(spec, runtime.hashing) }, context));
+      await ledger.write((view, context) => registerNode(view, input, context));
     } catch (error) {
       log.warn("a node's new description could not be stored", { node: session.nodeId, error: messageOf(error) });
     }
@@ -280,20 +292,25 @@ export class NodeSessions {
     // What is not durable yet is no order yet: it follows with its commit, and must not be forgotten until then.
     const living = allocs.filter((alloc) => !isClientTerminal(alloc) && alloc.modifyIndex <= durableIndex);
     const known = allocs.filter((alloc) => !living.includes(alloc)).map((alloc) => alloc.id);
-    const order = this.#order(living, durableIndex, known);
-    return { ...order, isFull: true };
+    return this.#order(living, durableIndex, known, { isFull: true });
   }
 
-  #order(allocs: readonly Alloc[], index: number, known: readonly string[]): ServerMessage & { kind: "desired" } {
+  #order(
+    allocs: readonly Alloc[],
+    index: number,
+    known: readonly string[],
+    { isFull }: { readonly isFull: boolean },
+  ): ServerMessage & { kind: "desired" } {
     const { clusterId, epoch, ledger } = this.#parts;
     const jobs: Record<string, JobVersion> = {};
     const desired: DesiredAlloc[] = allocs.map((alloc) => {
       const key = `${alloc.namespace}/${alloc.jobId}/${alloc.jobCreateIndex}/${alloc.jobVersion}`;
       const job = ledger.view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
-      if (job && alloc.desiredStatus === "run") jobs[key] ??= job;
+      // A node may not hold what it is to stop: it never heard of it, or forgot. It needs the job to tell the end.
+      if (job && (isFull || alloc.desiredStatus === "run" || alloc.clientStatus === "pending")) jobs[key] ??= job;
       return desiredOf(alloc, key);
     });
-    return { kind: "desired", position: { clusterId, epoch, index }, isFull: false, allocs: desired, known, jobs };
+    return { kind: "desired", position: { clusterId, epoch, index }, isFull, allocs: desired, known, jobs };
   }
 }
 

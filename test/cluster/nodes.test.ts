@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { registerNode, setEligibility, setNodeStatus, stopAlloc } from "../../internal/cluster/nodes.ts";
+import { applyReports, registerNode, setEligibility, setNodeStatus, stopAlloc } from "../../internal/cluster/nodes.ts";
 import type { ClientStatus } from "../../internal/domain/alloc.ts";
 import { EdgeError } from "../../internal/domain/errors.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
@@ -10,8 +10,13 @@ import type { Node } from "../../internal/domain/node.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, anAlloc, aSpec, aTaskState } from "../fixtures/model.ts";
 
-function join(cluster: Cluster, own: Partial<Node> = {}, secretHash = "secret-n1"): Node {
-  return cluster.do((view, context) => registerNode(view, { spec: aNode("n1", own), secretHash, computedClass: "v1:class" }, context));
+/** The node joins; unless told otherwise it remembers the life that the server knows. */
+function join(
+  cluster: Cluster,
+  own: Partial<Node> = {},
+  { secretHash = "secret-n1", remembered = cluster.state.node("n1")?.incarnation ?? 0 } = {},
+): Node {
+  return cluster.do((view, context) => registerNode(view, { spec: aNode("n1", own), secretHash, computedClass: "v1:class", remembered }, context));
 }
 
 function triggers(cluster: Cluster): readonly string[] {
@@ -44,8 +49,8 @@ describe("a node that registers", () => {
   test("under another secret is refused", () => {
     const cluster = new Cluster();
     join(cluster);
-    expect(() => join(cluster, {}, "another")).toThrow(EdgeError);
-    expect(() => join(cluster, {}, "another")).toThrow(/n1 is known under another secret/);
+    expect(() => join(cluster, {}, { secretHash: "another" })).toThrow(EdgeError);
+    expect(() => join(cluster, {}, { secretHash: "another" })).toThrow(/n1 is known under another secret/);
   });
 
   test("from another machine is refused as a clone, both named", () => {
@@ -54,6 +59,28 @@ describe("a node that registers", () => {
     expect(() => join(cluster, { name: "cellar", machineId: "other" })).toThrow(/n1.*kitchen.*cellar/);
     // A machine that cannot say which it is, is believed.
     expect(join(cluster, { machineId: "" }).status).toBe("ready");
+  });
+
+  test.each([
+    ["nothing", 1, 0, 2, "Node came back without its memory: incarnation 2"],
+    ["an earlier life, as from an old copy of its card", 3, 1, 4, "Node came back with the memory of life 1: incarnation 4"],
+    ["a later life, as after the server went back to a backup", 1, 5, 6, "Node came back with the memory of life 5: incarnation 6"],
+  ])("and remembers %s begins a new life", (_what, incarnation, remembered, want, message) => {
+    const cluster = new Cluster();
+    cluster.addNodes(aNode("n1", { incarnation }));
+    cluster.start(aSpec());
+    const [alloc] = cluster.live();
+    join(cluster, {}, { remembered });
+    expect(cluster.state.node("n1")).toMatchObject({ incarnation: want, status: "ready" });
+    expect(cluster.state.node("n1")?.events.at(-1)?.message).toBe(message);
+    // Its allocs are its own still: it takes up what it finds of them.
+    cluster.settle();
+    expect(cluster.live().map((one) => one.id)).toEqual([alloc?.id ?? ""]);
+  });
+
+  test("and was forgotten by the server counts on from the life it remembers", () => {
+    const cluster = new Cluster();
+    expect(join(cluster, {}, { remembered: 4 }).incarnation).toBe(5);
   });
 
   test("again and again keeps a bounded number of events", () => {
@@ -130,6 +157,18 @@ describe("a report", () => {
     expect(cluster.state.index).toBe(before);
     // The server's own index of the alloc is not the node's to move.
     expect(allocModifyIndex).toBeLessThan(before);
+  });
+
+  test("of an earlier life of the node is refused", () => {
+    const cluster = running();
+    const report = { id: alloc(cluster).id, clientStatus: "failed" as const, clientDescription: "", taskStates: {}, isHealthy: null, healthAtMs: 0 };
+    join(cluster, {}, { remembered: 0 });
+    const apply = (incarnation: number) =>
+      cluster.do((view, context) => applyReports(view, { nodeId: "n1", incarnation, reports: [report] }, context));
+    expect(() => apply(1)).toThrow("node name-n1 reports as incarnation 1, it is at 2");
+    expect(alloc(cluster).clientStatus).not.toBe("failed");
+    apply(2);
+    expect(alloc(cluster).clientStatus).toBe("failed");
   });
 
   test("of an alloc of another node, or of none, is ignored", () => {

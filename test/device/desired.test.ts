@@ -27,8 +27,12 @@ const ROWS: readonly (readonly [string, Row])[] = [
   ["stops what is evicted", { wanted: [wanted("a", { desiredStatus: "evict" })], held: [held("a")], want: ["stop a"] }],
   ["stops nothing twice", { wanted: [wanted("a", { desiredStatus: "stop" })], held: [held("a", { isStopping: true })], want: [] }],
   [
-    "does not stop what is done or what it never had",
-    { wanted: [wanted("a", { desiredStatus: "stop" }), wanted("b", { desiredStatus: "stop" })], held: [held("a", { isDone: true })], want: [] },
+    "does not stop what is done, and ends what it does not hold, so that its end is told",
+    {
+      wanted: [wanted("a", { desiredStatus: "stop" }), wanted("b", { desiredStatus: "stop" })],
+      held: [held("a", { isDone: true })],
+      want: ["end b"],
+    },
   ],
   ["forgets what a full set leaves out", { held: [held("a"), held("b", { isDone: true })], want: ["forget a", "forget b"] }],
   ["keeps what the server says it knows", { held: [held("a")], known: ["a"], want: [] }],
@@ -63,6 +67,7 @@ describe("a node", () => {
             const order = orders.find((one) => one.id === step.id);
             if (step.kind === "forget") state.delete(step.id);
             else if (step.kind === "stop") state.set(step.id, held(step.id, { ...state.get(step.id), isStopping: true }));
+            else if (step.kind === "end") state.set(step.id, held(step.id, { isDone: true }));
             else state.set(step.id, held(step.id, { ...state.get(step.id), modifyIndex: order?.modifyIndex ?? 0 }));
           }
           expect(decideSteps(input)).toEqual([]);

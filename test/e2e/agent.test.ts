@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { testWith } from "../support/real-parts.ts";
 import { shellJob } from "./jobs.ts";
 import { executable, inPlace, pidsWith, sleep, until } from "./place.ts";
@@ -200,6 +200,61 @@ test(
       expect((await place.get(`/v1/allocation/${alloc.ID}`)).ClientStatus).toBe("lost");
     }),
   2 * MINUTE,
+);
+
+test(
+  "a node that lost its journal comes back as a new incarnation: what runs is taken up, what nobody wants any more is ended",
+  () =>
+    inPlace(async (place) => {
+      const server = await place.start({ name: "server", flags: ["--server"] });
+      const startNode = () => place.start({ name: "node", flags: ["--client", "--servers", server.address, "--name", "forgetful"] });
+      const node = await startNode();
+      place.agent = server;
+      await until("the node", async () => (await place.get("/v1/nodes"))[0]?.Status === "ready");
+      place.run(shellJob({ id: "stays", type: "service", script: "exec sleep 1000" }), "--detach");
+      place.run(shellJob({ id: "goes", type: "service", script: "exec sleep 1000" }), "--detach");
+      place.run(shellJob({ id: "ends", type: "batch", script: "sleep 3; echo done" }), "--detach");
+      const allocs = [];
+      for (const id of ["stays", "goes", "ends"]) allocs.push(await place.untilAlloc(id, "running"));
+      const [stays, goes, ends] = allocs.map((alloc) => ({ id: alloc.ID as string, pids: place.taskPids(alloc.ID) }));
+      await node.kill();
+      rmSync(`${node.dataDirectory}/client/client.journal`);
+      place.ok("stop", "--purge", "--detach", "goes");
+      // The server still shows the purged job's alloc to its node: as long as it does, its order says stop.
+      await startNode();
+      place.agent = server;
+      await until("the new life", async () =>
+        (await place.get(`/v1/node/${(await place.get("/v1/nodes"))[0].ID}`)).Events.some((event: { Message: string }) =>
+          event.Message.endsWith("without its memory: incarnation 2"),
+        ),
+      );
+      await until("the stopped one to end", () => place.taskPids(goes?.id ?? "").length === 0);
+      expect((await place.untilAlloc("ends", "complete", 20_000)).ID).toBe(ends?.id);
+      expect(await place.logs(ends?.id ?? "", "main")).toBe("done\n");
+      expect((await place.untilAlloc("stays", "running")).ID).toBe(stays?.id);
+      expect(place.taskPids(stays?.id ?? "")).toEqual(stays?.pids ?? []);
+    }),
+  MINUTE,
+);
+
+test(
+  "what runs in a folder that neither journal nor server knows is ended",
+  () =>
+    inPlace(async (place) => {
+      const first = await place.start({ flags: ["--name", "one"] });
+      place.run(shellJob({ id: "stray", type: "service", script: "exec sleep 1000" }), "--detach");
+      const alloc = await place.untilAlloc("stray", "running");
+      expect(place.taskPids(alloc.ID).length).toBeGreaterThan(0);
+      await first.kill();
+      // Another server's state and another node's memory over the same folder of allocations.
+      rmSync(`${first.dataDirectory}/client`, { recursive: true });
+      rmSync(`${first.dataDirectory}/server`, { recursive: true });
+      const second = await place.start({ flags: ["--name", "one"] });
+      await until("the stray to end", () => place.taskPids(alloc.ID).length === 0);
+      await until("its files to go", () => !existsSync(`${second.dataDirectory}/alloc/${alloc.ID}`));
+      expect(second.log).toContain("an allocation that nobody knows any more is ended");
+    }),
+  MINUTE,
 );
 
 test(

@@ -32,5 +32,5 @@ export interface Driver {
   /** Throws EdgeError with words for the person who wrote the job. */
   start(request: StartRequest): Promise<TaskHandle>;
   /** The task of that attempt as an earlier agent left it: running, ended, or null when it never started. */
-  recover(request: { readonly allocId: string; readonly task: Task; readonly attempt: number }): Promise<TaskHandle | null>;
+  recover(request: { readonly allocId: string; readonly task: Pick<Task, "name">; readonly attempt: number }): Promise<TaskHandle | null>;
 }

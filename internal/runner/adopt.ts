@@ -1,0 +1,46 @@
+// What a node finds on its disk of allocations that its journal does not know: a lost or cut journal must
+// neither start a task twice nor leave one running that nobody watches.
+
+import type { JobVersion } from "../domain/tables.ts";
+import type { Files } from "../runtime/runtime.ts";
+import type { AllocRecord } from "./alloc-runner.ts";
+import { NEW_ALLOC } from "./alloc-runner.ts";
+import type { Driver } from "./drivers/driver.ts";
+import { allocDirectory, attemptsDirectory, controlRoot } from "./layout.ts";
+import type { TaskRecord } from "./task-runner.ts";
+import { NEW_TASK } from "./task-runner.ts";
+
+/** The record of an allocation as its control files tell it: each task's newest attempt may still have a process. */
+export function recordOnDisk(files: Files, allocRoot: string, allocId: string, job: JobVersion, group: string): AllocRecord {
+  if (files.stat(controlRoot(allocRoot, allocId)) === null) return NEW_ALLOC;
+  const tasks: Record<string, TaskRecord> = {};
+  for (const task of job.groups.find((candidate) => candidate.name === group)?.tasks ?? []) {
+    const attempt = newestAttempt(files, allocRoot, allocId, task.name);
+    if (attempt > 0) tasks[task.name] = { ...NEW_TASK, attempt, isAttemptOpen: true };
+  }
+  return { ...NEW_ALLOC, tasks };
+}
+
+/** Ids of the allocations that have a folder and are not among `known`. */
+export function straysOf(files: Files, allocRoot: string, known: ReadonlySet<string>): readonly string[] {
+  return (files.list(allocRoot) ?? []).filter((id) => !known.has(id) && files.stat(controlRoot(allocRoot, id)) !== null).sort();
+}
+
+/** Ends whatever the allocation's newest attempts left running, then removes its folder. Repeatable. */
+export async function endStray(files: Files, allocRoot: string, allocId: string, drivers: readonly Driver[]): Promise<void> {
+  for (const task of files.list(controlRoot(allocRoot, allocId)) ?? []) {
+    const attempt = newestAttempt(files, allocRoot, allocId, task);
+    for (const driver of drivers) {
+      const handle = attempt > 0 ? await driver.recover({ allocId, task: { name: task }, attempt }) : null;
+      await handle?.kill();
+    }
+  }
+  await files.removeTree(allocDirectory(allocRoot, allocId));
+}
+
+// --- internal ---
+
+function newestAttempt(files: Files, allocRoot: string, allocId: string, task: string): number {
+  const attempts = (files.list(attemptsDirectory(allocRoot, allocId, task)) ?? []).map(Number).filter((attempt) => Number.isSafeInteger(attempt));
+  return Math.max(0, ...attempts);
+}
