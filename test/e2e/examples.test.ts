@@ -72,7 +72,11 @@ test(
       place.ok("run", example("dispatch"));
       const jobs = (await place.get("/v1/jobs")).map((job: { ID: string; Type: string; Periodic: boolean; ParameterizedJob: boolean }) => job);
       const parameterized = jobs.find((job: { ParameterizedJob: boolean }) => job.ParameterizedJob);
-      expect(parameterized).toBeDefined();
+      place.cliWith({ input: "soil is dry\n" }, "job", "dispatch", "--detach", "--meta", "who=world", parameterized.ID, "-");
+      await until("the dispatched job", async () => (await place.get(`/v1/jobs?prefix=${parameterized.ID}/dispatch-`)).length === 1);
+      const [child] = await place.get(`/v1/jobs?prefix=${parameterized.ID}/dispatch-`);
+      const greeting = await place.untilAlloc(child.ID, "complete");
+      expect(await place.logs(greeting.ID, "greet")).toBe("hello world, you sent:\nsoil is dry\n");
       const system = jobs.find((job: { Type: string }) => job.Type === "system");
       await place.untilAlloc(system.ID, "running");
       const periodic = jobs.find((job: { Periodic: boolean }) => job.Periodic);
