@@ -36,7 +36,7 @@ async function runRaw(runtime: Runtime, name: "agent" | "internal-checkpoint", a
   if (name === "agent") return (await import("./commands/agent.ts")).run(runtime, argv);
   const [path] = argv;
   if (path === undefined) throw new EdgeError("invalid", "internal-checkpoint needs the path of a store");
-  const { checkpointSqlite } = await import("../../internal/store/sqlite/sqlite-store.ts");
+  const { checkpointSqlite } = await import("../../internal/store/sqlite/checkpoint.ts");
   await checkpointSqlite(runtime, path);
   return 0;
 }

@@ -41,6 +41,12 @@ export const LIMITS = {
   nodeMessageBytesMax: 16_000_000,
   streamsPerNodeMax: 256,
   reportAllocsPerBatchMax: 200,
+  /** Rows of journal that are read at once by a server that follows. */
+  tailRowsMax: 64,
+  /** Newest indexes that stay in the journal after folding, for those that read on from where they were. */
+  journalIndexesKept: 1000,
+  /** How long a write waits for another process that writes. */
+  storeBusyMsMax: 10_000,
   /** Pause before a status report that the server could not store is sent again. */
   reportRetryMs: 5000,
 

@@ -173,7 +173,7 @@ export class Server {
   async #take(fromEpoch: number): Promise<void> {
     try {
       const clusterId = this.#lastKnown?.clusterId || this.options.runtime.chance.uuid();
-      const isTaken = await this.options.store.takeLease({ fromEpoch, holder: this.#self, address: this.options.address, clusterId });
+      const isTaken = await this.options.store.takeLease({ fromEpoch, challenge: "", holder: this.#self, address: this.options.address, clusterId });
       this.#feed(isTaken ? { kind: "taken", epoch: fromEpoch + 1 } : { kind: "take-refused" });
     } catch (error) {
       this.options.log.warn("the lease could not be taken", { error: messageOf(error) });

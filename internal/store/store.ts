@@ -11,6 +11,8 @@ export interface LeaseRow {
   readonly address: string;
   readonly lastIndex: number;
   readonly schema: number;
+  /** Token of a server that doubts the holder, "" for none. A living leader clears it. */
+  readonly challenge: string;
 }
 
 export interface StoredState {
@@ -28,28 +30,67 @@ export type CommitOutcome =
   /** Nothing was written, the disk is full. */
   | { readonly kind: "full" };
 
+/** What a reader that knows everything up to an index has missed since. */
+export type Tail =
+  | { readonly kind: "sets"; readonly sets: readonly ChangeSet[] }
+  /** The journal begins later: everything has to be loaded anew. */
+  | { readonly kind: "gap" };
+
+export interface LeaseTake {
+  readonly fromEpoch: number;
+  /** The token that must still stand; "" takes a lease that nobody challenged, as one whose holder is gone. */
+  readonly challenge: string;
+  readonly holder: ProcessIdentity;
+  readonly address: string;
+  readonly clusterId: string;
+}
+
+/**
+ * Every write throws EdgeError `busy` when another process kept the store locked all the while, and other errors when
+ * the outcome is unknown. What resolves is durable.
+ */
 export interface Store {
+  /** One machine alone uses it, so a holder of an earlier boot cannot live. */
+  readonly isLocal: boolean;
+  /** The lease's time to live in milliseconds. */
+  readonly ttlMs: number;
   readLease(): Promise<LeaseRow>;
-  /** Takes the lease under `fromEpoch + 1` if it still stands at `fromEpoch`; false when it moved. Durable when it resolves. */
-  takeLease(take: {
-    readonly fromEpoch: number;
-    readonly holder: ProcessIdentity;
-    readonly address: string;
-    readonly clusterId: string;
-  }): Promise<boolean>;
+  /** Writes the token where none stands under the epoch; false when one does, or the epoch moved. */
+  challengeLease(challenge: { readonly epoch: number; readonly token: string }): Promise<boolean>;
+  /** Removes that token under the epoch; false when it, or the epoch, is another by now. */
+  clearChallenge(challenge: { readonly epoch: number; readonly token: string }): Promise<boolean>;
+  /** Takes the lease under `fromEpoch + 1` if it still stands at `fromEpoch` with that challenge; false when it moved. */
+  takeLease(take: LeaseTake): Promise<boolean>;
   releaseLease(epoch: number): Promise<void>;
+  /** Brings an older schema up to this program's, under the epoch. Does nothing where it is so already. Throws no-leader when fenced. */
+  migrate(epoch: number): Promise<void>;
   load(): Promise<StoredState>;
+  /** Change sets above `afterIndex`, oldest first, at most about `LIMITS.tailRowsMax` journal rows at once. */
+  tail(afterIndex: number): Promise<Tail>;
+  /** Calls when another process may have committed, where the backend can tell; returns how to stop. */
+  onAdvance(call: () => void): () => void;
   /**
    * Writes the change sets (contiguous, following the lease's last index) under the epoch; durable when it resolves.
    * A throw means that the outcome is unknown. One call at a time.
    */
   commit(sets: readonly ChangeSet[], epoch: number): Promise<CommitOutcome>;
-  /** Moves up to `changesMax` journal changes into rows, oldest first; returns how many rows of journal are left. */
+  /** Moves up to `changesMax` journal changes into rows, oldest first; returns how many indexes of journal are left to fold. */
   fold(epoch: number, changesMax: number): Promise<number>;
   /** Whether the journal is long enough that folding is worth its writes: in a quiet moment, or at once. */
   upkeepDue(): "none" | "when-quiet" | "now";
+  /** Replaces everything by this content, in one step under the epoch; the journal is empty then. Throws no-leader when fenced. */
+  replace(content: StoredContent, epoch: number): Promise<void>;
   /** Whether a small write works again after `full`. */
   probe(epoch: number): Promise<boolean>;
   /** Idempotent. */
   close(): Promise<void>;
+}
+
+/** All that a store holds at one index, as a snapshot carries it. */
+export interface StoredContent {
+  /** Not below the store's last index: readers' indexes never go back. */
+  readonly index: number;
+  readonly clusterId: string;
+  readonly tableIndexes: ReadonlyMap<string, number>;
+  readonly rows: Iterable<{ readonly table: TableName; readonly row: Row }>;
 }

@@ -11,7 +11,7 @@ import { aChangeSet } from "../fixtures/rows.ts";
 import { thisRuntime, withFolder } from "./this-runtime.ts";
 
 const runtime = await thisRuntime();
-const TAKE = { holder: { bootId: "boot", pidNamespace: "pid:[1]", pid: 7, startTicks: 99 }, address: "a:1", clusterId: "cluster-1" };
+const TAKE = { challenge: "", holder: { bootId: "boot", pidNamespace: "pid:[1]", pid: 7, startTicks: 99 }, address: "a:1", clusterId: "cluster-1" };
 
 /** A set of one row of about this many bytes. */
 function aLargeSet(index: number, bytes: number) {

@@ -12,7 +12,7 @@ import { thisRuntime, withFolder } from "./this-runtime.ts";
 
 const runtime = await thisRuntime();
 const HOLDER = { bootId: "boot", pidNamespace: "pid:[1]", pid: 7, startTicks: 99 };
-const TAKE = { holder: HOLDER, address: "a:1", clusterId: "cluster-1" };
+const TAKE = { challenge: "", holder: HOLDER, address: "a:1", clusterId: "cluster-1" };
 
 type Step =
   | { readonly kind: "commit"; readonly sets: readonly (typeof draws extends fc.Arbitrary<infer D> ? D : never)[] }

@@ -27,7 +27,7 @@ function storeTest(name: string, body: (store: Store, path: string) => Promise<v
 }
 
 function takeAs(address: string, fromEpoch: number) {
-  return { fromEpoch, holder: HOLDER, address, clusterId: "cluster-1" };
+  return { fromEpoch, challenge: "", holder: HOLDER, address, clusterId: "cluster-1" };
 }
 
 /** A change set of one new alloc; `text` tells one from another. */

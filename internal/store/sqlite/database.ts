@@ -28,8 +28,23 @@ export function prepareDatabase(connection: SqliteConnection, path: string): voi
     connection.exec("PRAGMA journal_size_limit = 4194304");
     connection.exec("PRAGMA cache_size = -2048");
     checkIntegrity(connection, path);
-    migrate(connection, path);
+    createSchema(connection, path);
+    // From here on this process waits for others without standing still: see SqliteStore.
+    connection.exec("PRAGMA busy_timeout = 0");
   });
+}
+
+/** Runs the migrations above `from`, inside the caller's transaction. */
+export function migrateSchema(connection: SqliteConnection, from: number): void {
+  const due = MIGRATIONS.filter((migration) => migration.to > from);
+  for (const statement of due.flatMap((migration) => migration.statements)) connection.exec(statement);
+  connection.exec(`UPDATE lease SET schema = ${SCHEMA_NUMBER}`);
+  connection.exec(`PRAGMA user_version = ${SCHEMA_NUMBER}`);
+}
+
+/** Whether another process holds the lock that was needed: nothing happened, and it may be tried again. */
+export function isBusy(error: unknown): boolean {
+  return /SQLITE_BUSY|database is locked/i.test(`${messageOf(error)} ${String((error as { code?: unknown } | null)?.code ?? "")}`);
 }
 
 /** Turns SQLite's word for a damaged file into ours. */
@@ -79,24 +94,30 @@ function checkIntegrity(connection: SqliteConnection, path: string): void {
   if (verdict !== "ok") throw corrupt(path, verdict);
 }
 
-function migrate(connection: SqliteConnection, path: string): void {
-  const from = firstNumber(connection, "PRAGMA user_version");
-  if (from > SCHEMA_NUMBER)
-    throw new EdgeError("config", `the state file ${path} has schema ${from}, this program knows ${SCHEMA_NUMBER}`, {
-      hint: "start the newer edgectl that wrote it",
-    });
-  const due = MIGRATIONS.filter((migration) => migration.to > from);
-  if (due.length === 0) return;
+/** Fills a new file; an older one stays as it is until its leader migrates it. */
+function createSchema(connection: SqliteConnection, path: string): void {
+  refuseNewer(connection, path);
+  if (firstNumber(connection, "PRAGMA user_version") > 0) return;
   connection.exec("BEGIN IMMEDIATE");
   try {
-    for (const statement of due.flatMap((migration) => migration.statements)) connection.exec(statement);
-    connection.exec(`PRAGMA user_version = ${SCHEMA_NUMBER}`);
-    connection.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    // Another server may have been faster.
+    if (firstNumber(connection, "PRAGMA user_version") === 0) {
+      migrateSchema(connection, 0);
+      connection.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    }
     connection.exec("COMMIT");
   } catch (error) {
     connection.exec("ROLLBACK");
     throw error;
   }
+}
+
+function refuseNewer(connection: SqliteConnection, path: string): void {
+  const schema = firstNumber(connection, "PRAGMA user_version");
+  if (schema > SCHEMA_NUMBER)
+    throw new EdgeError("config", `the state file ${path} has schema ${schema}, this program knows ${SCHEMA_NUMBER}`, {
+      hint: "start the newer edgectl that wrote it",
+    });
 }
 
 function firstNumber(connection: SqliteConnection, sql: string): number {

@@ -5,14 +5,14 @@ import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
 import { assert, EdgeError, messageOf } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Change, ChangeSet, Row, TableName } from "../../domain/tables.ts";
-import { TABLE_KEYS, TABLE_NAMES } from "../../domain/tables.ts";
-import type { ProcessIdentity } from "../../runtime/process-identity.ts";
+import { TABLE_NAMES } from "../../domain/tables.ts";
 import { decodeIdentity, encodeIdentity } from "../../runtime/process-identity.ts";
 import type { Runtime, SqliteConnection } from "../../runtime/runtime.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
-import type { CommitOutcome, LeaseRow, Store, StoredState } from "../store.ts";
+import { fenced, gather, journalRows, keyOf, tailOf } from "../journal-rows.ts";
+import type { CommitOutcome, LeaseRow, LeaseTake, Store, StoredContent, StoredState, Tail } from "../store.ts";
 import type { Drizzle } from "./database.ts";
-import { drizzleOver, guardCorruption, prepareDatabase } from "./database.ts";
+import { drizzleOver, guardCorruption, isBusy, migrateSchema, prepareDatabase } from "./database.ts";
 import { journal, lease, NOUN_TABLES, SCHEMA_NUMBER, tableIndex } from "./schema.ts";
 
 /** Folding competes with commits for the disk, so it waits for a quiet moment as long as the journal is no burden at start. */
@@ -40,6 +40,8 @@ export async function openSqliteStore(runtime: Runtime, path: string): Promise<S
 }
 
 class SqliteStore implements Store {
+  readonly isLocal = true;
+  readonly ttlMs = 3000;
   readonly #runtime: Runtime;
   readonly #path: string;
   readonly #connection: SqliteConnection;
@@ -82,15 +84,19 @@ class SqliteStore implements Store {
       address: row.address,
       lastIndex: row.lastIndex,
       schema: row.schema,
+      challenge: row.challenge,
     };
   }
 
-  async takeLease(take: {
-    readonly fromEpoch: number;
-    readonly holder: ProcessIdentity;
-    readonly address: string;
-    readonly clusterId: string;
-  }): Promise<boolean> {
+  challengeLease({ epoch, token }: { readonly epoch: number; readonly token: string }): Promise<boolean> {
+    return this.#updateLease({ challenge: token }, { epoch, challenge: "" });
+  }
+
+  clearChallenge({ epoch, token }: { readonly epoch: number; readonly token: string }): Promise<boolean> {
+    return this.#updateLease({ challenge: "" }, { epoch, challenge: token });
+  }
+
+  takeLease(take: LeaseTake): Promise<boolean> {
     const values = {
       epoch: take.fromEpoch + 1,
       holder: encodeIdentity(take.holder),
@@ -98,18 +104,73 @@ class SqliteStore implements Store {
       clusterId: take.clusterId,
       challenge: "",
     };
-    const isTaken = this.#transaction(() => changesOf(this.#database.update(lease).set(values).where(eq(lease.epoch, take.fromEpoch)).run()) === 1);
-    if (isTaken) await this.#sync();
-    return isTaken;
+    return this.#updateLease(values, { epoch: take.fromEpoch, challenge: take.challenge });
   }
 
   async releaseLease(epoch: number): Promise<void> {
-    this.#transaction(() => this.#database.update(lease).set({ holder: "", address: "" }).where(eq(lease.epoch, epoch)).run());
+    await this.#write(() => this.#database.update(lease).set({ holder: "", address: "", challenge: "" }).where(eq(lease.epoch, epoch)).run());
     await this.#sync();
   }
 
+  async migrate(epoch: number): Promise<void> {
+    const isDone = await this.#write(() => {
+      const row = this.#database.select().from(lease).where(eq(lease.epoch, epoch)).get();
+      if (row) migrateSchema(this.#connection, row.schema);
+      return row !== undefined;
+    });
+    if (!isDone) throw fenced();
+    await this.#sync();
+  }
+
+  async tail(afterIndex: number): Promise<Tail> {
+    const { entries, lastIndex } = this.#reading(() => ({
+      entries: this.#database
+        .select()
+        .from(journal)
+        .where(gt(journal.lastIndex, afterIndex))
+        .orderBy(asc(journal.lastIndex))
+        .limit(LIMITS.tailRowsMax)
+        .all(),
+      lastIndex: this.#database.select({ lastIndex: lease.lastIndex }).from(lease).where(eq(lease.id, 1)).get()?.lastIndex ?? 0,
+    }));
+    return tailOf(entries, { afterIndex, lastIndex });
+  }
+
+  onAdvance(): () => void {
+    // Files tell nobody; the leader does, over its own connection to the other servers.
+    return () => undefined;
+  }
+
+  async replace(content: StoredContent, epoch: number): Promise<void> {
+    const isDone = await this.#write(() => {
+      const { index, clusterId } = content;
+      const values = { clusterId, lastIndex: index, foldedIndex: index };
+      if (
+        changesOf(
+          this.#database
+            .update(lease)
+            .set(values)
+            .where(and(eq(lease.epoch, epoch), lte(lease.lastIndex, index)))
+            .run(),
+        ) === 0
+      )
+        return false;
+      this.#database.delete(journal).run();
+      this.#database.delete(tableIndex).run();
+      for (const table of TABLE_NAMES) this.#database.delete(nounTable(table)).run();
+      for (const [name, last] of content.tableIndexes) this.#database.insert(tableIndex).values({ name, lastIndex: last }).run();
+      for (const { table, row } of content.rows) this.#insertRow(table, row);
+      return true;
+    });
+    if (!isDone) throw fenced();
+    this.#journalBytes = 0;
+    this.#walBytes = CHECKPOINT_WAL_BYTES;
+    await this.#sync();
+    this.#startCheckpointWhenDue();
+  }
+
   async load(): Promise<StoredState> {
-    return guardCorruption(this.#path, () => {
+    return this.#reading(() => {
       const row = this.#database.select().from(lease).where(eq(lease.id, 1)).get();
       assert(row, "the lease row is there");
       const indexes = this.#database.select().from(tableIndex).orderBy(asc(tableIndex.name)).all();
@@ -128,7 +189,7 @@ class SqliteStore implements Store {
     const rows = journalRows(sets);
     let isFenced = false;
     try {
-      this.#transaction(() => {
+      await this.#write(() => {
         isFenced = changesOf(this.#fence.run({ last, epoch, before: first - 1 })) === 0;
         if (isFenced) return;
         for (const row of rows) this.#insertJournal.run(row);
@@ -152,7 +213,7 @@ class SqliteStore implements Store {
   }
 
   async fold(epoch: number, changesMax: number): Promise<number> {
-    const left = this.#transaction(() => {
+    const left = await this.#write(() => {
       const head = this.#database
         .select()
         .from(lease)
@@ -177,7 +238,11 @@ class SqliteStore implements Store {
           .onConflictDoUpdate({ target: tableIndex.name, set: { lastIndex: index } })
           .run();
       this.#database.update(lease).set({ foldedIndex: until }).where(eq(lease.id, 1)).run();
-      this.#database.delete(journal).where(lte(journal.lastIndex, until)).run();
+      // The newest stay a while: other servers and event streams read on from where they were.
+      this.#database
+        .delete(journal)
+        .where(lte(journal.lastIndex, Math.min(until, head.lastIndex - LIMITS.journalIndexesKept)))
+        .run();
       const bytes = taken.reduce((sum, entry) => sum + entry.sets.length, 0);
       this.#journalBytes = Math.max(0, this.#journalBytes - bytes);
       this.#walBytes += bytes * 2;
@@ -189,7 +254,7 @@ class SqliteStore implements Store {
 
   async probe(epoch: number): Promise<boolean> {
     try {
-      this.#transaction(() => this.#database.update(lease).set({ schema: SCHEMA_NUMBER }).where(eq(lease.epoch, epoch)).run());
+      await this.#write(() => this.#database.update(lease).set({ schema: SCHEMA_NUMBER }).where(eq(lease.epoch, epoch)).run());
       await this.#sync();
       return true;
     } catch {
@@ -208,6 +273,48 @@ class SqliteStore implements Store {
   }
 
   // --- internal ---
+
+  async #updateLease(values: Partial<typeof lease.$inferInsert>, where: { readonly epoch: number; readonly challenge: string }): Promise<boolean> {
+    const condition = and(eq(lease.epoch, where.epoch), eq(lease.challenge, where.challenge), lte(lease.schema, SCHEMA_NUMBER));
+    const isDone = await this.#write(() => changesOf(this.#database.update(lease).set(values).where(condition).run()) === 1);
+    if (isDone) await this.#sync();
+    return isDone;
+  }
+
+  #insertRow(table: TableName, row: Row): void {
+    this.#database
+      .insert(nounTable(table))
+      .values({ key: keyOf(table, row), modifyIndex: row.modifyIndex, data: rowTextOnce(row) })
+      .run();
+  }
+
+  /** One consistent view over several reads. */
+  #reading<T>(work: () => T): T {
+    return guardCorruption(this.#path, () => {
+      this.#connection.exec("BEGIN");
+      try {
+        return work();
+      } finally {
+        this.#connection.exec("COMMIT");
+      }
+    });
+  }
+
+  /** A transaction; while another process writes it is tried again without holding up this one. */
+  async #write<T>(work: () => T): Promise<T> {
+    const { clock } = this.#runtime;
+    const deadlineMs = clock.monotonicMs() + LIMITS.storeBusyMsMax;
+    for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 25)) {
+      try {
+        return this.#transaction(work);
+      } catch (error) {
+        if (!isBusy(error)) throw error;
+        if (clock.monotonicMs() > deadlineMs)
+          throw new EdgeError("busy", `the state file ${this.#path} is locked by another process`, { isRetryable: true, cause: error });
+      }
+      await clock.sleep(pauseMs);
+    }
+  }
 
   #transaction<T>(work: () => T): T {
     this.#connection.exec("BEGIN IMMEDIATE");
@@ -271,89 +378,10 @@ class SqliteStore implements Store {
   }
 }
 
-/** Moves what the WAL holds into the database file. Run in a process of its own. */
-export async function checkpointSqlite(runtime: Runtime, path: string): Promise<void> {
-  const connection = await runtime.openSqlite(path, { isReadOnly: false });
-  try {
-    connection.exec("PRAGMA busy_timeout = 5000");
-    connection.exec("PRAGMA wal_autocheckpoint = 0");
-    connection.prepare("PRAGMA wal_checkpoint(PASSIVE)").all();
-  } finally {
-    connection.close();
-  }
-}
-
-interface JournalEntry {
-  readonly firstIndex: number;
-  readonly lastIndex: number;
-  readonly sets: string;
-}
-
-interface Gathered {
-  readonly taken: readonly JournalEntry[];
-  /** The last change of each key, by table. */
-  readonly folded: ReadonlyMap<TableName, ReadonlyMap<string, Change>>;
-  readonly touched: ReadonlyMap<TableName, number>;
-}
-
-function gather(entries: readonly JournalEntry[], changesMax: number): Gathered {
-  const taken: JournalEntry[] = [];
-  const folded = new Map<TableName, Map<string, Change>>();
-  const touched = new Map<TableName, number>();
-  let count = 0;
-  for (const entry of entries) {
-    if (count >= changesMax) break;
-    taken.push(entry);
-    for (const set of JSON.parse(entry.sets) as ChangeSet[]) {
-      for (const change of set.changes) {
-        count += 1;
-        touched.set(change.table, set.index);
-        const byKey = folded.get(change.table) ?? new Map<string, Change>();
-        byKey.set(change.op === "delete" ? change.key : keyOf(change.table, change.row), change);
-        folded.set(change.table, byKey);
-      }
-    }
-  }
-  return { taken, folded, touched };
-}
-
-/** Cuts the change sets into journal rows of about the limit; a set is never split. */
-function journalRows(sets: readonly ChangeSet[]): { first: number; last: number; sets: string }[] {
-  const rows: { first: number; last: number; sets: string }[] = [];
-  let pending: ChangeSet[] = [];
-  let count = 0;
-  const flush = () => {
-    const first = pending[0]?.index;
-    const last = pending.at(-1)?.index;
-    if (first !== undefined && last !== undefined) rows.push({ first, last, sets: `[${pending.map(setText).join(",")}]` });
-    pending = [];
-    count = 0;
-  };
-  for (const set of sets) {
-    pending.push(set);
-    count += set.changes.length;
-    if (count >= LIMITS.journalChangesPerRowMax) flush();
-  }
-  flush();
-  return rows;
-}
-
-/** The JSON of a change set, made of the rows' texts as far as they exist already. */
-function setText(set: ChangeSet): string {
-  const changes = set.changes.map((change) =>
-    change.op === "delete" ? JSON.stringify(change) : `{"table":"${change.table}","op":"put","row":${rowTextOnce(change.row)}}`,
-  );
-  return `{"index":${set.index},"changes":[${changes.join(",")}]}`;
-}
-
 function nounTable(table: TableName) {
   const found = NOUN_TABLES.get(table);
   assert(found, `table ${table} has a schema`);
   return found;
-}
-
-function keyOf(table: TableName, row: Row): string {
-  return (TABLE_KEYS[table] as (row: Row) => string)(row); // one table's key function gets that table's row
 }
 
 function changesOf(result: unknown): number {
