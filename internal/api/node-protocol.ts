@@ -124,6 +124,8 @@ export type ServerMessage =
       readonly known: readonly string[];
       readonly jobs: Readonly<Record<string, JobVersion>>;
     }
+  /** The server shows these ended allocs no more: their files may go. */
+  | { readonly kind: "forget"; readonly ids: readonly string[] }
   /** That report is durable; it says nothing of earlier ones. */
   | { readonly kind: "report-ack"; readonly sequence: number }
   /** That report could not be stored now: the node sends its content again, a little later. */

@@ -162,6 +162,9 @@ export class NodeAgent {
       case "report-ack":
         for (const [id, entry] of this.#unacknowledged) if (entry.sequence === message.sequence) this.#unacknowledged.delete(id);
         return this.#collectEnded();
+      case "forget":
+        for (const id of message.ids) void this.#forget(id);
+        return;
       case "report-refused":
         this.#options.log.warn("the server could not store a status report: it is sent again", { reason: message.message });
         for (const entry of this.#unacknowledged.values()) if (entry.sequence === message.sequence) entry.sequence = 0;

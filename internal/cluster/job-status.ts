@@ -46,7 +46,8 @@ export function statusOf(view: View, job: Job): JobStatus {
   }
   if (job.stop || hasAlloc) return job.type === "system" && !job.stop ? "running" : "dead";
   if (job.type === "system" || job.type === "sysbatch") return job.type === "system" ? "running" : "dead";
-  return hasEval(view, job) ? "dead" : "pending";
+  // Once its evals were collected, a job that had ended is still as dead as it was.
+  return hasEval(view, job) || job.status === "dead" ? "dead" : "pending";
 }
 
 // --- internal ---

@@ -210,6 +210,35 @@ export function existing(view: View, namespace: string, id: string, code: "not-f
   return job;
 }
 
+/** Removes the job, and of its versions those that no alloc names: the readers of an alloc need the spec. */
+export function purgeChanges(view: View, job: Job): Change[] {
+  const changes: Change[] = [remove("jobs", job)];
+  const named = new Set<number>();
+  for (const alloc of view.allocsOfJob(job.namespace, job.id)) if (alloc.jobCreateIndex === job.createIndex) named.add(alloc.jobVersion);
+  for (const version of view.jobVersions(job.namespace, job.id)) {
+    if (!named.has(version.version)) changes.push(remove("job_versions", version));
+    const submission = view.submission(job.namespace, job.id, version.version);
+    if (submission) changes.push(remove("submissions", submission));
+  }
+  for (const fire of view.firesOfJob(job.namespace, job.id)) changes.push(remove("fires", fire));
+  const watermark = view.watermark(job.namespace, job.id, job.createIndex);
+  if (watermark) changes.push(remove("watermarks", watermark));
+  const scaling = view.scalingEvents(job.namespace, job.id);
+  if (scaling) changes.push(remove("scaling_events", scaling));
+  return changes;
+}
+
+/** Of versions, newest first, those that are one too many: neither tagged nor the newest stable one. */
+export function surplusVersions(versions: readonly JobVersion[], tracked: number): readonly JobVersion[] {
+  const newestStable = versions.find((version) => version.stable);
+  return versions.slice(tracked).filter((version) => version.versionTag === null && version !== newestStable);
+}
+
+export function versionRemoval(view: View, version: JobVersion): Change[] {
+  const submission = view.submission(version.namespace, version.id, version.version);
+  return [remove("job_versions", version), ...(submission ? [remove("submissions", submission)] : [])];
+}
+
 // --- internal ---
 
 function isPeriodicOrParameterized(job: Pick<Job, "periodic" | "parameterized">): boolean {
@@ -270,14 +299,9 @@ function trimVersions(view: View, next: JobVersion): Change[] {
   if (kept.length < LIMITS.jobVersionsTracked) return [];
   const named = new Set<number>();
   for (const alloc of view.allocsOfJob(next.namespace, next.id)) if (alloc.jobCreateIndex === next.createIndex) named.add(alloc.jobVersion);
-  const newestStable = kept.find((version) => version.stable);
-  return kept
-    .slice(LIMITS.jobVersionsTracked - 1)
-    .filter((version) => version.versionTag === null && version !== newestStable && !named.has(version.version))
-    .flatMap((version) => {
-      const submission = view.submission(version.namespace, version.id, version.version);
-      return [remove("job_versions", version), ...(submission ? [remove("submissions", submission)] : [])];
-    });
+  return surplusVersions(kept, LIMITS.jobVersionsTracked - 1)
+    .filter((version) => !named.has(version.version))
+    .flatMap((version) => versionRemoval(view, version));
 }
 
 function submissionChanges(view: View, version: JobVersion, submission: RegisterInput["submission"], current: Job | undefined): Change[] {
@@ -301,24 +325,6 @@ function stopChanges(view: View, job: Job, context: Context): Change[] {
   if (job.stop) return [];
   const version: JobVersion = { ...nextVersion(job, job, context), stop: true, stable: false };
   return versionChanges(view, version, job);
-}
-
-function purgeChanges(view: View, job: Job): Change[] {
-  const changes: Change[] = [remove("jobs", job)];
-  const named = new Set<number>();
-  for (const alloc of view.allocsOfJob(job.namespace, job.id)) if (alloc.jobCreateIndex === job.createIndex) named.add(alloc.jobVersion);
-  for (const version of view.jobVersions(job.namespace, job.id)) {
-    // A version that an alloc names stays as long as the alloc: its readers need the spec.
-    if (!named.has(version.version)) changes.push(remove("job_versions", version));
-    const submission = view.submission(job.namespace, job.id, version.version);
-    if (submission) changes.push(remove("submissions", submission));
-  }
-  for (const fire of view.firesOfJob(job.namespace, job.id)) changes.push(remove("fires", fire));
-  const watermark = view.watermark(job.namespace, job.id, job.createIndex);
-  if (watermark) changes.push(remove("watermarks", watermark));
-  const scaling = view.scalingEvents(job.namespace, job.id);
-  if (scaling) changes.push(remove("scaling_events", scaling));
-  return changes;
 }
 
 /** Fires before the registration are nobody's: the watermark starts at it. */

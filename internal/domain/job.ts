@@ -98,6 +98,12 @@ export interface Disconnect {
   readonly reconcile: "best_score" | "keep_original" | "keep_replacement" | "longest_running";
 }
 
+/** How many ended children stay, the newest ones; null = as long as their age allows. */
+export interface Keep {
+  readonly success: number | null;
+  readonly failure: number | null;
+}
+
 export interface Periodic {
   readonly enabled: boolean;
   /** One or more cron expressions; the earliest next fire wins. */
@@ -110,12 +116,14 @@ export interface Periodic {
   readonly startDeadlineMs: number;
   /** Each fire is delayed by a fixed share of this, derived from the job id. */
   readonly splayMs: number;
+  readonly keep: Keep | null;
 }
 
 export interface Parameterized {
   readonly payload: "optional" | "required" | "forbidden";
   readonly metaRequired: readonly string[];
   readonly metaOptional: readonly string[];
+  readonly keep: Keep | null;
 }
 
 export interface MultiregionRegion {

@@ -55,6 +55,10 @@ export const LIMITS = {
   sliceMs: 10,
   journalChangesPerRowMax: 1000,
 
+  /** Rows that one step of garbage collection looks at, and changes after which it stops for other work. */
+  gcRowsPerSliceMax: 1000,
+  gcChangesPerSliceMax: 1000,
+
   catchUpFiresMax: 100,
   cronsPerJobMax: 20,
 

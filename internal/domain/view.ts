@@ -33,6 +33,8 @@ export interface View {
 
   evaluation(id: string): Evaluation | undefined;
   evals(): Iterable<Evaluation>;
+  /** In the order in which they came: a row may be skipped without unpacking it. */
+  evalIds(): Iterable<string>;
   evalsOfJob(namespace: string, jobId: string): Iterable<Evaluation>;
 
   fire(namespace: string, jobId: string, jobCreateIndex: number, scheduledAtS: number): Fire | undefined;

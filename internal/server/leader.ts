@@ -2,6 +2,7 @@
 // It ends when the lease does, or when a commit fails; then everything in memory is dropped.
 
 import { applyPlan } from "../cluster/evals.ts";
+import { GC_DEFAULTS, GC_FORCED, type GcSettings } from "../cluster/gc-rules.ts";
 import { deriveJobStatuses } from "../cluster/job-status.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
@@ -15,6 +16,7 @@ import { isNoOp, schedule } from "../scheduler/schedule.ts";
 import { State } from "../state/state.ts";
 import type { Store } from "../store/store.ts";
 import { EvalBroker } from "./eval-broker.ts";
+import { GcLoop } from "./gc-loop.ts";
 import { Ledger } from "./ledger.ts";
 import { NodeSessions } from "./node-sessions.ts";
 import { PeriodicLoop } from "./periodic-loop.ts";
@@ -29,6 +31,7 @@ export interface LeaderOptions {
   readonly log: Log;
   readonly epoch: number;
   readonly clusterId: string;
+  readonly gc?: GcSettings;
   hasAuthority(): boolean;
   /** The leader is of no use any more; `isFenced` when another one leads. */
   ended(reason: string, isFenced: boolean): void;
@@ -53,6 +56,7 @@ export class Leader {
   readonly clusterId: string;
   readonly #options: LeaderOptions;
   readonly #periodic: PeriodicLoop;
+  readonly #gc: GcLoop;
   #delayTimer: Timer | null = null;
   #upkeepTimer: Timer | null = null;
   #upkeep: Promise<void> | null = null;
@@ -86,9 +90,18 @@ export class Leader {
       hasAuthority: options.hasAuthority,
     });
     this.#periodic = new PeriodicLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger, hasAuthority: options.hasAuthority });
+    this.#gc = new GcLoop({
+      runtime: options.runtime,
+      log: options.log,
+      ledger: this.ledger,
+      settings: options.gc ?? GC_DEFAULTS,
+      hasAuthority: options.hasAuthority,
+      forget: (allocs) => this.sessions.forget(allocs),
+    });
     this.broker.restore(this.view);
     this.sessions.watchKnownNodes();
     this.#periodic.restore();
+    this.#gc.restore();
     this.#kick();
   }
 
@@ -104,6 +117,11 @@ export class Leader {
     return this.#isEnded;
   }
 
+  /** Collects whatever has ended, however young; resolves when that is durable. */
+  collectGarbage(): Promise<void> {
+    return this.#gc.collect(GC_FORCED);
+  }
+
   /** Ends without a word to the store: nodes reconnect to whoever leads next. */
   end(reason: string): void {
     if (this.#isEnded) return;
@@ -111,6 +129,7 @@ export class Leader {
     this.#delayTimer?.cancel();
     this.#upkeepTimer?.cancel();
     this.#periodic.stop();
+    this.#gc.stop();
     this.sessions.stop(reason);
     this.ledger.fail(
       new EdgeError("outcome-unknown", `this server stopped leading (${reason}): the outcome is unknown`, { isRetryable: true }),
@@ -122,6 +141,7 @@ export class Leader {
   /** Waits for what was accepted, folds the journal into rows, and ends. */
   async stop(): Promise<void> {
     this.#periodic.stop();
+    this.#gc.stop();
     await this.ledger.drain();
     await this.#upkeep;
     await this.#fold(0);
@@ -133,6 +153,7 @@ export class Leader {
   #applied(set: ChangeSet): void {
     this.broker.note(set);
     this.#periodic.note(set);
+    this.#gc.note(set);
   }
 
   #durable(sets: readonly ChangeSet[]): void {

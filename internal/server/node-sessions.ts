@@ -93,6 +93,11 @@ export class NodeSessions {
     for (const [nodeId, allocs] of byNode) this.#sessions.get(nodeId)?.send(this.#order([...allocs.values()], index, [], { isFull: false }));
   }
 
+  /** These allocs are gone durably: the nodes may remove what they still hold of them. Others hear of it when they join. */
+  forget(allocs: ReadonlyMap<string, readonly string[]>): void {
+    for (const [nodeId, ids] of allocs) this.#sessions.get(nodeId)?.send({ kind: "forget", ids });
+  }
+
   stop(reason: string): void {
     this.#isStopped = true;
     this.#timer?.cancel();

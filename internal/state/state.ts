@@ -158,6 +158,10 @@ export class State implements View {
     return this.#tables.evals.values();
   }
 
+  evalIds(): Iterable<string> {
+    return this.#tables.evals.keys();
+  }
+
   evalsOfJob(namespace: string, jobId: string): Iterable<Evaluation> {
     return this.#tables.evals.group(BY_JOB, jobKey(namespace, jobId));
   }

@@ -48,6 +48,10 @@ export class Table<R extends object> {
     return row;
   }
 
+  keys(): Iterable<string> {
+    return this.#rows.keys();
+  }
+
   *values(): Iterable<R> {
     // A list reads each row once: unpacking them would only push out what others read often.
     for (const held of this.#rows.values()) yield typeof held === "string" ? (JSON.parse(held) as R) : held; // written by put

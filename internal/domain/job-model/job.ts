@@ -1,8 +1,23 @@
 // Table of the job itself. The whole model hangs below JOB: reading, defaults, checks, wire, schema and docs walk it.
 
-import type { JobSpec, JobUi, Migrate, Multiregion, MultiregionRegion, Parameterized, Periodic, Reschedule } from "../job.ts";
+import type { JobSpec, JobUi, Keep, Migrate, Multiregion, MultiregionRegion, Parameterized, Periodic, Reschedule } from "../job.ts";
 import { LIMITS } from "../limits.ts";
-import { block, bool, choice, type Draft, duration, int, labelled, many, maybeOne, stringMap, strings, text, type WireObject } from "./dsl.ts";
+import {
+  block,
+  bool,
+  choice,
+  type Draft,
+  duration,
+  int,
+  labelled,
+  many,
+  maybeInt,
+  maybeOne,
+  stringMap,
+  strings,
+  text,
+  type WireObject,
+} from "./dsl.ts";
 import { TASK_GROUP } from "./group.ts";
 import { AFFINITY, CONSTRAINT, SPREAD } from "./placement.ts";
 import { dropZeroUpdate, MIGRATE, RESCHEDULE, UPDATE } from "./policies.ts";
@@ -16,6 +31,11 @@ export interface JobSource extends JobSpec {
 /** What every reader yields and `canonicalizeJob` takes. */
 export type JobDraft = Draft<JobSource>;
 
+const KEEP = block<Keep>("keep", {
+  success: maybeInt("Ended children that succeeded and stay; by age alone unless given", { min: 0 }),
+  failure: maybeInt("Ended children that failed and stay; by age alone unless given", { min: 0 }),
+});
+
 const PERIODIC = block<Periodic>(
   "periodic",
   {
@@ -26,6 +46,7 @@ const PERIODIC = block<Periodic>(
     catchUp: choice("What happens to fires missed while nobody could fire them", ["none", "last", "all"], "last"),
     startDeadlineMs: duration("A fire missed longer ago than this is not caught up; 0: however long ago", 0),
     splayMs: duration("Each fire is delayed by a share of this, fixed for the job", 0),
+    keep: maybeOne(KEEP, "How many of the ended runs stay, whatever their age"),
   },
   {
     shorthands: {
@@ -45,6 +66,7 @@ const PARAMETERIZED = block<Parameterized>("parameterized", {
   payload: choice("Whether a dispatch brings a payload", ["optional", "required", "forbidden"], "optional"),
   metaRequired: strings("Meta keys a dispatch must bring"),
   metaOptional: strings("Meta keys a dispatch may bring"),
+  keep: maybeOne(KEEP, "How many of the ended dispatches stay, whatever their age"),
 });
 
 const REGION = block<MultiregionRegion>("region", {

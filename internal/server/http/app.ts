@@ -16,6 +16,7 @@ import { listNodes, nodeRoute } from "./nodes.ts";
 import { parseQuery } from "./query.ts";
 import type { EdgeContext, Exchange, HonoEnvironment } from "./reply.ts";
 import { errorResponse } from "./reply.ts";
+import { collectGarbageRoute, reconcileSummariesRoute } from "./system.ts";
 
 type Handler = (exchange: Exchange) => Response | Promise<Response>;
 type Methods = { readonly [method in "GET" | "PUT"]?: Handler };
@@ -42,6 +43,8 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   route("/v1/deployments", { GET: deploymentRoute });
   route("/v1/deployment/*", every(deploymentRoute));
   app.all("/v1/client/*", (context) => answer(server, context, null, clientRoute));
+  route("/v1/system/gc", { PUT: collectGarbageRoute });
+  route("/v1/system/reconcile/summaries", { PUT: reconcileSummariesRoute });
   route("/v1/metrics", { GET: (exchange) => metricsRoute(exchange, facts) });
   for (const path of [
     "/v1/agent/self",

@@ -1,0 +1,206 @@
+// Garbage collection: which rows of what has ended go now. One call looks at a bounded part of the state and says where
+// the next one goes on. Only what the scheduler has no use for goes: see gc-rules.ts.
+
+import type { Alloc } from "../domain/alloc.ts";
+import { isTerminal } from "../domain/alloc.ts";
+import type { Evaluation } from "../domain/evaluation.ts";
+import type { Job } from "../domain/job.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Node } from "../domain/node.ts";
+import type { Change, JobHead } from "../domain/tables.ts";
+import { jobKey, put, remove, versionKey } from "../domain/tables.ts";
+import type { Context, Outcome, View } from "../domain/view.ts";
+import { Children, type GcThresholds, hasEnded, isNeeded, isOver, isTerminalEval } from "./gc-rules.ts";
+import { purgeChanges, surplusVersions, versionRemoval } from "./jobs.ts";
+
+/** Where a sweep stands: nodes first, since what they never reported ends with them; then jobs, then the evals of those that stay. */
+export interface GcCursor {
+  readonly stage: "nodes" | "jobs" | "evals";
+  /** Rows of the stage that were looked at and stayed. */
+  readonly skip: number;
+}
+
+export const GC_START: GcCursor = { stage: "nodes", skip: 0 };
+
+export interface GcInput {
+  readonly thresholds: GcThresholds;
+  readonly from: GcCursor;
+}
+
+export interface GcResult {
+  /** Where the sweep goes on; null at its end. */
+  readonly next: GcCursor | null;
+  /** When the first of what stayed for its youth alone is old enough; null = nothing waits for that. */
+  readonly dueAtMs: number | null;
+  /** Ids of the allocs that went, by the node that may still hold their files. */
+  readonly forgotten: ReadonlyMap<string, readonly string[]>;
+  readonly counts: { readonly nodes: number; readonly jobs: number; readonly evals: number; readonly allocs: number };
+}
+
+/**
+ * Looks at up to `gcRowsPerSliceMax` rows, and stops after `gcChangesPerSliceMax` changes. A job goes with all it has in one
+ * change set, however much that is: half a batch job would be run again.
+ */
+export function collectGarbage(view: View, input: GcInput, context: Context): Outcome<GcResult> {
+  const slice = new Slice(view, input.thresholds, context.nowMs);
+  const next = slice.run(input.from);
+  slice.dropUnnamedVersions();
+  return {
+    changes: slice.changes,
+    result: { next, dueAtMs: slice.dueAtMs, forgotten: slice.forgotten, counts: slice.counts },
+  };
+}
+
+// --- internal ---
+
+const NEXT_STAGE = { nodes: "jobs", jobs: "evals", evals: null } as const;
+
+/** One call's work: what it decided so far, so that later rows of the same call see it. */
+class Slice {
+  readonly changes: Change[] = [];
+  readonly forgotten = new Map<string, string[]>();
+  readonly counts = { nodes: 0, jobs: 0, evals: 0, allocs: 0 };
+  dueAtMs: number | null = null;
+  readonly #view: View;
+  readonly #thresholds: GcThresholds;
+  readonly #nowMs: number;
+  readonly #children: Children;
+  readonly #goneAllocs = new Map<string, Alloc>();
+  readonly #goneJobs = new Set<string>();
+
+  constructor(view: View, thresholds: GcThresholds, nowMs: number) {
+    this.#view = view;
+    this.#thresholds = thresholds;
+    this.#nowMs = nowMs;
+    this.#children = new Children(view);
+  }
+
+  run(from: GcCursor): GcCursor | null {
+    let at = 0;
+    let stayed = from.skip;
+    let looked = 0;
+    for (const collect of this.#rowsOf(from.stage)) {
+      at += 1;
+      if (at <= from.skip) continue;
+      if (looked >= LIMITS.gcRowsPerSliceMax || this.changes.length >= LIMITS.gcChangesPerSliceMax) return { stage: from.stage, skip: stayed };
+      looked += 1;
+      if (!collect()) stayed += 1;
+    }
+    const stage = NEXT_STAGE[from.stage];
+    return stage === null ? null : { stage, skip: 0 };
+  }
+
+  /** A version beyond those that are tracked, or of a purged job, stood only for the allocs that named it. */
+  dropUnnamedVersions(): void {
+    const jobs = new Map<string, { readonly namespace: string; readonly id: string; readonly named: Set<string> }>();
+    for (const alloc of this.#goneAllocs.values()) {
+      const key = jobKey(alloc.namespace, alloc.jobId);
+      const job = jobs.get(key) ?? { namespace: alloc.namespace, id: alloc.jobId, named: new Set() };
+      jobs.set(key, job);
+      job.named.add(versionKey(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion));
+    }
+    for (const { namespace, id, named } of jobs.values()) this.#dropVersions(namespace, id, named);
+  }
+
+  // --- internal ---
+
+  /** The stage's rows, each as the call that collects it and says whether it went. Those skipped are not even unpacked. */
+  *#rowsOf(stage: GcCursor["stage"]): Iterable<() => boolean> {
+    const view = this.#view;
+    if (stage === "nodes") for (const node of view.nodes()) yield () => this.#collectNode(node);
+    else if (stage === "jobs") for (const head of view.jobHeads()) yield () => this.#collectJob(head);
+    else for (const id of view.evalIds()) yield () => this.#collectEval(view.evaluation(id));
+  }
+
+  /** Whether that age is reached; otherwise it is noted when it will be. */
+  #isOld(sinceMs: number, thresholdMs: number): boolean {
+    const atMs = sinceMs + thresholdMs;
+    if (atMs <= this.#nowMs) return true;
+    this.dueAtMs = Math.min(this.dueAtMs ?? atMs, atMs);
+    return false;
+  }
+
+  #collectNode(node: Node): boolean {
+    if (node.status !== "down") return false;
+    const allocs = [...this.#view.allocsOfNode(node.id)];
+    if (!allocs.every(isTerminal) || !this.#isOld(node.statusUpdatedAtMs, this.#thresholds.nodeMs)) return false;
+    this.changes.push(remove("nodes", node));
+    this.counts.nodes += 1;
+    // What it was told to stop and never reported has nobody left to report it.
+    for (const alloc of allocs)
+      if (!hasEnded(this.#view, alloc))
+        this.changes.push(
+          put("allocs", { ...alloc, clientStatus: "lost", clientDescription: "its node did not come back", modifiedAtMs: this.#nowMs }),
+        );
+    return true;
+  }
+
+  #collectJob(head: JobHead): boolean {
+    if (head.status !== "dead") return false;
+    const view = this.#view;
+    const job = view.job(head.namespace, head.id);
+    if (!job || !isOver(view, job)) return false;
+    const standing = this.#children.standingOf(job);
+    if (standing === "kept") return false;
+    const allocs = [...view.allocsOfJob(head.namespace, head.id)];
+    const evals = [...view.evalsOfJob(head.namespace, head.id)];
+    if (!allocs.every((alloc) => hasEnded(view, alloc)) || !evals.every(isTerminalEval)) return false;
+    const changedAtMs = [...allocs, ...evals].reduce((latest, row) => Math.max(latest, row.modifiedAtMs), job.submittedAtMs);
+    if (standing === "by-age" && !this.#isOld(changedAtMs, this.#thresholds.jobMs)) return false;
+    this.#goneJobs.add(jobKey(head.namespace, head.id));
+    for (const alloc of allocs) this.#removeAlloc(alloc);
+    for (const evaluation of evals) this.#removeEval(evaluation);
+    this.changes.push(...purgeChanges(view, job));
+    this.counts.jobs += 1;
+    return true;
+  }
+
+  /** An eval goes once all its allocs went; they may go one by one before. */
+  #collectEval(evaluation: Evaluation | undefined): boolean {
+    if (!evaluation || !isTerminalEval(evaluation)) return false;
+    const endsByItself = evaluation.type === "batch" || evaluation.type === "sysbatch";
+    const thresholdMs = endsByItself ? this.#thresholds.batchEvalMs : this.#thresholds.evalMs;
+    const allocs = [...this.#view.allocsOfEval(evaluation.id)];
+    const job = this.#view.job(evaluation.namespace, evaluation.jobId);
+    const isHeld = (alloc: Alloc) => !hasEnded(this.#view, alloc) || isNeeded(this.#view, job, alloc);
+    const free = allocs.filter((alloc) => !isHeld(alloc));
+    if (allocs.length > 0 && free.length === 0) return false;
+    if (!this.#isOld(evaluation.modifiedAtMs, thresholdMs)) return false;
+    const old = free.filter((alloc) => this.#isOld(alloc.modifiedAtMs, thresholdMs));
+    for (const alloc of old) this.#removeAlloc(alloc);
+    if (old.length < allocs.length) return false;
+    this.#removeEval(evaluation);
+    return true;
+  }
+
+  #removeAlloc(alloc: Alloc): void {
+    this.#goneAllocs.set(alloc.id, alloc);
+    this.changes.push(remove("allocs", alloc));
+    this.counts.allocs += 1;
+    const ids = this.forgotten.get(alloc.nodeId);
+    if (ids) ids.push(alloc.id);
+    else this.forgotten.set(alloc.nodeId, [alloc.id]);
+  }
+
+  #removeEval(evaluation: Evaluation): void {
+    this.changes.push(remove("evals", evaluation));
+    this.counts.evals += 1;
+  }
+
+  #dropVersions(namespace: string, id: string, candidates: ReadonlySet<string>): void {
+    const job = this.#goneJobs.has(jobKey(namespace, id)) ? undefined : this.#view.job(namespace, id);
+    const named = new Set<string>();
+    for (const alloc of this.#view.allocsOfJob(namespace, id))
+      if (!this.#goneAllocs.has(alloc.id)) named.add(versionKey(namespace, id, alloc.jobCreateIndex, alloc.jobVersion));
+    const isNamed = (key: string) => named.has(key);
+    for (const key of candidates) if (!isNamed(key) && !isOfJob(job, key)) this.changes.push({ table: "job_versions", op: "delete", key });
+    if (!job || ![...candidates].some((key) => isOfJob(job, key))) return;
+    for (const version of surplusVersions(this.#view.jobVersions(namespace, id), LIMITS.jobVersionsTracked))
+      if (!isNamed(versionKey(namespace, id, version.createIndex, version.version))) this.changes.push(...versionRemoval(this.#view, version));
+  }
+}
+
+/** Whether the version belongs to the job that has the id now, not to one that was purged before it. */
+function isOfJob(job: Job | undefined, key: string): boolean {
+  return job !== undefined && key.startsWith(versionKey(job.namespace, job.id, job.createIndex, 0).slice(0, -1));
+}
