@@ -46,7 +46,15 @@ export const LIMITS = {
   /** Newest indexes that stay in the journal after folding, for those that read on from where they were. */
   journalIndexesKept: 1000,
   /** How long a write waits for another process that writes. */
-  storeBusyMsMax: 10_000,
+  storeBusyMsMax: 3000,
+  /** Servers of one region that follow a leader. */
+  serversMax: 64,
+  /** How long a request waits on a standby for a leader to be there. */
+  leaderWaitMsMax: 5000,
+  /** Frames kept for a relayed WebSocket until its other end is open. */
+  relayEarlyFramesMax: 64,
+  /** Servers that a request may pass on its way to the leader. */
+  forwardHopsMax: 2,
   /** Pause before a status report that the server could not store is sent again. */
   reportRetryMs: 5000,
 

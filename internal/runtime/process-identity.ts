@@ -35,6 +35,13 @@ export function identityOf(files: Files, pid: number): ProcessIdentity {
   };
 }
 
+/** Whether the kernel holds the process stopped, by a signal or by a tracer. */
+export function isStopped(files: Files, pid: number): boolean {
+  const stat = readProc(files, `/proc/${pid}/stat`);
+  if (stat === null) return false;
+  return /^[Tt]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+}
+
 /** `unknown` when it lives on another boot's or namespace's terms that this process cannot see. */
 export function livenessOf(files: Files, identity: ProcessIdentity): "alive" | "gone" | "unknown" {
   if (identity.bootId !== readBootId(files)) return "unknown";

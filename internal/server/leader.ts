@@ -13,13 +13,14 @@ import type { View } from "../domain/view.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import { isNoOp, schedule } from "../scheduler/schedule.ts";
-import { State } from "../state/state.ts";
+import type { State } from "../state/state.ts";
 import type { Store } from "../store/store.ts";
 import { EvalBroker } from "./eval-broker.ts";
 import { GcLoop } from "./gc-loop.ts";
 import { Ledger } from "./ledger.ts";
 import { NodeSessions } from "./node-sessions.ts";
 import { PeriodicLoop } from "./periodic-loop.ts";
+import type { Reader } from "./reader.ts";
 import { Waiters } from "./waiters.ts";
 
 /** How long no commit must have come before upkeep takes the disk. */
@@ -33,21 +34,20 @@ export interface LeaderOptions {
   readonly clusterId: string;
   readonly gc?: GcSettings;
   hasAuthority(): boolean;
+  /** A commit became durable. */
+  durable(): void;
   /** The leader is of no use any more; `isFenced` when another one leads. */
   ended(reason: string, isFenced: boolean): void;
 }
 
-/** Loads the state and starts to lead. */
-export async function startLeader(options: LeaderOptions): Promise<Leader> {
-  const state = new State();
-  const stored = await options.store.load();
-  state.restoreIndexes(stored.index, stored.tableIndexes);
-  for (const { table, row } of stored.rows) state.restoreRow(table, row as never); // table and row were stored together
-  for (const set of stored.journal) state.replay(set);
+/** Starts to lead from a state that holds everything that is durable. */
+export function startLeader(state: State, options: LeaderOptions): Leader {
   return new Leader(options, state);
 }
 
-export class Leader {
+export class Leader implements Reader {
+  readonly lastContactMs = 0;
+  readonly isLeaderKnown = true;
   readonly ledger: Ledger;
   readonly waiters = new Waiters();
   readonly sessions: NodeSessions;
@@ -109,6 +109,10 @@ export class Leader {
     return this.ledger.view;
   }
 
+  settled(): Promise<void> {
+    return this.ledger.untilDurable(this.view.index);
+  }
+
   get placedSinceStart(): number {
     return this.#placedSinceStart;
   }
@@ -159,6 +163,7 @@ export class Leader {
   #durable(sets: readonly ChangeSet[]): void {
     this.sessions.push(sets);
     this.waiters.wake(sets);
+    this.#options.durable();
     this.#armDelayTimer();
     this.#armUpkeep();
   }

@@ -39,6 +39,7 @@ export class Ledger {
   #pending: ChangeSet[] = [];
   #waiters: Waiter[] = [];
   #isFlushing = false;
+  #isClosed = false;
   #failure: EdgeError | null = null;
   #fullUntilMs: number | null = null;
   #fullDelayMs = 0;
@@ -95,6 +96,7 @@ export class Ledger {
 
   /** No write is accepted from here on; resolves when what was accepted is durable. */
   async drain(): Promise<void> {
+    this.#isClosed = true;
     await this.untilDurable(this.#state.index).catch(() => undefined);
   }
 
@@ -110,7 +112,7 @@ export class Ledger {
   // --- internal ---
 
   #refuseWhenUnable(): void {
-    if (this.#failure) throw new EdgeError("no-leader", "No cluster leader", { isRetryable: true });
+    if (this.#failure || this.#isClosed) throw new EdgeError("no-leader", "No cluster leader", { isRetryable: true });
     if (!this.#hooks.hasAuthority()) throw new EdgeError("no-leader", "No cluster leader", { isRetryable: true });
     if (this.#fullUntilMs !== null)
       throw new EdgeError("store-full", "the state store's disk is full: reads go on, writes are refused until there is room", {

@@ -1,49 +1,87 @@
-// A server process: the store, the lease, and the leader while it holds the lease. It reads the lease
-// row to stay leader and writes nothing while nothing happens.
+// A server process: the store, the lease, and what it is for the moment: the leader while it holds the lease, a
+// standby while another does.
 
 import type { NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
+import type { ServerFacts } from "../api/server-protocol.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
-import type { LeaseEffect, LeaseEvent, LeaseState } from "../lease/lease.ts";
-import { hasAuthority, newLease, nextTickAtMs, SQLITE_LEASE, stepLease } from "../lease/lease.ts";
 import type { Log } from "../runtime/log.ts";
-import type { ProcessIdentity } from "../runtime/process-identity.ts";
-import { identityOf, livenessOf } from "../runtime/process-identity.ts";
-import type { Runtime, Timer } from "../runtime/runtime.ts";
-import type { LeaseRow, Store } from "../store/store.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Store } from "../store/store.ts";
 import type { Leader } from "./leader.ts";
 import { startLeader } from "./leader.ts";
+import { LeaseLoop } from "./lease-loop.ts";
+import { Peers } from "./peers.ts";
+import type { Reader } from "./reader.ts";
+import { Replica } from "./replica.ts";
+import { Standby } from "./standby.ts";
 
 export interface ServerOptions {
   readonly runtime: Runtime;
   readonly log: Log;
   readonly store: Store;
-  /** host:port under which this server answers. */
+  /** host:port under which this server answers the others. */
   readonly address: string;
   readonly region: string;
+  readonly datacenter: string;
   readonly name: string;
+  readonly version: string;
 }
 
 export class Server {
   readonly options: ServerOptions;
-  readonly #self: ProcessIdentity;
-  #lease: LeaseState = newLease();
+  readonly facts: ServerFacts;
+  readonly peers: Peers;
+  readonly #loop: LeaseLoop;
+  readonly #standby: Standby;
+  #replica: Replica;
   #leader: Leader | null = null;
-  #timer: Timer | null = null;
-  #queue: Promise<void> = Promise.resolve();
   #isStopped = false;
   #isStoreFull = false;
-  #hasToldStandby = false;
-  #leaderWaiters: (() => void)[] = [];
-  #lastKnown: LeaseRow | null = null;
+  #waiting = new Set<() => void>();
 
   constructor(options: ServerOptions) {
     this.options = options;
-    this.#self = identityOf(options.runtime.files, options.runtime.host.pid);
+    const { runtime, log, store, address, region, datacenter, name, version } = options;
+    this.facts = { id: runtime.chance.uuid(), name, address, region, datacenter, version, schema: 1 };
+    this.#replica = new Replica(store);
+    this.#loop = new LeaseLoop({
+      runtime,
+      log,
+      store,
+      address,
+      lead: (epoch) => this.#lead(epoch),
+      stepDown: (reason) => this.#stepDown(reason),
+      watch: (row) => {
+        log.info("another server leads: this one stands by", { leader: row.address, epoch: row.epoch });
+        this.#standby.watch(row);
+      },
+    });
+    this.#standby = new Standby({
+      runtime,
+      log,
+      replica: () => this.#replica,
+      self: this.facts,
+      ttlMs: store.ttlMs,
+      heard: (epoch) => {
+        this.#loop.feed({ kind: "heard", epoch });
+        this.#wake();
+      },
+      lost: (epoch) => this.#loop.feed({ kind: "lost", epoch }),
+    });
+    this.peers = new Peers({
+      runtime,
+      signOfLifeMs: this.#loop.signOfLifeMs,
+      sign: () => {
+        const epoch = this.#loop.ledEpoch;
+        if (epoch === null || !this.#loop.hasAuthority) return null;
+        return { kind: "alive", epoch, index: this.isLeading ? this.leader.ledger.durableIndex : 0 };
+      },
+    });
   }
 
   /** Starts to seek the lease; resolves at once. */
   start(): void {
-    this.#feed({ kind: "tick" });
+    this.#loop.start();
   }
 
   /** The leader of this process. Throws no-leader while there is none. */
@@ -56,22 +94,52 @@ export class Server {
     return this.#leader !== null && !this.#leader.hasEnded;
   }
 
-  /** host:port of the leader as far as this server knows, "" when there is none. */
-  get leaderAddress(): string {
-    return this.isLeading ? this.options.address : (this.#lastKnown?.address ?? "");
+  /** The epoch in the lease row as this server read it last. */
+  get knownEpoch(): number {
+    return this.#loop.row?.epoch ?? 0;
   }
 
-  /** Resolves when this process leads, or after the timeout; true when it leads. */
-  async untilLeading(timeoutMs: number): Promise<boolean> {
-    if (this.isLeading) return true;
-    await new Promise<void>((resolve) => {
-      const timer = this.options.runtime.clock.after(timeoutMs, resolve);
-      this.#leaderWaiters.push(() => {
-        timer.cancel();
-        resolve();
+  /** Who answers reads here: the leader, or with `isStale` the standby's copy. Throws no-leader. */
+  reader({ isStale }: { readonly isStale: boolean }): Reader {
+    return isStale && !this.isLeading ? this.#standby : this.leader;
+  }
+
+  get canAnswerStale(): boolean {
+    return this.isLeading || this.#standby.isLoaded;
+  }
+
+  /** host:port of the leader as far as this server knows that one lives, "" when there is none. */
+  get leaderAddress(): string {
+    return this.isLeading ? this.options.address : this.#standby.leaderAddress;
+  }
+
+  /** Resolves when a leader is known, or after the timeout: its address, "" for none. */
+  async untilLeaderKnown(timeoutMs: number): Promise<string> {
+    const { clock } = this.options.runtime;
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    while (this.leaderAddress === "" && clock.monotonicMs() < deadlineMs && !this.#isStopped) {
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          timer.cancel();
+          this.#waiting.delete(done);
+          resolve();
+        };
+        const timer = clock.after(deadlineMs - clock.monotonicMs(), done, { keepsAlive: false });
+        this.#waiting.add(done);
       });
-    });
-    return this.isLeading;
+    }
+    return this.leaderAddress;
+  }
+
+  /** Calls once when another server is known to lead; returns how to stop. */
+  onceLeaderIsNot(address: string, call: () => void): () => void {
+    const look = () => {
+      if (this.leaderAddress === address || this.leaderAddress === "") return;
+      this.#waiting.delete(look);
+      call();
+    };
+    this.#waiting.add(look);
+    return () => this.#waiting.delete(look);
   }
 
   acceptNode(transport: Transport<ServerMessage, NodeMessage>): void {
@@ -83,126 +151,80 @@ export class Server {
     this.leader.sessions.accept(transport);
   }
 
+  /** Lets another server lead. Throws `conflict` where none stands by. */
+  async transferLeadership(): Promise<void> {
+    const { leader } = this;
+    if (!this.peers.list().some((peer) => peer.status === "alive"))
+      throw new EdgeError("conflict", "no other server stands by: leadership cannot be transferred", {
+        hint: "start another one over the same store",
+      });
+    // Everything accepted becomes durable while this server may still write.
+    await leader.stop();
+    this.#loop.feed({ kind: "yield" });
+    await this.#loop.settled();
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#timer?.cancel();
     await this.#leader?.stop();
-    this.#feed({ kind: "stop" });
-    await this.#queue;
+    await this.#loop.stop();
+    this.peers.closeAll("the server stops");
+    this.#standby.stop();
+    this.#wake();
     await this.options.store.close();
   }
 
   // --- internal ---
 
-  #nowMs(): number {
-    return this.options.runtime.clock.monotonicMs();
-  }
-
-  #feed(event: LeaseEvent): void {
-    const step = stepLease(this.#lease, event, this.#nowMs(), SQLITE_LEASE);
-    this.#lease = step.state;
-    for (const effect of step.effects)
-      this.#queue = this.#queue
-        .then(() => this.#carryOut(effect))
-        .catch((error) => this.options.log.error("the lease loop failed", { error: messageOf(error) }));
-    this.#arm();
-  }
-
-  #arm(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
-    const atMs = nextTickAtMs(this.#lease);
-    if (atMs === null || this.#isStopped) return;
-    const delayMs = Math.max(atMs - this.#nowMs(), 20);
-    this.#timer = this.options.runtime.clock.after(delayMs, () => this.#feed({ kind: "tick" }), { keepsAlive: false });
-  }
-
-  async #carryOut(effect: LeaseEffect): Promise<void> {
-    switch (effect.kind) {
-      case "read-row":
-        return this.#readRow();
-      case "take":
-        return this.#take(effect.fromEpoch);
-      case "lead":
-        return this.#lead(effect.epoch);
-      case "step-down":
-        this.options.log.warn("this server no longer leads", { reason: effect.reason });
-        this.#leader?.end(effect.reason);
-        this.#leader = null;
-        return;
-      case "release":
-        return this.options.store.releaseLease(effect.epoch);
-    }
-  }
-
-  async #readRow(): Promise<void> {
-    const startedAtMs = this.#nowMs();
-    try {
-      const row = await this.options.store.readLease();
-      this.#lastKnown = row;
-      // A leader only asks whether its epoch still stands; who holds the lease matters to the others.
-      const holder = this.isLeading ? "self" : this.#standingOf(row.holder);
-      if ((holder === "alive" || holder === "unknown") && !this.isLeading) this.#tellStandby(row);
-      this.#feed({ kind: "row-read", startedAtMs, row: { epoch: row.epoch, holder } });
-    } catch (error) {
-      this.options.log.warn("the lease could not be read", { error: messageOf(error) });
-      this.#feed({ kind: "read-failed" });
-    }
-  }
-
-  #standingOf(holder: ProcessIdentity | null): "self" | "none" | "gone" | "alive" | "unknown" {
-    if (holder === null) return "none";
-    if (
-      holder.pid === this.#self.pid &&
-      holder.startTicks === this.#self.startTicks &&
-      holder.bootId === this.#self.bootId &&
-      holder.pidNamespace === this.#self.pidNamespace
-    )
-      return "self";
-    // An SQLite file is used by one machine: a holder from an earlier boot of it cannot live.
-    if (holder.bootId !== this.#self.bootId) return "gone";
-    return livenessOf(this.options.runtime.files, holder);
-  }
-
-  #tellStandby(row: LeaseRow): void {
-    if (this.#hasToldStandby) return;
-    this.#hasToldStandby = true;
-    this.options.log.info("another server leads: this one stands by", { leader: row.address, pid: row.holder?.pid });
-  }
-
-  async #take(fromEpoch: number): Promise<void> {
-    try {
-      const clusterId = this.#lastKnown?.clusterId || this.options.runtime.chance.uuid();
-      const isTaken = await this.options.store.takeLease({ fromEpoch, challenge: "", holder: this.#self, address: this.options.address, clusterId });
-      this.#feed(isTaken ? { kind: "taken", epoch: fromEpoch + 1 } : { kind: "take-refused" });
-    } catch (error) {
-      this.options.log.warn("the lease could not be taken", { error: messageOf(error) });
-      this.#feed({ kind: "take-refused" });
-    }
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake();
   }
 
   async #lead(epoch: number): Promise<void> {
+    try {
+      await this.#loadAndLead(epoch);
+    } catch (error) {
+      const { log, runtime, store } = this.options;
+      log.error("the state could not be loaded: this server tries again soon", { epoch, error: messageOf(error) });
+      const again = () => {
+        if (this.#loop.ledEpoch === epoch && !this.isLeading) this.#loop.feed({ kind: "fenced" });
+      };
+      runtime.clock.after(store.ttlMs, again, { keepsAlive: false });
+    }
+  }
+
+  async #loadAndLead(epoch: number): Promise<void> {
     const { runtime, log, store } = this.options;
-    this.#hasToldStandby = false;
+    await store.migrate(epoch);
     const { clusterId } = await store.readLease();
-    const leader = await startLeader({
+    await this.#replica.advance(Number.MAX_SAFE_INTEGER);
+    const { state } = this.#replica;
+    // The leader's state is its own from here on: what it applies may never become durable.
+    this.#replica = new Replica(store);
+    if (this.#isStopped || this.#loop.ledEpoch !== epoch || state === null) return;
+    const leader = startLeader(state, {
       runtime,
       store,
       log,
       epoch,
       clusterId,
-      hasAuthority: () => hasAuthority(this.#lease, this.#nowMs()),
+      hasAuthority: () => this.#loop.hasAuthority,
+      durable: () => this.peers.speakSoon(),
       ended: (reason, isFenced) => this.#leaderEnded(epoch, reason, isFenced),
     });
-    if (this.#isStopped || this.#lease.kind !== "leader" || this.#lease.epoch !== epoch)
-      return leader.end("the lease moved while the state was loaded");
     this.#leader = leader;
     if (this.#isStoreFull) leader.ledger.refuseUntilProbe(1000);
     this.#isStoreFull = false;
     log.info("this server leads", { epoch, index: leader.view.index });
-    const waiters = this.#leaderWaiters;
-    this.#leaderWaiters = [];
-    for (const wake of waiters) wake();
+    this.peers.speakSoon();
+    this.#standby.forget();
+    this.#wake();
+  }
+
+  #stepDown(reason: string): void {
+    this.#leader?.end(reason);
+    this.#leader = null;
+    this.peers.closeAll(reason);
   }
 
   /** A failed commit: drop the state and load it again, under a new epoch unless nothing can have been written. */
@@ -213,11 +235,9 @@ export class Server {
     this.#isStoreFull = /disk is full/.test(reason);
     if (this.#isStoreFull) {
       // The disk said no and rolled back: the epoch's last index still stands, and no new epoch could be written.
-      this.#queue = this.#queue
-        .then(() => this.#lead(epoch))
-        .catch((error) => this.options.log.error("the state could not be loaded again", { error: messageOf(error) }));
+      void this.#lead(epoch);
       return;
     }
-    if (!isFenced || this.#lease.kind === "leader") this.#feed({ kind: "fenced" });
+    if (!isFenced || this.#loop.ledEpoch === epoch) this.#loop.feed({ kind: "fenced" });
   }
 }

@@ -70,9 +70,13 @@ async function startParts(runtime: Runtime, log: Log, config: AgentConfig, parts
   });
   const address = `${config.bind.includes(":") ? `[${config.bind}]` : config.bind}:${parts.http.port}`;
   if (config.isServer) {
-    parts.server = await startServer(runtime, log, config, address);
+    const server = await makeServer(runtime, log, config, address);
+    parts.server = server;
     const { createApp } = await import("../../../internal/server/http/app.ts");
-    handler = createApp(parts.server, factsOf(config, parts));
+    // Requests and other servers may come as soon as it seeks the lease.
+    handler = createApp(server, factsOf(config, parts));
+    server.start();
+    await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
   }
   if (config.isClient) parts.node = await startNode(runtime, log, config, parts.server);
   if (!parts.server && parts.node) {
@@ -87,15 +91,13 @@ async function startParts(runtime: Runtime, log: Log, config: AgentConfig, parts
   });
 }
 
-async function startServer(runtime: Runtime, log: Log, config: AgentConfig, address: string): Promise<Server> {
+async function makeServer(runtime: Runtime, log: Log, config: AgentConfig, address: string): Promise<Server> {
   const { openSqliteStore } = await import("../../../internal/store/sqlite/sqlite-store.ts");
   const { Server } = await import("../../../internal/server/server.ts");
   runtime.files.makeDirectory(config.storePath.slice(0, config.storePath.lastIndexOf("/")) || ".", 0o700);
   const store = await openSqliteStore(runtime, config.storePath);
-  const server = new Server({ runtime, log, store, address, region: config.region, name: config.name });
-  server.start();
-  await server.untilLeading(5000);
-  return server;
+  const { region, datacenter, name } = config;
+  return new Server({ runtime, log, store, address, region, datacenter, name, version: BUILD.version });
 }
 
 async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server: Server | undefined): Promise<NodeAgent> {
@@ -103,7 +105,7 @@ async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server
   const { socketDial } = await import("../../../internal/client/transports.ts");
   const dial =
     server && config.servers.length === 0
-      ? memoryDial(server)
+      ? ownServerDial(server, (url) => socketDial(runtime, () => [url])())
       : socketDial(runtime, () => (config.servers.length > 0 ? config.servers : ["http://127.0.0.1:4646"]));
   const node = new NodeAgent({
     runtime,
@@ -128,9 +130,12 @@ async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server
   return node;
 }
 
-/** Server and node of one process meet here, over the same protocol without a socket. */
-function memoryDial(server: Server): Dial {
+/** The server of this very process, over the same protocol without a socket; while another server leads, that one. */
+function ownServerDial(server: Server, dialOther: (url: string) => ReturnType<Dial>): Dial {
   return async () => {
+    const leaderAddress = await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
+    if (leaderAddress === "") throw new EdgeError("no-leader", "No cluster leader", { isRetryable: true });
+    if (!server.isLeading) return dialOther(`http://${leaderAddress}`);
     const queue: (() => void)[] = [];
     const drain = () => {
       for (const call of queue.splice(0)) call();

@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import type { NodeMessage, ServerMessage } from "../../api/node-protocol.ts";
+import { SERVER_CONNECT_PATH } from "../../api/server-protocol.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import type { RequestContext } from "../../runtime/runtime.ts";
 import type { Server } from "../server.ts";
@@ -10,10 +11,11 @@ import type { AgentFacts } from "./agent.ts";
 import { agentRoute, metricsRoute } from "./agent.ts";
 import { allocRoute, countEvals, deploymentRoute, evalRoute, listAllocs, listEvals } from "./allocs.ts";
 import { clientRoute } from "./client-routes.ts";
+import { forward } from "./forward.ts";
 import { jobRoute } from "./job.ts";
 import { listJobs, parseJobRoute, putJob, validateJobRoute } from "./jobs.ts";
 import { listNodes, nodeRoute } from "./nodes.ts";
-import { parseQuery } from "./query.ts";
+import { isStaleRead, parseQuery } from "./query.ts";
 import type { EdgeContext, Exchange, HonoEnvironment } from "./reply.ts";
 import { errorResponse } from "./reply.ts";
 import { collectGarbageRoute, reconcileSummariesRoute } from "./system.ts";
@@ -34,6 +36,7 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   app.all("/v1/job/*", (context) => answer(server, context, null, jobRoute));
   route("/v1/nodes", { GET: listNodes });
   app.get("/v1/node/connect", (context) => connectNode(server, context));
+  app.get(SERVER_CONNECT_PATH, (context) => context.env.context.upgrade(server.peers.handlers()));
   app.all("/v1/node/*", (context) => answer(server, context, null, nodeRoute));
   route("/v1/allocations", { GET: listAllocs });
   app.all("/v1/allocation/*", (context) => answer(server, context, null, allocRoute));
@@ -61,10 +64,38 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   app.notFound(() => new Response("", { status: 404, headers: { "Content-Length": "0" } }));
   app.onError((error) => failed(server, error));
 
-  return (request, context) => cleanPath(request) ?? app.fetch(request, { context });
+  const answerHere = (request: Request, context: RequestContext) => app.fetch(request, { context });
+  return (request, context) => {
+    const cleaned = cleanPath(request);
+    if (cleaned) return cleaned;
+    if (server.isLeading || isAnsweredAnywhere(server, request)) return answerHere(request, context);
+    return forward({ server, request, context, answerHere: (again) => answerHere(again, context) });
+  };
 }
 
 // --- internal ---
+
+/** What each server says of itself, whoever leads. */
+const OWN_PATHS: ReadonlySet<string> = new Set([
+  SERVER_CONNECT_PATH,
+  "/v1/agent/self",
+  "/v1/agent/health",
+  "/v1/metrics",
+  "/v1/status/leader",
+  "/v1/regions",
+]);
+
+function isAnsweredAnywhere(server: Server, request: Request): boolean {
+  const url = new URL(request.url);
+  if (OWN_PATHS.has(url.pathname)) return true;
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  return isRead && isStaleRead(url.searchParams) && server.canAnswerStale && isInState(url.pathname);
+}
+
+/** Reads of the state; what nodes or the leader itself must be asked for is not among them. */
+function isInState(path: string): boolean {
+  return !/^\/v1\/(client|agent|status|operator|event|internal)\//.test(path);
+}
 
 function answer(server: Server, context: EdgeContext, methods: Methods | null, handler?: Handler): Response | Promise<Response> {
   const request = context.req.raw;

@@ -17,12 +17,15 @@ export interface Query {
   readonly nextToken: string;
   readonly isReverse: boolean;
   readonly isPretty: boolean;
+  /** Any server may answer, from what it knows. */
+  readonly isStale: boolean;
   readonly all: URLSearchParams;
 }
 
 export function parseQuery(params: URLSearchParams, region: string): Query {
   checkBoolean(params, "stale");
   return {
+    isStale: isStaleRead(params),
     region: params.get("region") || region,
     namespace: params.get("namespace") || "default",
     index: parseIndex(params.get("index")),
@@ -35,6 +38,11 @@ export function parseQuery(params: URLSearchParams, region: string): Query {
     isPretty: params.has("pretty") && params.get("pretty") !== "0",
     all: params,
   };
+}
+
+export function isStaleRead(params: URLSearchParams): boolean {
+  const value = params.get("stale");
+  return value !== null && GO_TRUE.includes(value);
 }
 
 /** A switch that may stand without a value. */

@@ -7,6 +7,7 @@ import type { ErrorCode } from "../../domain/errors.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import type { View } from "../../domain/view.ts";
 import type { RequestContext } from "../../runtime/runtime.ts";
+import type { Reader } from "../reader.ts";
 import type { Server } from "../server.ts";
 import type { Query } from "./query.ts";
 
@@ -89,12 +90,12 @@ export async function read(exchange: Exchange, watch: readonly string[], look: (
   // Up to a sixteenth of jitter keeps blocked clients from coming back all at once.
   const deadlineMs = runtime.clock.monotonicMs() + query.waitMs * (1 + runtime.chance.fraction() / 16);
   for (;;) {
-    const { leader } = server;
-    const result = look(leader.view);
+    const reader = server.reader(query);
+    const result = look(reader.view);
     // Only durable state is shown: what was just applied may yet turn out never to have happened.
-    await leader.ledger.untilDurable(leader.view.index);
+    await reader.settled();
     const leftMs = deadlineMs - runtime.clock.monotonicMs();
-    if (query.index === 0 || result.index > query.index || leftMs <= 0 || exchange.request.signal.aborted) return answer(exchange, result);
+    if (query.index === 0 || result.index > query.index || leftMs <= 0 || exchange.request.signal.aborted) return answer(exchange, result, reader);
     await new Promise<void>((resolve) => {
       const done = () => {
         timer.cancel();
@@ -103,10 +104,10 @@ export async function read(exchange: Exchange, watch: readonly string[], look: (
         resolve();
       };
       const timer = runtime.clock.after(leftMs, done, { keepsAlive: false });
-      const stop = leader.waiters.add(watch, done);
+      const stop = reader.waiters.add(watch, done);
       exchange.request.signal.addEventListener("abort", done);
       // What changed between the look and now would otherwise be slept through.
-      if (look(leader.view).index > query.index) done();
+      if (look(reader.view).index > query.index) done();
     });
   }
 }
@@ -140,9 +141,12 @@ export function list<T>(query: Query, options: ListOptions<T>): Read {
 
 // --- internal ---
 
-function answer(exchange: Exchange, result: Read): Response {
-  if (result.missing !== undefined) return errorResponse(new EdgeError("not-found", result.missing), result.index);
-  return json(exchange, result.body, { ...indexHeaders(result.index), ...result.headers });
+function answer(exchange: Exchange, result: Read, reader: Reader): Response {
+  const contact = { "X-Nomad-LastContact": String(Math.round(reader.lastContactMs)), "X-Nomad-KnownLeader": String(reader.isLeaderKnown) };
+  if (result.missing === undefined) return json(exchange, result.body, { ...indexHeaders(result.index), ...contact, ...result.headers });
+  const missing = errorResponse(new EdgeError("not-found", result.missing), result.index);
+  for (const [name, value] of Object.entries(contact)) missing.headers.set(name, value);
+  return missing;
 }
 
 /** The item named by a token may be gone meanwhile: the page then starts behind its place. */

@@ -113,6 +113,8 @@ class SqliteStore implements Store {
   }
 
   async migrate(epoch: number): Promise<void> {
+    // Nothing is written where nothing is due: the disk may be full.
+    if ((await this.readLease()).schema === SCHEMA_NUMBER) return;
     const isDone = await this.#write(() => {
       const row = this.#database.select().from(lease).where(eq(lease.epoch, epoch)).get();
       if (row) migrateSchema(this.#connection, row.schema);

@@ -1,0 +1,56 @@
+// A copy of the state as the journal tells it: a standby keeps one up to date and a new leader starts from it.
+
+import type { ChangeSet } from "../domain/tables.ts";
+import { State } from "../state/state.ts";
+import type { Store } from "../store/store.ts";
+
+export class Replica {
+  readonly #store: Store;
+  #state: State | null = null;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** The state so far, null before the first load. Replaced by another object when the journal had a gap. */
+  get state(): State | null {
+    return this.#state;
+  }
+
+  get index(): number {
+    return this.#state?.index ?? -1;
+  }
+
+  /** Applies what was committed since, up to `untilIndex`; returns the change sets, or null when everything was loaded anew. */
+  async advance(untilIndex: number): Promise<readonly ChangeSet[] | null> {
+    if (this.#state === null) {
+      this.#state = await this.#load(untilIndex);
+      return null;
+    }
+    const state = this.#state;
+    const applied: ChangeSet[] = [];
+    while (state.index < untilIndex) {
+      const tail = await this.#store.tail(state.index);
+      if (tail.kind === "gap") {
+        this.#state = await this.#load(untilIndex);
+        return null;
+      }
+      const due = tail.sets.filter((set) => set.index <= untilIndex);
+      for (const set of due) state.replay(set);
+      applied.push(...due);
+      if (due.length === 0 || due.length < tail.sets.length) break;
+    }
+    return applied;
+  }
+
+  // --- internal ---
+
+  async #load(untilIndex: number): Promise<State> {
+    const state = new State();
+    const stored = await this.#store.load();
+    state.restoreIndexes(stored.index, stored.tableIndexes);
+    for (const { table, row } of stored.rows) state.restoreRow(table, row as never); // table and row were stored together
+    for (const set of stored.journal) if (set.index <= untilIndex) state.replay(set);
+    return state;
+  }
+}
