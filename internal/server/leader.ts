@@ -2,7 +2,7 @@
 // It ends when the lease does, or when a commit fails; then everything in memory is dropped.
 
 import { applyPlan } from "../cluster/evals.ts";
-import { GC_DEFAULTS, GC_FORCED, type GcSettings } from "../cluster/gc-rules.ts";
+import { GC_FORCED, type GcSettings } from "../cluster/gc-rules.ts";
 import { deriveJobStatuses } from "../cluster/job-status.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
@@ -32,7 +32,7 @@ export interface LeaderOptions {
   readonly log: Log;
   readonly epoch: number;
   readonly clusterId: string;
-  readonly gc?: GcSettings;
+  readonly gc: GcSettings;
   hasAuthority(): boolean;
   /** A commit became durable. */
   durable(): void;
@@ -94,7 +94,7 @@ export class Leader implements Reader {
       runtime: options.runtime,
       log: options.log,
       ledger: this.ledger,
-      settings: options.gc ?? GC_DEFAULTS,
+      settings: options.gc,
       hasAuthority: options.hasAuthority,
       forget: (allocs) => this.sessions.forget(allocs),
     });

@@ -1,5 +1,6 @@
 // From command line, environment and file to one checked configuration of the agent.
 
+import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
 import type { Setting, SettingValue, SettingValues } from "./settings.ts";
@@ -27,6 +28,7 @@ export interface AgentConfig {
   readonly isRawExecEnabled: boolean;
   readonly cpuTotalMHz: number;
   readonly memoryTotalMiB: number;
+  readonly gc: GcSettings;
 }
 
 /** Throws `config` with what is wrong and where. */
@@ -147,6 +149,17 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     isRawExecEnabled: values.get("client.raw_exec") !== false,
     cpuTotalMHz: number("client.cpu_total_compute", 0),
     memoryTotalMiB: number("client.memory_total_mb", 0),
+    gc: gcSettings(number),
+  };
+}
+
+function gcSettings(number: (key: string, otherwise: number) => number): GcSettings {
+  return {
+    evalMs: number("server.eval_gc_threshold", GC_DEFAULTS.evalMs),
+    batchEvalMs: number("server.batch_eval_gc_threshold", GC_DEFAULTS.batchEvalMs),
+    jobMs: number("server.job_gc_threshold", GC_DEFAULTS.jobMs),
+    intervalMs: number("server.job_gc_interval", GC_DEFAULTS.intervalMs),
+    nodeMs: number("server.node_gc_threshold", GC_DEFAULTS.nodeMs),
   };
 }
 

@@ -97,7 +97,7 @@ async function makeServer(runtime: Runtime, log: Log, config: AgentConfig, addre
   runtime.files.makeDirectory(config.storePath.slice(0, config.storePath.lastIndexOf("/")) || ".", 0o700);
   const store = await openSqliteStore(runtime, config.storePath);
   const { region, datacenter, name } = config;
-  return new Server({ runtime, log, store, address, region, datacenter, name, version: BUILD.version });
+  return new Server({ runtime, log, store, address, region, datacenter, name, version: BUILD.version, gc: config.gc });
 }
 
 async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server: Server | undefined): Promise<NodeAgent> {

@@ -1,9 +1,10 @@
 // Every setting of the agent in one table: its key in the file, its type, default and help. Flags and
 // EDGECTL_* variables are derived from the key; flag wins over variable, variable over file.
 
+import { parseDurationMs } from "../../../internal/domain/duration.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
 
-export type SettingKind = "string" | "int" | "bool" | "list" | "map" | "choice";
+export type SettingKind = "string" | "int" | "bool" | "list" | "map" | "choice" | "duration";
 
 export interface Setting {
   /** Dotted key in edgectl.toml, for instance `client.node_class`. */
@@ -39,6 +40,11 @@ export const SETTINGS: readonly Setting[] = [
   setting("insecure", "bool", "allow listening off loopback although TLS and ACLs are not set up"),
   setting("store", "string", "where a server keeps its state: sqlite:PATH (default: in the data directory)", { flags: ["server.store"] }),
   setting("server.enabled", "bool", "be a server", { flags: ["server"] }),
+  setting("server.eval_gc_threshold", "duration", "age at which ended evaluations and their allocations go (default 1h)"),
+  setting("server.batch_eval_gc_threshold", "duration", "the same for those of batch jobs that stay (default 24h)"),
+  setting("server.job_gc_threshold", "duration", "age at which ended jobs go, with all they have (default 4h)"),
+  setting("server.job_gc_interval", "duration", "shortest time between two looks for what may go (default 5m)"),
+  setting("server.node_gc_threshold", "duration", "time after which a node that is down goes (default 24h)"),
   setting("client.enabled", "bool", "be a node that runs tasks", { flags: ["client"] }),
   setting("client.servers", "list", "servers to join, URLs separated by commas", { flags: ["servers"] }),
   setting("client.node_pool", "string", "pool of this node (default default)", { flags: ["node-pool"] }),
@@ -68,6 +74,10 @@ export function parseSetting(setting: Setting, text: string, origin: string): Se
       return text;
     case "int":
       return /^\d{1,15}$/.test(text) ? Number(text) : refuse("a whole number");
+    case "duration": {
+      const ms = parseDurationMs(text);
+      return ms !== null && ms >= 0 ? ms : refuse("a duration, such as 90s or 24h");
+    }
     case "bool":
       return text === "true" || text === "1" || text === "" ? true : text === "false" || text === "0" ? false : refuse("true or false");
     case "list":
@@ -143,7 +153,7 @@ function checkType(setting: Setting, value: unknown, origin: string): SettingVal
     return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, String(entry)]));
   if (setting.kind === "int" && (typeof value === "number" || typeof value === "bigint")) return parseSetting(setting, String(value), origin);
   if (setting.kind === "bool" && typeof value === "boolean") return value;
-  if (typeof value === "string" && (setting.kind === "string" || setting.kind === "choice")) return parseSetting(setting, value, origin);
+  if (typeof value === "string" && ["string", "choice", "duration"].includes(setting.kind)) return parseSetting(setting, value, origin);
   throw new EdgeError("config", `${origin}: must be ${KIND_WORDS[setting.kind]}`);
 }
 
@@ -154,4 +164,5 @@ const KIND_WORDS: Readonly<Record<SettingKind, string>> = {
   list: "a list of strings",
   map: "a table of strings",
   choice: "a string",
+  duration: "a duration in quotes",
 };
