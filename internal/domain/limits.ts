@@ -47,6 +47,21 @@ export const LIMITS = {
   journalIndexesKept: 1000,
   /** How long a write waits for another process that writes. */
   storeBusyMsMax: 3000,
+  /** Connecting to one host of a store over the network, its greeting included. */
+  storeConnectMsMax: 3000,
+  /** One statement's answer from such a store; beyond it the connection is given up. */
+  storeAnswerMsMax: 10_000,
+  /** The same for a read of the lease: a later answer confirms nothing any more. */
+  storeLeaseAnswerMsMax: 2000,
+  /** The same for statements that move everything there is. */
+  storeRebuildMsMax: 600_000,
+  /** A transaction that says nothing for so long is ended by the store, so that a paused server locks nobody out. */
+  storeIdleTransactionMsMax: 5000,
+  storeReconnectMsMin: 50,
+  storeReconnectMsMax: 1000,
+  /** Between two looks whether the connection that waits for notifications still answers. */
+  storeListenCheckMs: 15_000,
+  storeRowsPerPage: 500,
   /** Servers of one region that follow a leader. */
   serversMax: 64,
   /** How long a request waits on a standby for a leader to be there. */

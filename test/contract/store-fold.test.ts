@@ -4,15 +4,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { LIMITS } from "../../internal/domain/limits.ts";
-import type { ChangeSet } from "../../internal/domain/tables.ts";
-import { openSqliteStore } from "../../internal/store/sqlite/sqlite-store.ts";
-import type { Store } from "../../internal/store/store.ts";
 import { aChangeSet, draws, Oracle } from "../fixtures/rows.ts";
-import { thisRuntime, withFolder } from "./this-runtime.ts";
+import { contentOf, storeBackends, storeTester, takeAs, unfolded } from "./store-backends.ts";
+import { thisRuntime } from "./this-runtime.ts";
 
 const runtime = await thisRuntime();
-const HOLDER = { bootId: "boot", pidNamespace: "pid:[1]", pid: 7, startTicks: 99 };
-const TAKE = { challenge: "", holder: HOLDER, address: "a:1", clusterId: "cluster-1" };
+const backends = storeBackends(runtime);
+const storeTest = storeTester(backends);
 
 type Step =
   | { readonly kind: "commit"; readonly sets: readonly (typeof draws extends fc.Arbitrary<infer D> ? D : never)[] }
@@ -28,93 +26,79 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   { minLength: 1, maxLength: 12 },
 );
 
-async function loaded(store: Store): Promise<{ readonly dump: unknown; readonly journal: readonly ChangeSet[] }> {
-  const stored = await store.load();
-  const oracle = new Oracle();
-  oracle.index = stored.index;
-  for (const [name, index] of stored.tableIndexes) oracle.tableIndexes.set(name, index);
-  for (const { table, row } of stored.rows) oracle.put(table, row);
-  const journal = [...stored.journal];
-  for (const set of journal) oracle.apply(set);
-  return { dump: oracle.dump(), journal };
-}
-
-test("sqlite: load() is the same before and after any fold, close and open", async () => {
-  await fc.assert(
-    fc.asyncProperty(steps, (run) =>
-      withFolder(runtime, async (folder) => {
-        const path = `${folder}/state.db`;
-        let store = await openSqliteStore(runtime, path);
-        const oracle = new Oracle();
-        await store.takeLease({ ...TAKE, fromEpoch: 0 });
-        for (const step of run) {
-          if (step.kind === "reopen") {
-            await store.close();
-            store = await openSqliteStore(runtime, path);
-          } else if (step.kind === "fold") await store.fold(1, step.changesMax);
-          else {
-            const sets = step.sets.map((drawn, at) => aChangeSet(oracle.index + at + 1, drawn));
-            assert.deepEqual(await store.commit(sets, 1), { kind: "committed" });
-            for (const set of sets) oracle.apply(set);
+for (const backend of backends)
+  test(`${backend.name}: load() is the same before and after any fold, close and open`, { skip: backend.skip, timeout: 60_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, (run) =>
+        backend.withPlace(async (place) => {
+          let store = await place.open();
+          const oracle = new Oracle();
+          await store.takeLease(takeAs("a:1", 0));
+          for (const step of run) {
+            if (step.kind === "reopen") {
+              await store.close();
+              store = await place.open();
+            } else if (step.kind === "fold") await store.fold(1, step.changesMax);
+            else {
+              const sets = step.sets.map((drawn, at) => aChangeSet(oracle.index + at + 1, drawn));
+              assert.deepEqual(await store.commit(sets, 1), { kind: "committed" });
+              for (const set of sets) oracle.apply(set);
+            }
+            assert.deepEqual(await contentOf(store), oracle.dump());
           }
-          assert.deepEqual((await loaded(store)).dump, oracle.dump());
-        }
-        while ((await store.fold(1, 5)) > 0);
-        const folded = await loaded(store);
-        assert.deepEqual(folded.dump, oracle.dump());
-        assert.equal(folded.journal.length, 0);
-        await store.close();
-      }),
-    ),
-    { numRuns: 25, seed: 3 },
+          while ((await store.fold(1, 5)) > 0);
+          assert.deepEqual(await contentOf(store), oracle.dump());
+          assert.equal((await unfolded(store)).journal.length, 0);
+        }),
+      ),
+      { numRuns: backend.name === "sqlite" ? 25 : 8, seed: 3 },
+    );
+  });
+
+storeTest("a fold takes whole journal rows, oldest first, and says what is left", async (store) => {
+  await store.takeLease(takeAs("a:1", 0));
+  for (let index = 1; index <= 4; index++) await store.commit([aChangeSet(index, [{ table: "nodes", n: index, isDelete: false, text: "x" }])], 1);
+  assert.equal(await store.fold(1, 2), 2);
+  const { journal } = await unfolded(store);
+  assert.deepEqual(
+    journal.map((set) => set.index),
+    [3, 4],
   );
+  assert.equal(await store.fold(1, 100), 0);
+  assert.equal(await store.fold(1, 100), 0);
 });
 
-test("sqlite: a fold takes whole journal rows, oldest first, and says what is left", () =>
-  withFolder(runtime, async (folder) => {
-    const store = await openSqliteStore(runtime, `${folder}/state.db`);
-    await store.takeLease({ ...TAKE, fromEpoch: 0 });
-    for (let index = 1; index <= 4; index++) await store.commit([aChangeSet(index, [{ table: "nodes", n: index, isDelete: false, text: "x" }])], 1);
-    assert.equal(await store.fold(1, 2), 2);
-    const { journal } = await loaded(store);
-    assert.deepEqual(
-      journal.map((set) => set.index),
-      [3, 4],
-    );
-    assert.equal(await store.fold(1, 100), 0);
-    assert.equal(await store.fold(1, 100), 0);
-    await store.close();
-  }));
+storeTest("a former leader folds nothing", async (store) => {
+  await store.takeLease(takeAs("a:1", 0));
+  await store.commit([aChangeSet(1, [{ table: "nodes", n: 1, isDelete: false, text: "x" }])], 1);
+  await store.takeLease(takeAs("b:1", 1));
+  await store.fold(1, 100);
+  assert.equal((await unfolded(store)).journal.length, 1);
+});
 
-test("sqlite: a former leader folds nothing", () =>
-  withFolder(runtime, async (folder) => {
-    const store = await openSqliteStore(runtime, `${folder}/state.db`);
-    await store.takeLease({ ...TAKE, fromEpoch: 0 });
-    await store.commit([aChangeSet(1, [{ table: "nodes", n: 1, isDelete: false, text: "x" }])], 1);
-    await store.takeLease({ ...TAKE, fromEpoch: 1 });
-    await store.fold(1, 100);
-    assert.equal((await loaded(store)).journal.length, 1);
-    await store.close();
-  }));
+storeTest("a commit beyond the limit is cut into journal rows between sets, and read back whole", async (store, place) => {
+  await store.takeLease(takeAs("a:1", 0));
+  const drawn = Array.from({ length: 400 }, (_, n) => ({ table: "allocs" as const, n, isDelete: false, text: "x" }));
+  const sets = [1, 2, 3, 4, 5].map((index) => aChangeSet(index, drawn));
+  assert.deepEqual(await store.commit(sets, 1), { kind: "committed" });
+  assert.equal(LIMITS.journalChangesPerRowMax, 1000);
+  assert.deepEqual(await place.query("SELECT first_index, last_index FROM journal ORDER BY last_index"), [
+    [1, 3],
+    [4, 5],
+  ]);
+  const oracle = new Oracle();
+  for (const set of sets) oracle.apply(set);
+  assert.deepEqual(await contentOf(store), oracle.dump());
+});
 
-test("sqlite: a commit beyond the limit is cut into journal rows between sets, and read back whole", () =>
-  withFolder(runtime, async (folder) => {
-    const path = `${folder}/state.db`;
-    const store = await openSqliteStore(runtime, path);
-    await store.takeLease({ ...TAKE, fromEpoch: 0 });
-    const drawn = Array.from({ length: 400 }, (_, n) => ({ table: "allocs" as const, n, isDelete: false, text: "x" }));
-    const sets = [1, 2, 3, 4, 5].map((index) => aChangeSet(index, drawn));
-    assert.deepEqual(await store.commit(sets, 1), { kind: "committed" });
-    const connection = await runtime.openSqlite(path, { isReadOnly: true });
-    const rows = connection.prepare("SELECT first_index, last_index FROM journal ORDER BY last_index").values();
-    connection.close();
-    assert.equal(LIMITS.journalChangesPerRowMax, 1000);
-    assert.deepEqual(rows, [
-      [1, 3],
-      [4, 5],
-    ]);
-    const oracle = new Oracle();
-    for (const set of sets) oracle.apply(set);
-    assert.deepEqual((await loaded(store)).dump, oracle.dump());
-    await store.close();
-  }));
+storeTest("many rows of one table are loaded in the order of their changes", async (store) => {
+  await store.takeLease(takeAs("a:1", 0));
+  const sets = Array.from({ length: 1100 }, (_, at) => aChangeSet(at + 1, [{ table: "allocs", n: 1100 - at, isDelete: false, text: "x" }]));
+  await store.commit(sets, 1);
+  while ((await store.fold(1, 1000)) > 0);
+  const rows = [...(await store.load()).rows];
+  assert.deepEqual(
+    rows.map(({ row }) => row.modifyIndex),
+    Array.from({ length: 1100 }, (_, at) => at + 1),
+  );
+});

@@ -1,57 +1,16 @@
-// What every store promises about its lease and its commits, seen on SQLite.
+// What every store promises about its lease and its commits.
 
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { test } from "node:test";
-import type { ChangeSet } from "../../internal/domain/tables.ts";
-import type { ProcessIdentity } from "../../internal/runtime/process-identity.ts";
 import { openSqliteStore } from "../../internal/store/sqlite/sqlite-store.ts";
-import type { Store } from "../../internal/store/store.ts";
-import { aChangeSet, Oracle } from "../fixtures/rows.ts";
+import { aSet, contentOf, expected, HOLDER, storeBackends, storeTester, takeAs } from "./store-backends.ts";
 import { thisRuntime, withFolder } from "./this-runtime.ts";
 
 const runtime = await thisRuntime();
-const HOLDER: ProcessIdentity = { bootId: "boot", pidNamespace: "pid:[1]", pid: 7, startTicks: 99 };
+const storeTest = storeTester(storeBackends(runtime));
 
-function storeTest(name: string, body: (store: Store, path: string) => Promise<void>): void {
-  test(`sqlite: ${name}`, () =>
-    withFolder(runtime, async (folder) => {
-      const path = `${folder}/state.db`;
-      const store = await openSqliteStore(runtime, path);
-      try {
-        await body(store, path);
-      } finally {
-        await store.close();
-      }
-    }));
-}
-
-function takeAs(address: string, fromEpoch: number) {
-  return { fromEpoch, challenge: "", holder: HOLDER, address, clusterId: "cluster-1" };
-}
-
-/** A change set of one new alloc; `text` tells one from another. */
-function aSet(index: number, text = "x"): ChangeSet {
-  return aChangeSet(index, [{ table: "allocs", n: index % 5, isDelete: false, text }]);
-}
-
-async function contentOf(store: Store): Promise<unknown> {
-  const stored = await store.load();
-  const oracle = new Oracle();
-  oracle.index = stored.index;
-  for (const [name, index] of stored.tableIndexes) oracle.tableIndexes.set(name, index);
-  for (const { table, row } of stored.rows) oracle.put(table, row);
-  for (const set of stored.journal) oracle.apply(set);
-  return oracle.dump();
-}
-
-function expected(...sets: readonly ChangeSet[]): unknown {
-  const oracle = new Oracle();
-  for (const set of sets) oracle.apply(set);
-  return oracle.dump();
-}
-
-storeTest("a new file has no leader, no row and epoch 0", async (store) => {
+storeTest("a new store has no leader, no row and epoch 0", async (store) => {
   const row = await store.readLease();
   assert.deepEqual([row.epoch, row.holder, row.address, row.lastIndex, row.clusterId, row.schema], [0, null, "", 0, "", 1]);
   assert.deepEqual(await contentOf(store), expected());
@@ -120,33 +79,17 @@ storeTest("before anyone leads nothing can be committed", async (store) => {
   assert.deepEqual(await store.commit([aSet(1)], 1), { kind: "fenced" });
 });
 
-storeTest("a commit is there after close and open", async (store, path) => {
+storeTest("a commit is there after close and open", async (store, place) => {
   await store.takeLease(takeAs("a:1", 0));
   await store.commit([aSet(1), aSet(2)], 1);
   await store.close();
-  const again = await openSqliteStore(runtime, path);
+  const again = await place.open();
   assert.deepEqual(await contentOf(again), expected(aSet(1), aSet(2)));
   assert.equal((await again.readLease()).lastIndex, 2);
-  await again.close();
 });
 
-storeTest("a commit is in the files when it resolves: a copy taken then has it, as after a crash", async (store, path) => {
-  await store.takeLease(takeAs("a:1", 0));
-  for (let index = 1; index <= 3; index++) {
-    await store.commit([aSet(index)], 1);
-    const folder = `${path}.crash-${index}`;
-    mkdirSync(folder);
-    for (const end of ["", "-wal"]) if (existsSync(path + end)) copyFileSync(path + end, `${folder}/state.db${end}`);
-    const survivor = await openSqliteStore(runtime, `${folder}/state.db`);
-    const sets = Array.from({ length: index }, (_, at) => aSet(at + 1));
-    assert.deepEqual(await contentOf(survivor), expected(...sets));
-    assert.equal(await survivor.takeLease(takeAs("b:1", 1)), true);
-    await survivor.close();
-  }
-});
-
-storeTest("two connections on one file see each other's lease and fence each other", async (store, path) => {
-  const other = await openSqliteStore(runtime, path);
+storeTest("two servers on one store see each other's lease and fence each other", async (store, place) => {
+  const other = await place.open();
   await store.takeLease(takeAs("a:1", 0));
   await store.commit([aSet(1)], 1);
   assert.equal((await other.readLease()).lastIndex, 1);
@@ -154,16 +97,14 @@ storeTest("two connections on one file see each other's lease and fence each oth
   assert.deepEqual(await store.commit([aSet(2, "late")], 1), { kind: "fenced" });
   assert.deepEqual(await other.commit([aSet(2)], 2), { kind: "committed" });
   assert.deepEqual(await contentOf(store), expected(aSet(1), aSet(2)));
-  await other.close();
   assert.equal((await store.readLease()).epoch, 2);
 });
 
-storeTest("of many that take one epoch at once one wins", async (store, path) => {
-  const others = await Promise.all([1, 2, 3].map(() => openSqliteStore(runtime, path)));
+storeTest("of many that take one epoch at once one wins", async (store, place) => {
+  const others = await Promise.all([1, 2, 3].map(() => place.open()));
   const taken = await Promise.all([store, ...others].map((one, at) => one.takeLease(takeAs(`${at}:1`, 0))));
   assert.equal(taken.filter(Boolean).length, 1);
   assert.equal((await store.readLease()).address, `${taken.indexOf(true)}:1`);
-  await Promise.all(others.map((one) => one.close()));
 });
 
 storeTest("a small write works again after the disk had been full: the probe says so and changes nothing", async (store) => {
@@ -172,3 +113,22 @@ storeTest("a small write works again after the disk had been full: the probe say
   assert.equal(await store.probe(1), true);
   assert.deepEqual(await contentOf(store), expected(aSet(1)));
 });
+
+test("sqlite: a commit is in the files when it resolves: a copy taken then has it, as after a crash", () =>
+  withFolder(runtime, async (top) => {
+    const path = `${top}/state.db`;
+    const store = await openSqliteStore(runtime, path);
+    await store.takeLease(takeAs("a:1", 0));
+    for (let index = 1; index <= 3; index++) {
+      await store.commit([aSet(index)], 1);
+      const folder = `${path}.crash-${index}`;
+      mkdirSync(folder);
+      for (const end of ["", "-wal"]) if (existsSync(path + end)) copyFileSync(path + end, `${folder}/state.db${end}`);
+      const survivor = await openSqliteStore(runtime, `${folder}/state.db`);
+      const sets = Array.from({ length: index }, (_, at) => aSet(at + 1));
+      assert.deepEqual(await contentOf(survivor), expected(...sets));
+      assert.equal(await survivor.takeLease(takeAs("b:1", 1)), true);
+      await survivor.close();
+    }
+    await store.close();
+  }));

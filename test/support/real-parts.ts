@@ -3,6 +3,7 @@
 import { test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { findPostgresPrograms } from "./postgres.ts";
 
 export type RealPart = keyof typeof parts;
 
@@ -110,10 +111,9 @@ function library(folder: string, packages: string): PartState {
   return present(installedVersion(packages.split(" ")[0] ?? "") ?? "?");
 }
 
-/** Debian keeps the server's programs out of PATH, in a folder per version. */
 function postgresql(): PartState {
-  const versions = [17, 16, 15, 14, 13].filter((major) => existsSync(`/usr/lib/postgresql/${major}/bin/postgres`));
-  return versions[0] === undefined ? missing("install the Debian package postgresql") : present(String(versions[0]));
+  const found = findPostgresPrograms();
+  return found === null ? missing("install the Debian package postgresql") : present(found.version);
 }
 
 if (import.meta.main) {

@@ -3,6 +3,7 @@
 import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
+import { parseStoreUrl } from "../../../internal/store/open-store.ts";
 import type { Setting, SettingValue, SettingValues } from "./settings.ts";
 import { mergeSettings, parseSetting, SETTINGS, settingsOfFile, variableOf } from "./settings.ts";
 
@@ -11,8 +12,8 @@ export interface AgentConfig {
   readonly isClient: boolean;
   readonly isDev: boolean;
   readonly dataDirectory: string;
-  /** Path of the SQLite file. */
-  readonly storePath: string;
+  /** URL of the server's store; it may hold a password, so no message shows it. */
+  readonly store: string;
   readonly bind: string;
   readonly port: number;
   readonly name: string;
@@ -124,7 +125,8 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     });
   const port = number("port", 4646);
   if (port > 65_535) throw new EdgeError("config", `port ${port} is not between 0 and 65535`);
-  const storePath = storePathOf(text("store", ""), dataDirectory);
+  const store = text("store", "") || `sqlite:${dataDirectory}/server/state.db`;
+  parseStoreUrl(store);
   const isServer = isUnsaid ? server !== false : server === true;
   const isClient = isUnsaid ? client !== false : client === true;
   if (!isServer && !isClient) throw new EdgeError("config", "server.enabled and client.enabled are both false: there is nothing to do");
@@ -133,7 +135,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     isClient,
     isDev,
     dataDirectory,
-    storePath,
+    store,
     bind,
     port,
     name: text("name", runtime.files.readText("/proc/sys/kernel/hostname")?.trim() || "edgectl"),
@@ -165,13 +167,6 @@ function gcSettings(number: (key: string, otherwise: number) => number): GcSetti
 
 function defaultDataDirectory(runtime: Runtime): string {
   return runtime.host.uid === 0 ? "/var/lib/edgectl" : `${runtime.host.homeDirectory}/.local/share/edgectl`;
-}
-
-function storePathOf(store: string, dataDirectory: string): string {
-  if (store === "") return `${dataDirectory}/server/state.db`;
-  const match = /^sqlite:(?:\/\/)?(.+)$/.exec(store);
-  if (match?.[1]) return match[1];
-  throw new EdgeError("config", `the store "${store}" is not supported`, { hint: "use sqlite:PATH" });
 }
 
 function isLoopback(address: string): boolean {

@@ -92,10 +92,9 @@ async function startParts(runtime: Runtime, log: Log, config: AgentConfig, parts
 }
 
 async function makeServer(runtime: Runtime, log: Log, config: AgentConfig, address: string): Promise<Server> {
-  const { openSqliteStore } = await import("../../../internal/store/sqlite/sqlite-store.ts");
+  const { openStore } = await import("../../../internal/store/open-store.ts");
   const { Server } = await import("../../../internal/server/server.ts");
-  runtime.files.makeDirectory(config.storePath.slice(0, config.storePath.lastIndexOf("/")) || ".", 0o700);
-  const store = await openSqliteStore(runtime, config.storePath);
+  const store = await openStore(runtime, config.store);
   const { region, datacenter, name } = config;
   return new Server({ runtime, log, store, address, region, datacenter, name, version: BUILD.version, gc: config.gc });
 }

@@ -38,7 +38,9 @@ export const SETTINGS: readonly Setting[] = [
   setting("log_level", "choice", "debug, info, warn or error (default info)", { choices: ["debug", "info", "warn", "error"] }),
   setting("log_format", "choice", "text or json (default text)", { choices: ["text", "json"] }),
   setting("insecure", "bool", "allow listening off loopback although TLS and ACLs are not set up"),
-  setting("store", "string", "where a server keeps its state: sqlite:PATH (default: in the data directory)", { flags: ["server.store"] }),
+  setting("store", "string", "where a server keeps its state: sqlite:PATH or postgres://USER@HOST/DATABASE (default: a file in the data directory)", {
+    flags: ["server.store"],
+  }),
   setting("server.enabled", "bool", "be a server", { flags: ["server"] }),
   setting("server.eval_gc_threshold", "duration", "age at which ended evaluations and their allocations go (default 1h)"),
   setting("server.batch_eval_gc_threshold", "duration", "the same for those of batch jobs that stay (default 24h)"),

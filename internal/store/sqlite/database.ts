@@ -5,7 +5,8 @@ import { SQLiteBunSession } from "drizzle-orm/bun-sqlite/session";
 import { BaseSQLiteDatabase, SQLiteSyncDialect } from "drizzle-orm/sqlite-core";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import type { SqliteConnection } from "../../runtime/runtime.ts";
-import { APPLICATION_ID, MIGRATIONS, SCHEMA_NUMBER } from "./schema.ts";
+import { SCHEMA_NUMBER } from "../schema-number.ts";
+import { APPLICATION_ID, MIGRATIONS } from "./schema.ts";
 
 export type Drizzle = BaseSQLiteDatabase<"sync", void>;
 

@@ -6,7 +6,6 @@ import { TABLE_NAMES } from "../../domain/tables.ts";
 
 /** Written into the file's header, so that another program's database is not taken for ours. */
 export const APPLICATION_ID = 0x0ed6ec71;
-export const SCHEMA_NUMBER = 1;
 
 export const lease = sqliteTable("lease", {
   id: integer("id").primaryKey(),

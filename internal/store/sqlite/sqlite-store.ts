@@ -10,10 +10,11 @@ import { decodeIdentity, encodeIdentity } from "../../runtime/process-identity.t
 import type { Runtime, SqliteConnection } from "../../runtime/runtime.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
 import { fenced, gather, journalRows, keyOf, tailOf } from "../journal-rows.ts";
+import { SCHEMA_NUMBER } from "../schema-number.ts";
 import type { CommitOutcome, LeaseRow, LeaseTake, Store, StoredContent, StoredState, Tail } from "../store.ts";
 import type { Drizzle } from "./database.ts";
 import { drizzleOver, guardCorruption, isBusy, migrateSchema, prepareDatabase } from "./database.ts";
-import { journal, lease, NOUN_TABLES, SCHEMA_NUMBER, tableIndex } from "./schema.ts";
+import { journal, lease, NOUN_TABLES, tableIndex } from "./schema.ts";
 
 /** Folding competes with commits for the disk, so it waits for a quiet moment as long as the journal is no burden at start. */
 const FOLD_QUIET_BYTES = 4_000_000;
