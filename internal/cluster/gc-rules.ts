@@ -65,11 +65,10 @@ export function isNeeded(view: View, job: Job | undefined, alloc: Alloc): boolea
   }
 }
 
-/** Whether a dead job is over for good. Parents of fires and dispatches, and services, only once they were stopped. */
+/** Whether a dead job is over for good: services only once they were stopped. Parents of fires and dispatches are dead only then. */
 export function isOver(view: View, job: Job): boolean {
   if (job.status !== "dead") return false;
-  const isParent = job.periodic !== null || (job.parameterized !== null && !job.dispatched);
-  const endsByItself = !isParent && (job.type === "batch" || job.type === "sysbatch");
+  const endsByItself = job.type === "batch" || job.type === "sysbatch";
   if (!job.stop && !endsByItself) return false;
   // A tag is a person's word that this is to stay.
   return view.jobVersions(job.namespace, job.id).every((version) => version.versionTag === null);

@@ -3,7 +3,7 @@
 
 import type { NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
 import type { ServerFacts } from "../api/server-protocol.ts";
-import type { GcSettings } from "../cluster/gc-rules.ts";
+import { GC_DEFAULTS, type GcSettings } from "../cluster/gc-rules.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -26,7 +26,8 @@ export interface ServerOptions {
   readonly datacenter: string;
   readonly name: string;
   readonly version: string;
-  readonly gc: GcSettings;
+  /** Ages at which what has ended goes; Nomad's unless given. */
+  readonly gc?: GcSettings;
 }
 
 export class Server {
@@ -210,7 +211,7 @@ export class Server {
       log,
       epoch,
       clusterId,
-      gc: this.options.gc,
+      gc: this.options.gc ?? GC_DEFAULTS,
       hasAuthority: () => this.#loop.hasAuthority,
       durable: () => this.peers.speakSoon(),
       ended: (reason, isFenced) => this.#leaderEnded(epoch, reason, isFenced),
