@@ -7,6 +7,7 @@ import { EdgeError, messageOf } from "../../domain/errors.ts";
 import type { SqliteConnection } from "../../runtime/runtime.ts";
 import { SCHEMA_NUMBER } from "../schema-number.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./schema.ts";
+import { letShrink } from "./shrink.ts";
 
 export type Drizzle = BaseSQLiteDatabase<"sync", void>;
 
@@ -22,6 +23,7 @@ export function prepareDatabase(connection: SqliteConnection, path: string): voi
   guardCorruption(path, () => {
     connection.exec("PRAGMA busy_timeout = 2000");
     checkIdentity(connection, path);
+    letShrink(connection);
     connection.exec("PRAGMA journal_mode = WAL");
     connection.exec("PRAGMA synchronous = NORMAL");
     connection.exec("PRAGMA foreign_keys = ON");

@@ -15,6 +15,7 @@ import type { CommitOutcome, LeaseRow, LeaseTake, Store, StoredContent, StoredSt
 import type { Drizzle } from "./database.ts";
 import { drizzleOver, guardCorruption, isBusy, migrateSchema, prepareDatabase } from "./database.ts";
 import { journal, lease, NOUN_TABLES, tableIndex } from "./schema.ts";
+import { giveBackRoom, isRoomy } from "./shrink.ts";
 
 /** Folding competes with commits for the disk, so it waits for a quiet moment as long as the journal is no burden at start. */
 const FOLD_QUIET_BYTES = 4_000_000;
@@ -52,6 +53,7 @@ class SqliteStore implements Store {
   readonly #insertJournal;
   #walSync: { datasync(): Promise<void>; close(): void } | null = null;
   #journalBytes = 0;
+  #isRoomy = false;
   #walBytes = 0;
   #checkpoint: Promise<void> | null = null;
   #isClosed = false;
@@ -212,7 +214,7 @@ class SqliteStore implements Store {
 
   upkeepDue(): "none" | "when-quiet" | "now" {
     if (this.#journalBytes > FOLD_NOW_BYTES) return "now";
-    return this.#journalBytes > FOLD_QUIET_BYTES ? "when-quiet" : "none";
+    return this.#journalBytes > FOLD_QUIET_BYTES || this.#isRoomy ? "when-quiet" : "none";
   }
 
   async fold(epoch: number, changesMax: number): Promise<number> {
@@ -231,7 +233,7 @@ class SqliteStore implements Store {
         .limit(64)
         .all();
       const { taken, folded, touched } = gather(entries, changesMax);
-      if (taken.length === 0) return 0;
+      if (taken.length === 0) return this.#giveBackRoom();
       const until = taken.at(-1)?.lastIndex ?? head.foldedIndex;
       this.#writeRows(folded);
       for (const [name, index] of touched)
@@ -249,7 +251,7 @@ class SqliteStore implements Store {
       const bytes = taken.reduce((sum, entry) => sum + entry.sets.length, 0);
       this.#journalBytes = Math.max(0, this.#journalBytes - bytes);
       this.#walBytes += bytes * 2;
-      return head.lastIndex - until;
+      return head.lastIndex - until || this.#giveBackRoom();
     });
     this.#startCheckpointWhenDue();
     return left;
@@ -289,6 +291,12 @@ class SqliteStore implements Store {
       .insert(nounTable(table))
       .values({ key: keyOf(table, row), modifyIndex: row.modifyIndex, data: rowTextOnce(row) })
       .run();
+  }
+
+  #giveBackRoom(): 0 {
+    this.#walBytes += giveBackRoom(this.#connection);
+    this.#isRoomy = isRoomy(this.#connection);
+    return 0; // nothing is left to fold
   }
 
   /** One consistent view over several reads. */
