@@ -18,27 +18,51 @@ export interface ServerFacts {
   readonly schema: number;
 }
 
+/** How a server does, as the leader sees it: cut off or killed is `failed`, stopped in good order is `left`. */
+export type ServerStatus = "alive" | "failed" | "left";
+
+export interface Member {
+  readonly facts: ServerFacts;
+  readonly status: ServerStatus;
+}
+
+/** What the servers of a region know together, kept in their memory: a new leader goes on with what it was told. */
+export interface SharedFacts {
+  readonly members: readonly Member[];
+  readonly autopilot: AutopilotConfig;
+}
+
+/** What counts as a healthy server. */
+export interface AutopilotConfig {
+  readonly doesForgetDeadServers: boolean;
+  readonly lastContactMsMax: number;
+  readonly trailingIndexesMax: number;
+  readonly stabilizationMs: number;
+  readonly serversMin: number;
+  readonly createIndex: number;
+  readonly modifyIndex: number;
+}
+
 /** From a standby. */
-export interface StandbyMessage {
-  readonly kind: "hello";
-  readonly protocol: number;
-  readonly server: ServerFacts;
-}
+export type StandbyMessage =
+  | { readonly kind: "hello"; readonly protocol: number; readonly server: ServerFacts }
+  /** Answers a sign of life: its copy of the state is at this index. */
+  | { readonly kind: "here"; readonly index: number }
+  /** It stops in good order. */
+  | { readonly kind: "leaving" };
 
-/** From the leader: a sign of life under its authority; everything up to `index` is durable. */
-export interface LeaderMessage {
-  readonly kind: "alive";
-  readonly epoch: number;
-  readonly index: number;
-}
+/** From the leader. */
+export type LeaderMessage =
+  /** A sign of life under its authority; everything up to `index` is durable. */
+  { readonly kind: "alive"; readonly epoch: number; readonly index: number } | ({ readonly kind: "shared" } & SharedFacts);
 
-/** Null for what is no such message. */
-export function parseServerMessage<M extends StandbyMessage | LeaderMessage>(data: string | Uint8Array, kind: M["kind"]): M | null {
+/** Null for what is no such message, also for a kind that a later version knows. */
+export function parseServerMessage<M extends StandbyMessage | LeaderMessage>(data: string | Uint8Array, kinds: readonly M["kind"][]): M | null {
   if (typeof data !== "string") return null;
   try {
     const message: unknown = JSON.parse(data);
-    const isKind = typeof message === "object" && message !== null && "kind" in message && message.kind === kind;
-    return isKind ? (message as M) : null; // both ends are this program
+    const isKnown = typeof message === "object" && message !== null && "kind" in message && kinds.some((kind) => kind === message.kind);
+    return isKnown ? (message as M) : null; // both ends are this program
   } catch {
     // Not JSON: not from a server of ours.
     return null;

@@ -64,6 +64,10 @@ export const LIMITS = {
   storeRowsPerPage: 500,
   /** Servers of one region that follow a leader. */
   serversMax: 64,
+  /** How long a server that failed or left is still listed. */
+  deadServerKeptMs: 86_400_000,
+  /** How long a command repeats a write that no leader took. */
+  writeRetryMsMax: 5000,
   /** How long a request waits on a standby for a leader to be there. */
   leaderWaitMsMax: 5000,
   /** Frames kept for a relayed WebSocket until its other end is open. */

@@ -54,6 +54,8 @@ export class Leader implements Reader {
   readonly broker = new EvalBroker();
   readonly epoch: number;
   readonly clusterId: string;
+  /** Instant (monotonic) at which it began to lead. */
+  readonly startedAtMs: number;
   readonly #options: LeaderOptions;
   readonly #periodic: PeriodicLoop;
   readonly #gc: GcLoop;
@@ -67,6 +69,7 @@ export class Leader implements Reader {
     this.#options = options;
     this.epoch = options.epoch;
     this.clusterId = options.clusterId;
+    this.startedAtMs = options.runtime.clock.monotonicMs();
     this.ledger = new Ledger({
       runtime: options.runtime,
       store: options.store,

@@ -11,7 +11,8 @@ import type { Store } from "../store/store.ts";
 import type { Leader } from "./leader.ts";
 import { startLeader } from "./leader.ts";
 import { LeaseLoop } from "./lease-loop.ts";
-import { Peers } from "./peers.ts";
+import { Membership } from "./membership.ts";
+import type { Peers } from "./peers.ts";
 import type { Reader } from "./reader.ts";
 import { Replica } from "./replica.ts";
 import { Standby } from "./standby.ts";
@@ -33,7 +34,7 @@ export interface ServerOptions {
 export class Server {
   readonly options: ServerOptions;
   readonly facts: ServerFacts;
-  readonly peers: Peers;
+  readonly membership: Membership;
   readonly #loop: LeaseLoop;
   readonly #standby: Standby;
   #replica: Replica;
@@ -69,10 +70,15 @@ export class Server {
         this.#loop.feed({ kind: "heard", epoch });
         this.#wake();
       },
+      told: (shared) => this.membership.told(shared),
       lost: (epoch) => this.#loop.feed({ kind: "lost", epoch }),
     });
-    this.peers = new Peers({
+    this.membership = new Membership({
       runtime,
+      self: this.facts,
+      ttlMs: store.ttlMs,
+      isLeading: () => this.isLeading,
+      leaderAddress: () => this.leaderAddress,
       signOfLifeMs: this.#loop.signOfLifeMs,
       sign: () => {
         const epoch = this.#loop.ledEpoch;
@@ -85,6 +91,10 @@ export class Server {
   /** Starts to seek the lease; resolves at once. */
   start(): void {
     this.#loop.start();
+  }
+
+  get peers(): Peers {
+    return this.membership.peers;
   }
 
   /** The leader of this process. Throws no-leader while there is none. */
@@ -171,7 +181,7 @@ export class Server {
     this.#isStopped = true;
     await this.#leader?.stop();
     await this.#loop.stop();
-    this.peers.closeAll("the server stops");
+    this.membership.stepDown("the server stops", "left");
     this.#standby.stop();
     this.#wake();
     await this.options.store.close();
@@ -220,6 +230,7 @@ export class Server {
     if (this.#isStoreFull) leader.ledger.refuseUntilProbe(1000);
     this.#isStoreFull = false;
     log.info("this server leads", { epoch, index: leader.view.index });
+    this.membership.lead();
     this.peers.speakSoon();
     this.#standby.forget();
     this.#wake();
@@ -228,7 +239,7 @@ export class Server {
   #stepDown(reason: string): void {
     this.#leader?.end(reason);
     this.#leader = null;
-    this.peers.closeAll(reason);
+    this.membership.stepDown(reason, "alive");
   }
 
   /** A failed commit: drop the state and load it again, under a new epoch unless nothing can have been written. */

@@ -1,7 +1,7 @@
 // What a server does while another one leads: it listens to the leader, keeps its copy of the state up to what the
 // leader calls durable, and answers stale reads from it.
 
-import type { LeaderMessage, ServerFacts, StandbyMessage } from "../api/server-protocol.ts";
+import type { LeaderMessage, ServerFacts, SharedFacts, StandbyMessage } from "../api/server-protocol.ts";
 import { parseServerMessage, SERVER_CONNECT_PATH, SERVER_PROTOCOL_VERSION } from "../api/server-protocol.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -13,6 +13,8 @@ import type { Reader } from "./reader.ts";
 import type { Replica } from "./replica.ts";
 import { Waiters } from "./waiters.ts";
 
+const ANSWER_MS_MIN = 200;
+
 export interface StandbyParts {
   readonly runtime: Runtime;
   readonly log: Log;
@@ -21,6 +23,8 @@ export interface StandbyParts {
   /** The lease's ttl: a leader that is silent for longer counts as unknown. */
   readonly ttlMs: number;
   heard(epoch: number): void;
+  /** The leader told what the servers know together. */
+  told(shared: SharedFacts): void;
   lost(epoch: number): void;
 }
 
@@ -32,6 +36,7 @@ export class Standby implements Reader {
   #redial: Timer | null = null;
   #failures = 0;
   #heardAtMs = Number.NEGATIVE_INFINITY;
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
   #targetIndex = 0;
   #isCatchingUp = false;
   #isStopped = false;
@@ -87,6 +92,7 @@ export class Standby implements Reader {
 
   stop(): void {
     this.#isStopped = true;
+    this.#say({ kind: "leaving" });
     this.#hangUp();
     this.waiters.wakeAll();
   }
@@ -101,6 +107,10 @@ export class Standby implements Reader {
     socket?.close(1000, "");
   }
 
+  #say(message: StandbyMessage): void {
+    if (this.#socket?.isOpen) this.#socket.send(JSON.stringify(message));
+  }
+
   #dial(row: LeaseRow): void {
     if (this.#isStopped || this.#leader !== row || row.address === "") return;
     const { runtime, self } = this.#parts;
@@ -111,8 +121,10 @@ export class Standby implements Reader {
       {
         open: (opened) => opened.send(JSON.stringify(hello)),
         message: (data) => {
-          const message = parseServerMessage<LeaderMessage>(data, "alive");
-          if (message && this.#leader === row) this.#heard(message);
+          const message = parseServerMessage<LeaderMessage>(data, ["alive", "shared"]);
+          if (message === null || this.#leader !== row) return;
+          if (message.kind === "alive") this.#heard(message);
+          else this.#parts.told(message);
         },
         close: () => {
           if (this.#socket !== socket) return;
@@ -131,9 +143,15 @@ export class Standby implements Reader {
     this.#redial = this.#parts.runtime.clock.after(delayMs, () => this.#dial(row), { keepsAlive: false });
   }
 
-  #heard(message: LeaderMessage): void {
+  #heard(message: LeaderMessage & { kind: "alive" }): void {
+    const nowMs = this.#parts.runtime.clock.monotonicMs();
     this.#failures = 0;
-    this.#heardAtMs = this.#parts.runtime.clock.monotonicMs();
+    this.#heardAtMs = nowMs;
+    // A busy leader speaks at each commit; it need not be answered as often.
+    if (nowMs - this.#answeredAtMs > ANSWER_MS_MIN) {
+      this.#answeredAtMs = nowMs;
+      this.#say({ kind: "here", index: Math.max(this.#parts.replica().index, 0) });
+    }
     this.#parts.heard(message.epoch);
     this.#targetIndex = Math.max(this.#targetIndex, message.index);
     void this.#catchUp();

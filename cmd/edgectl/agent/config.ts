@@ -4,6 +4,7 @@ import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
 import { parseStoreUrl } from "../../../internal/store/open-store.ts";
+import { checkAdvertise } from "./advertise.ts";
 import type { Setting, SettingValue, SettingValues } from "./settings.ts";
 import { mergeSettings, parseSetting, SETTINGS, settingsOfFile, variableOf } from "./settings.ts";
 
@@ -15,6 +16,8 @@ export interface AgentConfig {
   /** URL of the server's store; it may hold a password, so no message shows it. */
   readonly store: string;
   readonly bind: string;
+  /** host or host:port for other servers, "" = where it listens. */
+  readonly advertise: string;
   readonly port: number;
   readonly name: string;
   readonly region: string;
@@ -123,10 +126,15 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     throw new EdgeError("config", `refusing to listen on ${bind}: without TLS and ACLs anyone who reaches it could run programs here`, {
       hint: "add --insecure if the network is trusted, or bind to 127.0.0.1",
     });
+  const advertise = text("advertise", "");
+  checkAdvertise(advertise);
   const port = number("port", 4646);
   if (port > 65_535) throw new EdgeError("config", `port ${port} is not between 0 and 65535`);
   const store = text("store", "") || `sqlite:${dataDirectory}/server/state.db`;
-  parseStoreUrl(store);
+  if (parseStoreUrl(store).kind !== "sqlite" && advertise === "" && isWildcard(bind) && values.get("server.enabled") !== false)
+    throw new EdgeError("config", `servers on other machines cannot reach this one at ${bind}`, {
+      hint: "say where they can: advertise = HOST, or --advertise HOST",
+    });
   const isServer = isUnsaid ? server !== false : server === true;
   const isClient = isUnsaid ? client !== false : client === true;
   if (!isServer && !isClient) throw new EdgeError("config", "server.enabled and client.enabled are both false: there is nothing to do");
@@ -137,6 +145,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     dataDirectory,
     store,
     bind,
+    advertise,
     port,
     name: text("name", runtime.files.readText("/proc/sys/kernel/hostname")?.trim() || "edgectl"),
     region: text("region", "global"),
@@ -167,6 +176,10 @@ function gcSettings(number: (key: string, otherwise: number) => number): GcSetti
 
 function defaultDataDirectory(runtime: Runtime): string {
   return runtime.host.uid === 0 ? "/var/lib/edgectl" : `${runtime.host.homeDirectory}/.local/share/edgectl`;
+}
+
+function isWildcard(address: string): boolean {
+  return address === "0.0.0.0" || address === "::";
 }
 
 function isLoopback(address: string): boolean {

@@ -10,6 +10,7 @@ import { createLog } from "../../../internal/runtime/log.ts";
 import type { HttpServer, RequestContext, Runtime } from "../../../internal/runtime/runtime.ts";
 import type { Server } from "../../../internal/server/server.ts";
 import { BUILD } from "../build.ts";
+import { advertisedAddress } from "./advertise.ts";
 import type { AgentConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { notifySystemd } from "./systemd-notify.ts";
@@ -70,7 +71,7 @@ async function startParts(runtime: Runtime, log: Log, config: AgentConfig, parts
   });
   const address = `${config.bind.includes(":") ? `[${config.bind}]` : config.bind}:${parts.http.port}`;
   if (config.isServer) {
-    const server = await makeServer(runtime, log, config, address);
+    const server = await makeServer(runtime, log, config, advertisedAddress({ ...config, port: parts.http.port }));
     parts.server = server;
     const { createApp } = await import("../../../internal/server/http/app.ts");
     // Requests and other servers may come as soon as it seeks the lease.
@@ -155,6 +156,7 @@ function factsOf(config: AgentConfig, parts: Parts) {
     datacenter: config.datacenter,
     isClient: config.isClient,
     nodeId: () => parts.node?.identity.id ?? "",
+    isNodeJoined: () => parts.node?.isJoined ?? false,
     config: {
       DataDir: config.dataDirectory,
       BindAddr: config.bind,

@@ -31,6 +31,7 @@ const setting = (
 export const SETTINGS: readonly Setting[] = [
   setting("data_dir", "string", "where state, allocations and the node key live"),
   setting("bind", "string", "address to listen on (default 127.0.0.1)", { flags: ["bind-addr"] }),
+  setting("advertise", "string", "host or host:port that other servers are told (default: where it listens; 127.0.0.1 for 0.0.0.0)"),
   setting("port", "int", "HTTP port (default 4646)"),
   setting("name", "string", "name of this node and server (default: the host name)", { flags: ["node"] }),
   setting("region", "string", "region (default global)"),

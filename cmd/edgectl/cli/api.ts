@@ -1,6 +1,7 @@
 // The HTTP API as commands use it: JSON reads and writes, raw streams, and errors a person can act on.
 
 import { EdgeError, type ErrorCode, messageOf } from "../../../internal/domain/errors.ts";
+import { LIMITS } from "../../../internal/domain/limits.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
 import { type Connection, DEFAULT_ADDRESS } from "./global-options.ts";
 
@@ -27,6 +28,7 @@ export interface Api {
 
 export function createApi(runtime: Runtime, connection: Connection): Api {
   const send = (method: string, path: string, query: Query, more: RequestInit = {}) => request(runtime, connection, { method, path, query, more });
+  const write: typeof send = (method, path, query, more) => untilLed(runtime, () => send(method, path, query, more));
   const json = async <T>(reply: Promise<Response>): Promise<Reply<T>> => {
     const response = await reply;
     const text = await readText(connection, response);
@@ -41,8 +43,8 @@ export function createApi(runtime: Runtime, connection: Connection): Api {
     get: async <T>(path: string, query: Query = {}) => (await json<T>(send("GET", path, query))).body,
     read: (path, query = {}) => json(send("GET", path, query)),
     put: async <T>(path: string, body: unknown = {}, query: Query = {}) =>
-      (await json<T>(send("PUT", path, query, { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }))).body,
-    delete: async <T>(path: string, query: Query = {}) => (await json<T>(send("DELETE", path, query))).body,
+      (await json<T>(write("PUT", path, query, { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }))).body,
+    delete: async <T>(path: string, query: Query = {}) => (await json<T>(write("DELETE", path, query))).body,
     async stream(path, query, signal) {
       const response = await send("GET", path, query, signal ? { signal } : {});
       return chunksOf(response, connection);
@@ -56,6 +58,23 @@ export function segment(text: string): string {
 }
 
 // --- internal ---
+
+/** While servers change over, a write that nobody took is sent again: "no leader" says that nothing was written. */
+async function untilLed(runtime: Runtime, send: () => Promise<Response>): Promise<Response> {
+  const { clock, terminal } = runtime;
+  const deadlineMs = clock.monotonicMs() + LIMITS.writeRetryMsMax;
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      return await send();
+    } catch (error) {
+      if (!(error instanceof EdgeError) || error.code !== "no-leader" || clock.monotonicMs() >= deadlineMs) throw error;
+      if (isFirst) terminal.error("no server leads right now: trying again for up to 5 s\n");
+      await clock.sleep(WRITE_RETRY_PAUSE_MS);
+    }
+  }
+}
+
+const WRITE_RETRY_PAUSE_MS = 250;
 
 interface Sent {
   readonly method: string;

@@ -45,6 +45,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry("eval status", "show an evaluation", () => import("../commands/eval/status.ts")),
   entry("eval list", "list evaluations", () => import("../commands/eval/list.ts")),
   entry("server members", "list the servers", () => import("../commands/server/members.ts")),
+  entry("operator raft list-peers", "list the servers that can lead", () => import("../commands/operator/raft-list-peers.ts")),
+  entry("operator transfer-leadership", "let another server lead", () => import("../commands/operator/transfer-leadership.ts"), {
+    aliases: ["operator raft transfer-leadership"],
+  }),
+  entry("operator autopilot health", "show whether all servers are well", () => import("../commands/operator/autopilot-health.ts")),
   entry("system gc", "forget what has ended, now", () => import("../commands/system/gc.ts")),
   entry("system reconcile summaries", "count jobs' allocations anew, for Nomad's scripts", () => import("../commands/system/reconcile-summaries.ts")),
   entry("agent-info", "show what the agent says of itself", () => import("../commands/agent-info.ts")),

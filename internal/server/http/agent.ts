@@ -1,6 +1,8 @@
 // /v1/agent/*, /v1/status/*, /v1/regions, /v1/namespaces, /v1/metrics, /v1/operator basics: the agent about itself.
 
+import { encodeMember } from "../../api/server-codec.ts";
 import { EdgeError } from "../../domain/errors.ts";
+import { candidates } from "./operator.ts";
 import type { Exchange } from "./reply.ts";
 import { indexHeaders, json } from "./reply.ts";
 
@@ -12,13 +14,19 @@ export interface AgentFacts {
   readonly isClient: boolean;
   /** The node of this very process, "" without a client. */
   nodeId(): string;
+  /** Whether that node is connected to the leader. */
+  isNodeJoined(): boolean;
   readonly config: Readonly<Record<string, unknown>>;
 }
 
 export function agentRoute(exchange: Exchange, facts: AgentFacts): Response {
   switch (exchange.path) {
     case "agent/self":
-      return json(exchange, { config: selfConfig(exchange, facts), member: member(exchange, facts), stats: stats(exchange, facts) });
+      return json(exchange, {
+        config: selfConfig(exchange, facts),
+        member: encodeMember(exchange.server.facts, "alive"),
+        stats: stats(exchange, facts),
+      });
     case "agent/health":
       return health(exchange, facts);
     case "agent/members":
@@ -26,14 +34,14 @@ export function agentRoute(exchange: Exchange, facts: AgentFacts): Response {
         ServerName: exchange.server.options.name,
         ServerRegion: exchange.server.options.region,
         ServerDC: facts.datacenter,
-        Members: [member(exchange, facts)],
+        Members: exchange.server.membership.list().map((one) => encodeMember(one.facts, one.status)),
       });
     case "agent/servers":
-      return json(exchange, [exchange.server.options.address]);
+      return json(exchange, addresses(exchange));
     case "status/leader":
       return json(exchange, exchange.server.leaderAddress);
     case "status/peers":
-      return json(exchange, [exchange.server.options.address]);
+      return json(exchange, addresses(exchange));
     case "regions":
       return json(exchange, [exchange.server.options.region]);
     case "namespaces":
@@ -97,34 +105,19 @@ function selfConfig(exchange: Exchange, facts: AgentFacts): unknown {
   };
 }
 
-function member(exchange: Exchange, facts: AgentFacts): unknown {
-  const { name, region, address } = exchange.server.options;
-  const [host = "", port = ""] = splitAddress(address);
-  return {
-    Name: `${name}.${region}`,
-    Addr: host,
-    Port: Number(port),
-    Tags: { role: "nomad", region, dc: facts.datacenter, build: facts.version, id: name, port, raft_vsn: "3", vsn: "1" },
-    Status: "alive",
-    ProtocolMin: 1,
-    ProtocolMax: 5,
-    ProtocolCur: 2,
-    DelegateMin: 2,
-    DelegateMax: 5,
-    DelegateCur: 4,
-  };
-}
-
-function splitAddress(address: string): readonly string[] {
-  const at = address.lastIndexOf(":");
-  return [address.slice(0, at), address.slice(at + 1)];
+function addresses(exchange: Exchange): readonly string[] {
+  return candidates(exchange)
+    .map((one) => one.facts.address)
+    .sort();
 }
 
 function stats(exchange: Exchange, facts: AgentFacts): unknown {
   const { server } = exchange;
-  const clientStats = facts.isClient ? { client: { node_id: facts.nodeId(), known_servers: server.options.address, heartbeat_ttl: "10s" } } : {};
+  const known = addresses(exchange);
+  const clientStats = facts.isClient ? { client: { node_id: facts.nodeId(), known_servers: known.join(","), heartbeat_ttl: "10s" } } : {};
   return {
     nomad: { server: "true", leader: String(server.isLeading), leader_addr: server.leaderAddress, bootstrap: "true", known_regions: "1" },
+    raft: { state: server.isLeading ? "Leader" : "Follower", num_peers: String(known.length - 1), term: String(server.knownEpoch) },
     runtime: {
       version: `${server.options.runtime.name} ${server.options.runtime.version}`,
       arch: server.options.runtime.architecture,
@@ -138,11 +131,10 @@ function health(exchange: Exchange, facts: AgentFacts): Response {
   const types = exchange.query.all.getAll("type");
   const wants = (type: string) => types.length === 0 || types.includes(type);
   const body: Record<string, { ok: boolean; message: string }> = {};
-  if (wants("server")) body.server = exchange.server.isLeading ? { ok: true, message: "ok" } : { ok: false, message: "No cluster leader" };
-  if (wants("client") && facts.isClient) {
-    const isJoined = exchange.server.isLeading && exchange.server.leader.sessions.session(facts.nodeId()) !== undefined;
-    body.client = isJoined ? { ok: true, message: "ok" } : { ok: false, message: "the node has not joined a server" };
-  }
+  // A standby can do what it is asked as long as there is a leader to ask.
+  if (wants("server")) body.server = exchange.server.leaderAddress === "" ? { ok: false, message: "No cluster leader" } : { ok: true, message: "ok" };
+  if (wants("client") && facts.isClient)
+    body.client = facts.isNodeJoined() ? { ok: true, message: "ok" } : { ok: false, message: "the node has not joined a server" };
   const isHealthy = Object.values(body).every((part) => part.ok);
   return new Response(JSON.stringify(body), { status: isHealthy ? 200 : 500, headers: { "Content-Type": "application/json" } });
 }

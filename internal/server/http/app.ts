@@ -15,6 +15,7 @@ import { forward } from "./forward.ts";
 import { jobRoute } from "./job.ts";
 import { listJobs, parseJobRoute, putJob, validateJobRoute } from "./jobs.ts";
 import { listNodes, nodeRoute } from "./nodes.ts";
+import { autopilotHealth, getAutopilot, putAutopilot, raftConfiguration, transferLeadership } from "./operator.ts";
 import { isStaleRead, parseQuery } from "./query.ts";
 import type { EdgeContext, Exchange, HonoEnvironment } from "./reply.ts";
 import { errorResponse } from "./reply.ts";
@@ -48,6 +49,10 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   app.all("/v1/client/*", (context) => answer(server, context, null, clientRoute));
   route("/v1/system/gc", { PUT: collectGarbageRoute });
   route("/v1/system/reconcile/summaries", { PUT: reconcileSummariesRoute });
+  route("/v1/operator/raft/configuration", { GET: raftConfiguration });
+  route("/v1/operator/raft/transfer-leadership", { PUT: transferLeadership });
+  route("/v1/operator/autopilot/configuration", { GET: getAutopilot, PUT: putAutopilot });
+  route("/v1/operator/autopilot/health", { GET: autopilotHealth });
   route("/v1/metrics", { GET: (exchange) => metricsRoute(exchange, facts) });
   for (const path of [
     "/v1/agent/self",
@@ -80,6 +85,8 @@ const OWN_PATHS: ReadonlySet<string> = new Set([
   SERVER_CONNECT_PATH,
   "/v1/agent/self",
   "/v1/agent/health",
+  "/v1/agent/members",
+  "/v1/agent/servers",
   "/v1/metrics",
   "/v1/status/leader",
   "/v1/regions",
@@ -94,6 +101,7 @@ function isAnsweredAnywhere(server: Server, request: Request): boolean {
 
 /** Reads of the state; what nodes or the leader itself must be asked for is not among them. */
 function isInState(path: string): boolean {
+  if (path === "/v1/operator/raft/configuration") return true;
   return !/^\/v1\/(client|agent|status|operator|event|internal)\//.test(path);
 }
 

@@ -1,0 +1,107 @@
+// The servers of a region as any of them knows them: a leader by their connections, a standby by what its leader told.
+// Kept in memory alone: it is what the servers say of themselves, and each says it again.
+
+import type { AutopilotConfig, LeaderMessage, Member, ServerFacts, ServerStatus, SharedFacts } from "../api/server-protocol.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { Peers } from "./peers.ts";
+
+export interface MembershipParts {
+  readonly runtime: Runtime;
+  readonly self: ServerFacts;
+  readonly ttlMs: number;
+  readonly signOfLifeMs: number;
+  sign(): LeaderMessage | null;
+  isLeading(): boolean;
+  /** host:port of the leader while it is heard, else "". */
+  leaderAddress(): string;
+}
+
+/** A server with how it does right now. */
+export interface Standing {
+  readonly facts: ServerFacts;
+  readonly status: ServerStatus;
+  readonly isLeader: boolean;
+}
+
+export class Membership {
+  readonly peers: Peers;
+  readonly #parts: MembershipParts;
+  #told: readonly Member[] = [];
+  #autopilot: AutopilotConfig;
+
+  constructor(parts: MembershipParts) {
+    this.#parts = parts;
+    this.#autopilot = {
+      doesForgetDeadServers: true,
+      // Twice the time between two signs of life, and a half.
+      lastContactMsMax: parts.signOfLifeMs * 2.5,
+      trailingIndexesMax: 250,
+      stabilizationMs: 10_000,
+      serversMin: 0,
+      createIndex: 0,
+      modifyIndex: 0,
+    };
+    this.peers = new Peers({
+      runtime: parts.runtime,
+      self: parts.self,
+      signOfLifeMs: parts.signOfLifeMs,
+      silentMsMax: parts.ttlMs,
+      sign: () => parts.sign(),
+      autopilot: () => this.#autopilot,
+    });
+  }
+
+  /** This server first. */
+  list(): readonly Standing[] {
+    const { self } = this.#parts;
+    const isLeading = this.#parts.isLeading();
+    const leaderAddress = this.#parts.leaderAddress();
+    const others = isLeading ? this.peers.list() : this.#told.filter((member) => member.facts.address !== self.address);
+    return [
+      { facts: self, status: "alive", isLeader: isLeading },
+      ...others.map(({ facts, status }) => ({
+        facts,
+        status: this.#statusOf(facts, status),
+        isLeader: !isLeading && facts.address === leaderAddress,
+      })),
+    ];
+  }
+
+  get autopilot(): AutopilotConfig {
+    return this.#autopilot;
+  }
+
+  /** The leader's new rules, told to the others at once. */
+  setAutopilot(config: AutopilotConfig): void {
+    this.#autopilot = config;
+    this.peers.share();
+  }
+
+  /** What the leader told. */
+  told(shared: SharedFacts): void {
+    this.#told = shared.members;
+    this.#toldBy = shared.members[0]?.facts.id ?? "";
+    this.#autopilot = shared.autopilot;
+  }
+  #toldBy = "";
+
+  /** This server leads now. */
+  lead(): void {
+    this.peers.adopt(this.#told);
+  }
+
+  /** It leads no more. */
+  stepDown(reason: string, status: "alive" | "left"): void {
+    this.#told = this.peers.list().map(({ facts, status: last }) => ({ facts, status: last }));
+    this.#toldBy = "";
+    this.peers.closeAll(reason, status);
+  }
+
+  // --- internal ---
+
+  /** A standby sees of its leader alone whether it lives; what it says of others stands until somebody says otherwise. */
+  #statusOf(facts: ServerFacts, told: ServerStatus): ServerStatus {
+    if (this.#parts.isLeading() || told !== "alive" || facts.id !== this.#toldBy) return told;
+    return this.#parts.leaderAddress() === "" ? "failed" : told;
+  }
+}
