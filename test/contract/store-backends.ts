@@ -29,16 +29,22 @@ export interface StoreBackend {
 /** To be called by a test file itself: what it starts is ended with that file. */
 export function storeBackends(runtime: Runtime): readonly StoreBackend[] {
   const skip = postgresSkipReason();
-  let server: Promise<PostgresServer> | undefined;
-  after(async () => (await server)?.remove());
+  let started: Promise<{ readonly server: PostgresServer; readonly database: string }> | undefined;
+  const start = async () => {
+    const server = await PostgresServer.start();
+    const database = server.createDatabase();
+    server.sql(`ALTER DATABASE ${database} SET search_path = edgectl`);
+    return { server, database };
+  };
+  after(async () => (await started)?.server.remove());
   return [
     { name: "sqlite", skip: false, withPlace: (body) => withFolder(runtime, (folder) => inSqlite(runtime, `${folder}/state.db`, body)) },
     {
       name: "postgresql",
       skip,
       withPlace: async (body) => {
-        server ??= PostgresServer.start();
-        return inPostgres(runtime, await server, body);
+        started ??= start();
+        return inPostgres(runtime, await started, body);
       },
     },
   ];
@@ -107,9 +113,11 @@ async function inSqlite<T>(runtime: Runtime, path: string, body: (place: StorePl
   );
 }
 
-async function inPostgres<T>(runtime: Runtime, server: PostgresServer, body: (place: StorePlace) => Promise<T>): Promise<T> {
-  const database = server.createDatabase();
-  server.sql(`ALTER DATABASE ${database} SET search_path = edgectl`);
+async function inPostgres<T>(
+  runtime: Runtime,
+  { server, database }: { readonly server: PostgresServer; readonly database: string },
+  body: (place: StorePlace) => Promise<T>,
+): Promise<T> {
   try {
     return await withStores(
       runtime,
@@ -124,7 +132,7 @@ async function inPostgres<T>(runtime: Runtime, server: PostgresServer, body: (pl
       body,
     );
   } finally {
-    server.sql(`DROP DATABASE ${database} WITH (FORCE)`);
+    server.sql("DROP SCHEMA IF EXISTS edgectl CASCADE", database);
   }
 }
 
