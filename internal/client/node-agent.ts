@@ -36,6 +36,8 @@ export interface NodeAgentOptions {
   readonly settings: ClientSettings;
   readonly onAgentStop: "keep" | "stop";
   readonly dial: Dial;
+  /** The drivers of this node; default: those of the real machine, as the settings allow. */
+  makeDrivers?(allocRoot: string): ReadonlyMap<string, Driver>;
 }
 
 const REPORT_GATHER_MS = 1;
@@ -70,7 +72,7 @@ export class NodeAgent {
     this.identity = loadIdentity(runtime, directory);
     this.node = fingerprint(runtime, settings, this.identity, this.allocRoot);
     this.#journal = new Journal(runtime, join(directory, "client.journal"), log);
-    this.#drivers = new Map(settings.isRawExecEnabled ? [["raw_exec", this.#makeRawExec(directory)]] : []);
+    this.#drivers = options.makeDrivers?.(this.allocRoot) ?? new Map(settings.isRawExecEnabled ? [["raw_exec", this.#makeRawExec(directory)]] : []);
     this.#connection = new Connection({
       runtime,
       log,
@@ -93,6 +95,11 @@ export class NodeAgent {
 
   get isJoined(): boolean {
     return this.#connection.isJoined;
+  }
+
+  /** The newest order that was carried out. */
+  get lastOrder(): OrderPosition | null {
+    return this.#journal.state.position;
   }
 
   allocRunners(): Iterable<AllocRunner> {

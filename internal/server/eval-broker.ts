@@ -57,6 +57,11 @@ export class EvalBroker {
     return evals.sort((a, b) => (isBefore(a, b) ? -1 : 1));
   }
 
+  /** Whether something could run now. */
+  get hasWork(): boolean {
+    return this.#ready.size > 0 || (this.#hasNewRoom && this.#blocked.size > 0);
+  }
+
   nextDelayedAtMs(): number | null {
     let first: number | null = null;
     for (const atMs of this.#delayed.values()) if (first === null || atMs < first) first = atMs;

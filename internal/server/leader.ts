@@ -23,6 +23,7 @@ import { PeriodicLoop } from "./periodic-loop.ts";
 import type { Reader } from "./reader.ts";
 import { Waiters } from "./waiters.ts";
 
+const WORK_RETRY_MS = 250;
 /** How long no commit must have come before upkeep takes the disk. */
 const QUIET_MS = 2000;
 
@@ -196,22 +197,18 @@ export class Leader implements Reader {
 
   /** Runs what is pending even if no request comes in. */
   #kick(): void {
-    if (this.#isEnded || !this.#options.hasAuthority()) return;
-    try {
-      this.#runEvals();
-    } catch (error) {
-      // Without authority or room on disk there is nothing to do now; the next write tries again.
-      if (!(error instanceof EdgeError)) throw error;
-    }
+    if (this.#isEnded) return;
+    this.#runEvals();
     this.#armDelayTimer();
   }
 
   #armDelayTimer(): void {
     this.#delayTimer?.cancel();
     this.#delayTimer = null;
-    const atMs = this.broker.nextDelayedAtMs();
-    if (atMs === null || this.#isEnded) return;
     const { clock } = this.#options.runtime;
+    // What could not run for want of authority or room on disk is looked at again soon.
+    const atMs = this.broker.hasWork ? clock.nowMs() + WORK_RETRY_MS : this.broker.nextDelayedAtMs();
+    if (atMs === null || this.#isEnded) return;
     // Never longer than a minute at once: a clock that steps back must not strand a follow-up.
     this.#delayTimer = clock.after(Math.min(Math.max(atMs - clock.nowMs(), 1), 60_000), () => this.#kick(), { keepsAlive: false });
   }
@@ -221,12 +218,14 @@ export class Leader implements Reader {
     const { clock } = this.#options.runtime;
     const startedAtMs = clock.monotonicMs();
     const isOver = () => clock.monotonicMs() - startedAtMs > LIMITS.sliceMs;
-    for (;;) {
+    // An evaluation that is taken off the list must be carried out: authority is asked for before each.
+    while (this.ledger.isWritable) {
       const evaluation = this.broker.take(this.view, clock.nowMs());
       if (!evaluation) break;
       this.#runEval(evaluation);
       if (isOver()) return this.#continueLater();
     }
+    if (!this.ledger.isWritable) return;
     for (const evaluation of this.broker.takeUnblocked(this.view)) this.#retryBlocked(evaluation);
   }
 

@@ -67,6 +67,11 @@ export class Ledger {
     return this.#durableIndex;
   }
 
+  /** Whether a write would be accepted at this instant. */
+  get isWritable(): boolean {
+    return this.#failure === null && !this.#isClosed && this.#fullUntilMs === null && this.#hooks.hasAuthority();
+  }
+
   /** Runs the handler and resolves when its changes are durable. Throws what the handler throws, having changed nothing. */
   async write<T>(handler: (view: View, context: Context) => Outcome<T>): Promise<{ readonly result: T; readonly index: number }> {
     const applied = this.apply(handler);

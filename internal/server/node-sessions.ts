@@ -295,7 +295,9 @@ export class NodeSessions {
     const allocs = [...this.#parts.ledger.view.allocsOfNode(nodeId)];
     const { durableIndex } = this.#parts.ledger;
     // What is not durable yet is no order yet: it follows with its commit, and must not be forgotten until then.
-    const living = allocs.filter((alloc) => !isClientTerminal(alloc) && alloc.modifyIndex <= durableIndex);
+    // One that was given up as lost may run on there: the node is told what became of it.
+    const mayLive = (alloc: Alloc) => !isClientTerminal(alloc) || alloc.clientStatus === "lost";
+    const living = allocs.filter((alloc) => mayLive(alloc) && alloc.modifyIndex <= durableIndex);
     const known = allocs.filter((alloc) => !living.includes(alloc)).map((alloc) => alloc.id);
     return this.#order(living, durableIndex, known, { isFull: true });
   }

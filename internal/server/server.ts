@@ -107,6 +107,11 @@ export class Server {
     return this.#leader !== null && !this.#leader.hasEnded;
   }
 
+  /** Whether it may act as the leader at this instant. */
+  get hasAuthority(): boolean {
+    return this.#loop.hasAuthority;
+  }
+
   /** The epoch in the lease row as this server read it last. */
   get knownEpoch(): number {
     return this.#loop.row?.epoch ?? 0;

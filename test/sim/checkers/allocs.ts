@@ -1,0 +1,47 @@
+// Allocations: what ended stays ended, what was told to stop stays so, and no node is given more than it has.
+
+import type { Alloc } from "../../../internal/domain/alloc.ts";
+import { isTerminal } from "../../../internal/domain/alloc.ts";
+import { Violation } from "../history.ts";
+import type { World } from "../world.ts";
+import type { Checker } from "./checker.ts";
+
+export function allocsChecker(): Checker {
+  const last = new Map<string, Pick<Alloc, "clientStatus" | "desiredStatus">>();
+  return {
+    name: "allocs",
+    committed(_world, commit) {
+      for (const set of commit.sets) {
+        for (const change of set.changes) {
+          if (change.table !== "allocs" || change.op !== "put") continue;
+          const { row } = change;
+          const before = last.get(row.id);
+          if (before) checkMove(row, before);
+          last.set(row.id, { clientStatus: row.clientStatus, desiredStatus: row.desiredStatus });
+        }
+      }
+    },
+    tick: checkCapacity,
+  };
+}
+
+// --- internal ---
+
+function checkMove(row: Alloc, before: Pick<Alloc, "clientStatus" | "desiredStatus">): void {
+  if ((before.clientStatus === "complete" || before.clientStatus === "failed") && row.clientStatus !== before.clientStatus)
+    throw new Violation("alloc status", `alloc ${row.id} was ${before.clientStatus} and became ${row.clientStatus}`);
+  if (before.desiredStatus !== "run" && row.desiredStatus === "run")
+    throw new Violation("alloc status", `alloc ${row.id} was to ${before.desiredStatus} and is to run again`);
+}
+
+function checkCapacity(world: World): void {
+  const leader = world.leader;
+  if (!leader?.isLeading) return;
+  const { view } = leader.leader;
+  for (const node of view.nodes()) {
+    let memoryMiB = 0;
+    for (const alloc of view.allocsOfNode(node.id)) if (!isTerminal(alloc)) memoryMiB += alloc.resources.memoryMiB;
+    if (memoryMiB > node.resources.memoryMiB)
+      throw new Violation("capacity", `node ${node.name} has ${node.resources.memoryMiB} MiB and was given ${memoryMiB}`);
+  }
+}

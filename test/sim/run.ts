@@ -1,0 +1,62 @@
+// One run: faults with safety checks, then healing and convergence. The same seed gives the same trace.
+
+import { acknowledgedChecker } from "./checkers/acknowledged.ts";
+import { allocsChecker } from "./checkers/allocs.ts";
+import { firesChecker } from "./checkers/fires.ts";
+import { processesChecker } from "./checkers/processes.ts";
+import { standbysChecker } from "./checkers/standbys.ts";
+import { writesChecker } from "./checkers/writes.ts";
+import { Faults } from "./faults.ts";
+import { Workload } from "./workload.ts";
+import { World } from "./world.ts";
+
+/** Virtual milliseconds of trouble, and of rest until everything has to be right. */
+const FAULTS_MS = 120_000;
+const HEAL_MS = 90_000;
+
+export interface RunResult {
+  readonly seed: string;
+  readonly digest: string;
+  readonly virtualMs: number;
+  readonly counts: ReadonlyMap<string, number>;
+  readonly failure: Error | null;
+  readonly recent: readonly string[];
+  readonly description: string;
+}
+
+export async function runSeed(seed: string): Promise<RunResult> {
+  const world = new World(seed);
+  const workload = new Workload(world);
+  const faults = new Faults(world);
+  world.checkers.push(writesChecker(), acknowledgedChecker(workload), allocsChecker(), processesChecker(), firesChecker(), standbysChecker());
+  let failure: Error | null = null;
+  try {
+    for (const server of world.servers) world.startServer(server);
+    for (const node of world.nodes) world.startNode(node);
+    await world.runUntil(5000);
+    workload.start();
+    faults.start();
+    await world.runUntil(5000 + FAULTS_MS);
+    faults.stop();
+    faults.heal();
+    await world.runUntil(5000 + FAULTS_MS + HEAL_MS / 3);
+    workload.stop();
+    faults.heal();
+    await world.runUntil(5000 + FAULTS_MS + HEAL_MS);
+    world.settled();
+  } catch (error) {
+    failure = error instanceof Error ? error : new Error(String(error));
+  } finally {
+    world.close();
+  }
+  const { store, serverCount, nodeCount } = world.shape;
+  return {
+    seed,
+    digest: world.history.digest(),
+    virtualMs: world.time.nowMs,
+    counts: world.history.counts,
+    failure,
+    recent: world.history.recent,
+    description: `${store} store, ${serverCount} servers, ${nodeCount} nodes, ${faults.enabled.length} kinds of fault`,
+  };
+}

@@ -1,0 +1,189 @@
+// What users do: register, change, scale, stop, purge and dispatch jobs through any server, one operation on a job at
+// a time, and remember what they were told.
+
+import type { Job } from "../../internal/domain/job.ts";
+import type { Operation } from "./history.ts";
+import type { Prng } from "./prng.ts";
+import type { World } from "./world.ts";
+
+/** What the user knows of one job. */
+export interface KnownJob {
+  readonly id: string;
+  readonly type: "service" | "batch" | "system";
+  isBusy: boolean;
+  step: number;
+  /** The newest step that was acknowledged, with what it wanted. */
+  acknowledged: { readonly step: number; readonly kind: "run" | "stop" | "purge" } | null;
+  /** Steps whose outcome is not known: each may take effect at any later time. */
+  readonly doubtful: { readonly step: number; readonly kind: "run" | "stop" | "purge" }[];
+  count: number;
+}
+
+const PAUSE_MS: readonly [number, number] = [200, 3000];
+
+export class Workload {
+  readonly jobs: KnownJob[] = [];
+  /** Idempotency tokens of dispatches, with the children that were acknowledged for them. */
+  readonly dispatched = new Map<string, Set<string>>();
+  readonly #world: World;
+  readonly #chance: Prng;
+  #isStopped = false;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#chance = world.chance.fork("workload");
+    for (let at = 0; at < 3; at++) this.jobs.push(known(`service-${at}`, "service"));
+    for (let at = 0; at < 2; at++) this.jobs.push(known(`batch-${at}`, "batch"));
+    this.jobs.push(known("system-0", "system"));
+  }
+
+  start(): void {
+    void this.#send("PUT", "/v1/jobs", { Job: periodicSpec() }, "periodic");
+    void this.#send("PUT", "/v1/jobs", { Job: parameterizedSpec() }, "parameterized");
+    for (const job of this.jobs) this.#next(job);
+    this.#nextDispatch();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  // --- internal ---
+
+  #pause(call: () => void): void {
+    this.#world.time.after(this.#chance.integer(...PAUSE_MS), call);
+  }
+
+  #next(job: KnownJob): void {
+    this.#pause(() => {
+      if (this.#isStopped) return;
+      void this.#operate(job).finally(() => this.#next(job));
+    });
+  }
+
+  async #operate(job: KnownJob): Promise<void> {
+    const kind = this.#draw(job);
+    const step = job.step + 1;
+    job.step = step;
+    const operation: Operation = { kind, jobId: job.id, step, startedAtMs: this.#world.time.nowMs, outcome: "running", index: 0 };
+    this.#world.history.operations.push(operation);
+    this.#world.history.count(`operation ${kind}`);
+    if (kind === "run") job.count = this.#chance.integer(1, 3);
+    const answer =
+      kind === "run"
+        ? await this.#send("PUT", "/v1/jobs", { Job: specOf(job, step, this.#chance) }, `${kind} ${job.id} ${step}`)
+        : await this.#send("DELETE", `/v1/job/${job.id}?purge=${kind === "purge"}`, undefined, `${kind} ${job.id} ${step}`);
+    operation.outcome = answer.outcome;
+    operation.index = answer.index;
+    if (answer.outcome === "done") job.acknowledged = { step, kind };
+    else if (answer.outcome === "unknown") job.doubtful.push({ step, kind });
+  }
+
+  #draw(job: KnownJob): "run" | "stop" | "purge" {
+    if (job.acknowledged?.kind !== "run" || this.#chance.chance(0.75)) return "run";
+    return this.#chance.chance(0.5) ? "stop" : "purge";
+  }
+
+  #nextDispatch(): void {
+    this.#pause(() => {
+      if (this.#isStopped) return;
+      const token = `token-${this.#chance.integer(1, 15)}`;
+      this.#world.history.count("operation dispatch");
+      void this.#send("PUT", `/v1/job/form/dispatch?idempotency_token=${token}`, { Meta: {} }, `dispatch ${token}`).then((answer) => {
+        const child = (answer.body as { readonly DispatchedJobID?: string } | null)?.DispatchedJobID;
+        if (answer.outcome === "done" && child) this.dispatched.set(token, (this.dispatched.get(token) ?? new Set()).add(child));
+        this.#nextDispatch();
+      });
+    });
+  }
+
+  async #send(
+    method: string,
+    path: string,
+    body: unknown,
+    name: string,
+  ): Promise<{ readonly outcome: "done" | "refused" | "unknown"; readonly index: number; readonly body: unknown }> {
+    const server = this.#chance.pick(this.#world.servers);
+    const network = this.#world.network.of(this.#world.user);
+    try {
+      const response = await network.fetch(`${this.#world.urlOf(server)}${path}`, {
+        method,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      const code = response.headers.get("X-Edgectl-Code");
+      const outcome = response.status === 200 ? "done" : code === "outcome-unknown" ? "unknown" : "refused";
+      this.#world.say("user", `${name} through ${server.name}: ${outcome} ${response.status === 200 ? "" : text.slice(0, 80)}`);
+      return { outcome, index: Number(response.headers.get("X-Nomad-Index") ?? 0), body: outcome === "done" ? JSON.parse(text) : null };
+    } catch (error) {
+      // Refused connections never reached anybody; whatever else went wrong, nobody knows what became of it.
+      const code = String((error as { readonly code?: unknown }).code ?? "");
+      const outcome = code === "ECONNREFUSED" || code === "ENOTFOUND" ? "refused" : "unknown";
+      this.#world.say("user", `${name} through ${server.name}: ${outcome} ${code}`);
+      return { outcome, index: 0, body: null };
+    }
+  }
+}
+
+// --- internal ---
+
+function known(id: string, type: KnownJob["type"]): KnownJob {
+  return { id, type, isBusy: false, step: 0, acknowledged: null, doubtful: [], count: 1 };
+}
+
+type WireJob = Readonly<Record<string, unknown>> & { readonly ID: Job["id"] };
+
+function task(args: readonly string[]) {
+  return {
+    Name: "t",
+    Driver: "raw_exec",
+    Config: { command: "sim", args },
+    Resources: { CPU: 50, MemoryMB: 40 },
+    LogConfig: { MaxFiles: 1, MaxFileSizeMB: 1, Disabled: true },
+    KillTimeout: 2e9,
+    RestartPolicy: { Attempts: 3, Interval: 60e9, Delay: 1e9, Mode: "delay" },
+  };
+}
+
+function specOf(job: KnownJob, step: number, chance: Prng): WireJob {
+  const runMs = job.type === "batch" ? chance.integer(500, 8000) : chance.chance(0.2) ? chance.integer(2000, 30_000) : 0;
+  const args = [String(runMs), chance.chance(0.1) ? "1" : "0", chance.chance(0.1) ? "stubborn" : "obeys"];
+  return {
+    ID: job.id,
+    Name: job.id,
+    Type: job.type,
+    Datacenters: ["*"],
+    Meta: { step: String(step) },
+    TaskGroups: [
+      {
+        Name: "g",
+        Count: job.type === "system" ? 1 : job.count,
+        Tasks: [task(args)],
+        ...(job.type === "service" ? { Update: { MaxParallel: 1, MinHealthyTime: 1e9, HealthyDeadline: 60e9, ProgressDeadline: 120e9 } } : {}),
+      },
+    ],
+  };
+}
+
+function periodicSpec(): WireJob {
+  return {
+    ID: "clockwork",
+    Name: "clockwork",
+    Type: "batch",
+    Datacenters: ["*"],
+    Periodic: { Enabled: true, Specs: ["*/7 * * * * * *"], SpecType: "cron", TimeZone: "UTC" },
+    TaskGroups: [{ Name: "g", Count: 1, Tasks: [task(["1500", "0", "obeys"])] }],
+  };
+}
+
+function parameterizedSpec(): WireJob {
+  return {
+    ID: "form",
+    Name: "form",
+    Type: "batch",
+    Datacenters: ["*"],
+    ParameterizedJob: { Payload: "optional" },
+    // Children that never end: a token stands for one of them as long as it lives.
+    TaskGroups: [{ Name: "g", Count: 1, Tasks: [{ ...task(["0", "0", "obeys"]), Resources: { CPU: 5, MemoryMB: 10 } }] }],
+  };
+}
