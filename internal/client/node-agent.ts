@@ -107,13 +107,17 @@ export class NodeAgent {
   }
 
   start(): void {
-    for (const { alloc, job, record } of this.#journal.state.allocs.values()) {
-      const runner = this.#newRunner(alloc, job, record ?? NEW_ALLOC);
-      this.#runners.set(alloc.id, runner);
-      if (runner.isDone) continue;
+    const held = [...this.#journal.state.allocs.values()];
+    for (const { alloc, job, record } of held) this.#runners.set(alloc.id, this.#newRunner(alloc, job, record ?? NEW_ALLOC));
+    for (const { alloc } of held) {
+      const runner = this.#runners.get(alloc.id);
+      if (!runner || runner.isDone) continue;
       this.#noteReport(runner.report());
-      runner.start();
-      if (alloc.desiredStatus !== "run") runner.stop();
+      if (alloc.desiredStatus === "run") this.#startInTurn(runner, alloc);
+      else {
+        this.#startRunner(runner);
+        runner.stop();
+      }
     }
     this.#connection.start();
     this.#armLogTimer();
@@ -229,9 +233,14 @@ export class NodeAgent {
     const record = recordOnDisk(this.#options.runtime.files, this.allocRoot, alloc.id, job, alloc.group);
     const runner = this.#newRunner(alloc, job, { ...record, isStopping: alloc.desiredStatus !== "run" });
     this.#runners.set(alloc.id, runner);
+    this.#startInTurn(runner, alloc);
+  }
+
+  /** The successor on the same node begins when its predecessor is gone: ports and files are free then. */
+  #startInTurn(runner: AllocRunner, alloc: DesiredAlloc): void {
     const previous = this.#runners.get(alloc.previousAlloc);
-    // The successor on the same node begins when its predecessor is gone: ports and files are free then.
-    if (previous && !previous.isDone) this.#waitingFor.set(alloc.id, alloc.previousAlloc);
+    const hasBegun = Object.values(runner.record.tasks).some((task) => task.attempt > 0);
+    if (previous && !previous.isDone && !hasBegun && !runner.isStopping) this.#waitingFor.set(alloc.id, alloc.previousAlloc);
     else this.#startRunner(runner);
   }
 

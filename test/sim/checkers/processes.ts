@@ -2,7 +2,7 @@
 
 import { isTerminal } from "../../../internal/domain/alloc.ts";
 import { Violation } from "../history.ts";
-import type { World } from "../world.ts";
+import type { SimNode, World } from "../world.ts";
 import type { Checker } from "./checker.ts";
 
 export function processesChecker(): Checker {
@@ -35,6 +35,12 @@ export function processesChecker(): Checker {
 
 // --- internal ---
 
+function heldBy(node: SimNode, allocId: string): string {
+  const runner = [...(node.agent?.allocRunners() ?? [])].find((one) => one.alloc.id === allocId);
+  if (!runner) return "nothing";
+  return JSON.stringify({ isJoined: node.agent?.isJoined, isStopping: runner.isStopping, ...runner.report() });
+}
+
 function checkDesired(world: World): void {
   const leader = world.leader;
   if (!leader?.isLeading) throw new Violation("convergence", "nobody leads although everything is mended");
@@ -47,7 +53,7 @@ function checkDesired(world: World): void {
       if (wanted.get(process.allocId) !== node.agent?.identity.id)
         throw new Violation(
           "convergence",
-          `${node.name} runs ${process.allocId}, which the leader does not want there (${view.alloc(process.allocId)?.clientStatus})`,
+          `${node.name} runs ${process.allocId}, which the leader does not want there (${view.alloc(process.allocId)?.clientStatus}); the node says ${heldBy(node, process.allocId)}`,
         );
     }
   }
