@@ -10,7 +10,9 @@ import type { Store } from "../../internal/store/store.ts";
 import { aChangeSet } from "../fixtures/rows.ts";
 import { thisRuntime, withFolder } from "./this-runtime.ts";
 
-const runtime = await thisRuntime();
+const machine = await thisRuntime();
+// Checkpoints are made by hand: this test is no program that could be told to.
+const runtime = { ...machine, host: { ...machine.host, selfCommand: ["true"] } };
 const HOLDER = { bootId: "boot", pidNamespace: "pid:[1]", pid: 7, startTicks: 99 };
 const ROWS = 100;
 const TEXT = "x".repeat(2000);
