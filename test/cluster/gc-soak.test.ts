@@ -64,7 +64,7 @@ test(
       const sizes: number[] = [];
       for (let day = 0; day < 24; day++) sizes.push(await storeDay(soak, store, path));
       await store.close();
-    const [before, after] = [Math.max(...sizes.slice(8, 16)), Math.max(...sizes.slice(16))];
+      const [before, after] = [Math.max(...sizes.slice(8, 16)), Math.max(...sizes.slice(16))];
       expect([sizes, after <= before * 1.05]).toEqual([sizes, true]);
       expect(after).toBeLessThan(40_000_000);
     }),
