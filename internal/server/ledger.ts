@@ -136,7 +136,7 @@ export class Ledger {
   async #flush(): Promise<void> {
     try {
       while (this.#failure === null) {
-        this.#hooks.beforeCommit();
+        this.#addLast();
         const batch = this.#pending;
         const last = batch.at(-1);
         if (!last) break;
@@ -145,6 +145,15 @@ export class Ledger {
       }
     } finally {
       this.#isFlushing = false;
+    }
+  }
+
+  #addLast(): void {
+    try {
+      this.#hooks.beforeCommit();
+    } catch (error) {
+      // A server that stops, or whose authority ended just now, adds nothing: what was accepted is committed, or refused there.
+      if (!(error instanceof EdgeError)) throw error;
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
-import type { ClientSocket, RequestContext, ServerSocket, SocketHandlers } from "../../runtime/runtime.ts";
+import type { ClientSocket, RequestContext, ServerSocket, SocketHandlers, Timer } from "../../runtime/runtime.ts";
 import type { Server } from "../server.ts";
 import { errorResponse } from "./reply.ts";
 
@@ -98,8 +98,15 @@ async function ask(
   const gone = new AbortController();
   const abort = () => gone.abort();
   request.signal.addEventListener("abort", abort);
-  // A paused leader never answers: as soon as another one leads, nobody waits for it any more.
-  const stopWatching = server.onceLeaderIsNot(call.address, abort);
+  // A paused leader never answers: once another one leads, a read is asked again there, and a write is waited for only
+  // as long as a leader that handed over needs to answer it.
+  const { clock } = server.options.runtime;
+  const isWrite = call.init.body !== undefined;
+  let patience: Timer | null = null;
+  const stopWatching = server.onceLeaderIsNot(call.address, () => {
+    if (!isWrite) return abort();
+    patience = clock.after(LIMITS.lateAnswerMsMax, abort, { keepsAlive: false });
+  });
   try {
     const response = await server.options.runtime.network.fetch(`http://${call.address}${call.path}`, { ...call.init, signal: gone.signal });
     // "No leader" says that nothing was written: somebody else leads, or soon will.
@@ -109,6 +116,7 @@ async function ask(
     return isUnsent(error) ? { kind: "unsent" } : { kind: "unknown", reason: messageOf(error) };
   } finally {
     stopWatching();
+    (patience as Timer | null)?.cancel(); // set by a callback, which the compiler does not see
   }
 }
 
