@@ -56,7 +56,7 @@ export const LIMITS = {
   /** The same for statements that move everything there is. */
   storeRebuildMsMax: 600_000,
   /** A transaction that says nothing for so long is ended by the store, so that a paused server locks nobody out. */
-  storeIdleTransactionMsMax: 5000,
+  storeIdleTransactionMsMax: 3000,
   storeReconnectMsMin: 50,
   storeReconnectMsMax: 1000,
   /** Between two looks whether the connection that waits for notifications still answers. */

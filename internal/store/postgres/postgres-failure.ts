@@ -1,6 +1,7 @@
 // What PostgreSQL, the network or TLS said, as an error of ours: what failed, where, and what to do. Statements and their
 // parameters, which hold jobs, never get into a message.
 
+import { DrizzleQueryError } from "drizzle-orm";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import type { PostgresTarget } from "./postgres-url.ts";
 import { titleOf } from "./postgres-url.ts";
@@ -14,7 +15,7 @@ export interface Place {
 /** The error below drizzle's wrapping, which quotes statements. */
 export function innermost(error: unknown): unknown {
   let current = error;
-  while (current instanceof Error && current.name === "DrizzleQueryError" && current.cause !== undefined) current = current.cause;
+  while (current instanceof DrizzleQueryError && current.cause !== undefined) current = current.cause;
   return current;
 }
 
@@ -72,6 +73,8 @@ export function describeFailure(error: unknown, { target, host }: Place): EdgeEr
       return away(`PostgreSQL at ${host} took too long: ${said}`, "look at its load and its disk");
     case "25006":
       return away(`PostgreSQL at ${host} takes no writes: it is a standby`, "name the primary in the store's URL too, separated by a comma");
+    case "57P03":
+      return away(`PostgreSQL at ${host} takes no connections now: ${said}`, "it is tried again; the server's log says what it is busy with");
     case "53300":
       return away(`PostgreSQL at ${host} has no connection left`, "raise its max_connections; a server of edgectl needs four");
     case "ECONNREFUSED":

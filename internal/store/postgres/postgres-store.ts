@@ -1,7 +1,7 @@
 // The PostgreSQL backend. A commit is one statement, so a server that is paused holds no lock; it is durable when the
 // server acknowledged it, its synchronous standbys included.
 //
-// Three connections: commits and folds; reads and the lease, so that a slow commit delays no confirmation; notifications.
+// Three connections: writes; reads, so that a slow write delays no confirmation of the lease; notifications.
 
 import { and, asc, eq, gt, inArray, lte, type SQL, sql } from "drizzle-orm";
 import { PgDialect } from "drizzle-orm/pg-core";
@@ -241,7 +241,7 @@ class PostgresStore implements Store {
         .set(values)
         .where(and(eq(lease.id, 1), condition, lte(lease.schema, SCHEMA_NUMBER)))
         .returning({ announced: announcement(this.#parts.sender) });
-    return (await this.#reader.use((client) => whollyReplicated(client, () => update(client)))).length === 1;
+    return (await this.#writer.use((client) => whollyReplicated(client, () => update(client)))).length === 1;
   }
 }
 

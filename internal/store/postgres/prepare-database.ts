@@ -43,7 +43,8 @@ async function createSchema(client: OpenClient): Promise<void> {
   await migrateSchema(client, 0);
 }
 
+/** Asks the catalog as a table: functions like to_regclass answer from a cache that may be older than the lock. */
 async function hasSchema({ database }: OpenClient): Promise<boolean> {
-  const [found] = await database.execute<{ name: string | null }>(`SELECT to_regclass('${SCHEMA_NAME}.lease')::text AS name`);
-  return found?.name != null;
+  const found = await database.execute(sql`SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = ${SCHEMA_NAME} AND tablename = 'lease' ORDER BY 1`);
+  return found.length > 0;
 }
