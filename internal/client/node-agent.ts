@@ -197,7 +197,7 @@ export class NodeAgent {
       return;
     }
     if (order.isFull && this.#isStale(order.position)) {
-      this.#options.log.warn("a full order of an older epoch was ignored", { epoch: order.position.epoch });
+      this.#options.log.warn("a full order older than the last one was ignored", { index: order.position.index, epoch: order.position.epoch });
       return;
     }
     const held = new Map(
@@ -224,7 +224,8 @@ export class NodeAgent {
 
   #isStale(position: OrderPosition): boolean {
     const last = this.#journal.state.position;
-    return last !== null && last.clusterId === position.clusterId && position.epoch < last.epoch;
+    if (last === null || last.clusterId !== position.clusterId) return false;
+    return position.epoch < last.epoch || (position.epoch === last.epoch && position.index < last.index);
   }
 
   #startAlloc(alloc: DesiredAlloc, job: JobVersion): void {

@@ -15,6 +15,7 @@ export const FAULTS = [
   "node cut off",
   "link cut one way",
   "store cut off",
+  "order repeated",
   "clock drifts",
   "clock jumps",
   "disk slow",
@@ -115,6 +116,8 @@ export class Faults {
         if (world.shape.store !== "linked") return;
         world.network.cut(server.machine, world.storeMachine, { isOneWay: this.#chance.chance(0.5) });
         return this.#later(() => world.network.mend(server.machine, world.storeMachine));
+      case "order repeated":
+        return void world.network.repeatOrder(node.machine);
       case "clock drifts":
         return this.#drift(this.#chance.chance(0.5) ? server : node);
       case "clock jumps":

@@ -21,6 +21,8 @@ export class SimNetwork {
   readonly #cut = new Set<string>();
   #held: (() => void)[] = [];
   latencyMs: readonly [number, number] = [1, 5];
+  /** Orders that a machine received over any of its connections, and the connection that is open now. */
+  readonly #orders = new Map<string, { frames: string[]; open: Endpoint | null }>();
 
   constructor(time: VirtualTime, chance: Prng) {
     this.#time = time;
@@ -30,6 +32,14 @@ export class SimNetwork {
   cut(from: Machine, to: Machine, { isOneWay }: { readonly isOneWay: boolean }): void {
     this.#cut.add(`${from.name}>${to.name}`);
     if (!isOneWay) this.#cut.add(`${to.name}>${from.name}`);
+  }
+
+  /** Delivers an earlier order once more, as a confused relay might. */
+  repeatOrder(to: Machine): boolean {
+    const known = this.#orders.get(to.name);
+    if (!known?.open?.isOpen || known.frames.length === 0) return false;
+    known.open.received(this.#chance.pick(known.frames));
+    return true;
   }
 
   mend(a: Machine, b: Machine): void {
@@ -72,6 +82,15 @@ export class SimNetwork {
   }
 
   // --- internal ---
+
+  #recordOrder(to: Endpoint, data: string | Uint8Array): void {
+    if (typeof data !== "string" || !data.startsWith('{"kind":"desired"')) return;
+    const { name } = to.program.machine;
+    const known = this.#orders.get(name) ?? { frames: [], open: null };
+    known.frames = [...known.frames.slice(-30), data];
+    known.open = to;
+    this.#orders.set(name, known);
+  }
 
   #release(): void {
     const held = this.#held;
@@ -194,7 +213,10 @@ export class SimNetwork {
         push(() => {
           // Nobody is there any more: the machine itself answers with a reset.
           if (!to.program.isAlive) this.carry(to.program.machine, from.program.machine, () => from.closed(1006, "reset"));
-          else to.received(data);
+          else {
+            this.#recordOrder(to, data);
+            to.received(data);
+          }
         });
       from.hangUp = (code, reason) => push(() => to.closed(code, reason));
       from.program.onCrash(() => push(() => to.closed(1006, "reset")));

@@ -29,6 +29,7 @@ export interface Shape {
   readonly store: "file" | "linked";
   readonly serverCount: number;
   readonly nodeCount: number;
+  readonly isFoldedOften: boolean;
 }
 
 export interface SimServer {
@@ -72,7 +73,7 @@ export class World {
     this.chance = new Prng(seed);
     const draw = this.chance.fork("shape");
     const store = draw.pick(["file", "linked"] as const);
-    this.shape = { store, serverCount: draw.integer(store === "file" ? 1 : 2, 3), nodeCount: draw.integer(2, 4) };
+    this.shape = { store, serverCount: draw.integer(store === "file" ? 1 : 2, 3), nodeCount: draw.integer(2, 4), isFoldedOften: draw.chance(0.5) };
     this.network = new SimNetwork(this.time, this.chance.fork("network"));
     this.network.machineOf = (address) => this.#machines.find((machine) => machine.address === address.split(":")[0]);
     this.storeMachine = this.#machine("store", "10.0.0.9");
@@ -114,7 +115,7 @@ export class World {
     this.say(own.name, "starts");
     this.#inBackground(own.name, program, async () => {
       const runtime = this.#runtimeOf(program, own.name);
-      const store = this.#observed(await this.#openStore(program, own.name), own.name);
+      const store = await this.#openStore(program, own.name);
       if (!program.isAlive) return;
       const port = 4646 + this.servers.indexOf(own);
       const address = `${own.machine.address}:${port}`;
@@ -243,10 +244,11 @@ export class World {
   }
 
   async #openStore(program: Program, name: string): Promise<Store> {
-    if (this.shape.store === "file") return openSqliteStore(this.#runtimeOf(program, `${name}-store`), "/data/state.db");
+    // Observed where it happens: what comes late over a link is seen too.
+    if (this.shape.store === "file") return this.#observed(await openSqliteStore(this.#runtimeOf(program, `${name}-store`), "/data/state.db"), name);
     this.#storeProgram ??= this.storeMachine.start("database");
     const store = await openSqliteStore(this.#runtimeOf(this.#storeProgram, `${name}-store-${program.pid}`), "/data/state.db");
-    return linkedStore({ store, program, machine: this.storeMachine, network: this.network });
+    return linkedStore({ store: this.#observed(store, name), program, machine: this.storeMachine, network: this.network });
   }
 
   /** Everything durable passes the checkers. */
@@ -266,6 +268,9 @@ export class World {
       if (isTaken) this.say(by, `takes epoch ${take.fromEpoch + 1}`);
       return isTaken;
     };
+    // A journal is folded now and then in any run, not only once it is long.
+    if (this.shape.isFoldedOften) observed.upkeepDue = () => "when-quiet";
+    else observed.upkeepDue = () => store.upkeepDue();
     for (const name of [
       "readLease",
       "challengeLease",
@@ -278,7 +283,6 @@ export class World {
       "replace",
       "probe",
       "close",
-      "upkeepDue",
       "onAdvance",
     ] as const)
       (observed as unknown as Record<string, unknown>)[name] = (store[name] as (...args: unknown[]) => unknown).bind(store);

@@ -21,11 +21,13 @@ export function processesChecker(): Checker {
       for (const node of world.nodes) {
         const order = node.agent?.lastOrder;
         if (!order) continue;
-        const key = `${node.name}/${node.machine.boots}`;
+        // An agent that starts again may have lost the end of its journal with the power, or all of it.
+        const key = `${node.name}/${node.program?.pid}`;
         const before = epochs.get(key);
-        const isOlder = before?.clusterId === order.clusterId && order.epoch < before.epoch;
-        if (isOlder && node.program?.isAlive)
-          throw new Violation("stale order", `node ${node.name} followed epoch ${order.epoch} after ${before?.epoch}`);
+        const isSame = before?.clusterId === order.clusterId;
+        const isOlder = isSame && (order.epoch < before.epoch || (order.epoch === before.epoch && order.index < before.index));
+        if (isOlder)
+          throw new Violation("stale order", `node ${node.name} followed ${order.epoch}/${order.index} after ${before?.epoch}/${before?.index}`);
         epochs.set(key, { ...order });
       }
     },
