@@ -8,9 +8,9 @@ const FREE_PAGES_KEPT = 2048;
 /** What one upkeep gives back: 4 MB of the file, at most twice that in the WAL. */
 const GIVE_BACK_PAGES = 1024;
 
-/** Must come before the first table, and before the WAL mode, which writes the file's first page. */
+/** Must come before the WAL mode, which writes a new file's first page. One that has pages is left as it is. */
 export function letShrink(connection: SqliteConnection): void {
-  connection.exec("PRAGMA auto_vacuum = INCREMENTAL");
+  if (firstNumber(connection, "PRAGMA page_count") === 0) connection.exec("PRAGMA auto_vacuum = INCREMENTAL");
 }
 
 /** Whether pages could be given back. Never for a file of an earlier version, which would have to be written anew. */
