@@ -81,7 +81,7 @@ export class Faults {
 
   #strike(fault: Fault): void {
     const world = this.#world;
-    const server = this.#chance.pick(world.servers);
+    const server = this.#victim();
     const node = this.#chance.pick(world.nodes);
     switch (fault) {
       case "server killed":
@@ -139,6 +139,12 @@ export class Faults {
           world.network.latencyMs = [1, 5];
         });
     }
+  }
+
+  /** More often than not the leader: most of what can go wrong goes wrong there. */
+  #victim(): SimServer {
+    const leading = this.#world.servers.find((one) => one.server?.isLeading);
+    return leading && this.#chance.chance(0.6) ? leading : this.#chance.pick(this.#world.servers);
   }
 
   #pause(server: SimServer): void {
