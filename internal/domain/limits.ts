@@ -45,6 +45,17 @@ export const LIMITS = {
   tailRowsMax: 64,
   /** Newest indexes that stay in the journal after folding, for those that read on from where they were. */
   journalIndexesKept: 1000,
+  /** Event streams of one server. */
+  eventStreamsMax: 128,
+  eventHeartbeatMs: 10_000,
+  /** Newest indexes that a stream without an index begins with. */
+  eventIndexesReplayed: 100,
+  /** Change sets kept for streams that keep up, and taken up by one of them at once. */
+  eventSetsInMemoryMax: 256,
+  eventSetsReadMax: 64,
+  /** A stream that nobody reads for so long, and that is so many indexes behind, is cut off. */
+  eventStallMsMax: 10_000,
+  eventLagIndexesMax: 500,
   /** How long a write waits for another process that writes. */
   storeBusyMsMax: 3000,
   /** Connecting to one host of a store over the network, its greeting included. */

@@ -21,6 +21,7 @@ import { Ledger } from "./ledger.ts";
 import { NodeSessions } from "./node-sessions.ts";
 import { PeriodicLoop } from "./periodic-loop.ts";
 import type { Reader } from "./reader.ts";
+import { RecentSets } from "./recent-sets.ts";
 import { Waiters } from "./waiters.ts";
 
 const WORK_RETRY_MS = 250;
@@ -51,6 +52,7 @@ export class Leader implements Reader {
   readonly isLeaderKnown = true;
   readonly ledger: Ledger;
   readonly waiters = new Waiters();
+  readonly recent = new RecentSets();
   readonly sessions: NodeSessions;
   readonly broker = new EvalBroker();
   readonly epoch: number;
@@ -113,6 +115,10 @@ export class Leader implements Reader {
     return this.ledger.view;
   }
 
+  get durableIndex(): number {
+    return this.ledger.durableIndex;
+  }
+
   settled(): Promise<void> {
     return this.ledger.untilDurable(this.view.index);
   }
@@ -166,6 +172,7 @@ export class Leader implements Reader {
 
   #durable(sets: readonly ChangeSet[]): void {
     this.sessions.push(sets);
+    this.recent.note(sets);
     this.waiters.wake(sets);
     this.#options.durable();
     this.#armDelayTimer();

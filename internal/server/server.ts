@@ -35,6 +35,8 @@ export class Server {
   readonly options: ServerOptions;
   readonly facts: ServerFacts;
   readonly membership: Membership;
+  /** Open event streams: they end with the server. */
+  readonly streams = new Set<{ stop(): void }>();
   readonly #loop: LeaseLoop;
   readonly #standby: Standby;
   #replica: Replica;
@@ -187,6 +189,7 @@ export class Server {
     await this.#leader?.stop();
     await this.#loop.stop();
     this.membership.stepDown("the server stops", "left");
+    for (const stream of this.streams) stream.stop();
     this.#standby.stop();
     this.#wake();
     await this.options.store.close();

@@ -10,6 +10,7 @@ import type { Log } from "../runtime/log.ts";
 import type { ClientSocket, Runtime, Timer } from "../runtime/runtime.ts";
 import type { LeaseRow } from "../store/store.ts";
 import type { Reader } from "./reader.ts";
+import { RecentSets } from "./recent-sets.ts";
 import type { Replica } from "./replica.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -30,6 +31,7 @@ export interface StandbyParts {
 
 export class Standby implements Reader {
   readonly waiters = new Waiters();
+  readonly recent = new RecentSets();
   readonly #parts: StandbyParts;
   #leader: LeaseRow | null = null;
   #socket: ClientSocket | null = null;
@@ -53,6 +55,10 @@ export class Standby implements Reader {
     const { state } = this.#parts.replica();
     if (state === null) throw new EdgeError("no-leader", "No cluster leader", { isRetryable: true });
     return state;
+  }
+
+  get durableIndex(): number {
+    return this.#parts.replica().index;
   }
 
   get lastContactMs(): number {
@@ -166,6 +172,7 @@ export class Standby implements Reader {
         const replica = this.#parts.replica();
         const before = replica.index;
         const sets = await replica.advance(this.#targetIndex);
+        this.recent.note(sets);
         if (sets === null) this.waiters.wakeAll();
         else this.waiters.wake(sets);
         if (replica.index === before) break;

@@ -69,8 +69,8 @@ export function tailOf(
   { afterIndex, lastIndex }: { readonly afterIndex: number; readonly lastIndex: number },
 ): Tail {
   const first = entries[0];
-  if (!first) return lastIndex > afterIndex ? { kind: "gap" } : { kind: "sets", sets: [] };
-  if (first.firstIndex > afterIndex + 1) return { kind: "gap" };
+  if (!first) return lastIndex > afterIndex ? { kind: "gap", oldestIndex: lastIndex + 1 } : { kind: "sets", sets: [] };
+  if (first.firstIndex > afterIndex + 1) return { kind: "gap", oldestIndex: first.firstIndex };
   const sets = entries.flatMap((entry) => JSON.parse(entry.sets) as ChangeSet[]); // written by commit
   return { kind: "sets", sets: sets.filter((set) => set.index > afterIndex) };
 }

@@ -33,8 +33,8 @@ export type CommitOutcome =
 /** What a reader that knows everything up to an index has missed since. */
 export type Tail =
   | { readonly kind: "sets"; readonly sets: readonly ChangeSet[] }
-  /** The journal begins later: everything has to be loaded anew. */
-  | { readonly kind: "gap" };
+  /** The journal begins later, with `oldestIndex`: everything has to be loaded anew. */
+  | { readonly kind: "gap"; readonly oldestIndex: number };
 
 export interface LeaseTake {
   readonly fromEpoch: number;

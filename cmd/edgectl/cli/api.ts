@@ -5,7 +5,7 @@ import { LIMITS } from "../../../internal/domain/limits.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
 import { type Connection, DEFAULT_ADDRESS } from "./global-options.ts";
 
-export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
 export interface Reply<T> {
   readonly body: T;
@@ -110,7 +110,10 @@ function tlsOf(runtime: Runtime, connection: Connection): object {
 
 function queryText(query: Query): string {
   const params = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== "" && value !== false) params.set(name, String(value));
+  for (const [name, value] of Object.entries(query)) {
+    const values = typeof value === "object" ? value : [value];
+    for (const one of values) if (one !== undefined && one !== "" && one !== false) params.append(name, String(one));
+  }
   const text = params.toString();
   return text === "" ? "" : `?${text}`;
 }

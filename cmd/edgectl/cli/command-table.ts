@@ -50,6 +50,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     aliases: ["operator raft transfer-leadership"],
   }),
   entry("operator autopilot health", "show whether all servers are well", () => import("../commands/operator/autopilot-health.ts")),
+  entry("event stream", "print what happens, as it happens", () => import("../commands/event-stream.ts")),
   entry("system gc", "forget what has ended, now", () => import("../commands/system/gc.ts")),
   entry("system reconcile summaries", "count jobs' allocations anew, for Nomad's scripts", () => import("../commands/system/reconcile-summaries.ts")),
   entry("agent-info", "show what the agent says of itself", () => import("../commands/agent-info.ts")),

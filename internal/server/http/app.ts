@@ -11,6 +11,7 @@ import type { AgentFacts } from "./agent.ts";
 import { agentRoute, metricsRoute } from "./agent.ts";
 import { allocRoute, countEvals, deploymentRoute, evalRoute, listAllocs, listEvals } from "./allocs.ts";
 import { clientRoute } from "./client-routes.ts";
+import { eventStreamRoute } from "./events.ts";
 import { forward } from "./forward.ts";
 import { jobRoute } from "./job.ts";
 import { listJobs, parseJobRoute, putJob, validateJobRoute } from "./jobs.ts";
@@ -53,6 +54,7 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   route("/v1/operator/raft/transfer-leadership", { PUT: transferLeadership });
   route("/v1/operator/autopilot/configuration", { GET: getAutopilot, PUT: putAutopilot });
   route("/v1/operator/autopilot/health", { GET: autopilotHealth });
+  route("/v1/event/stream", { GET: eventStreamRoute });
   route("/v1/metrics", { GET: (exchange) => metricsRoute(exchange, facts) });
   for (const path of [
     "/v1/agent/self",
@@ -101,7 +103,7 @@ function isAnsweredAnywhere(server: Server, request: Request): boolean {
 
 /** Reads of the state; what nodes or the leader itself must be asked for is not among them. */
 function isInState(path: string): boolean {
-  if (path === "/v1/operator/raft/configuration") return true;
+  if (path === "/v1/operator/raft/configuration" || path === "/v1/event/stream") return true;
   return !/^\/v1\/(client|agent|status|operator|event|internal)\//.test(path);
 }
 
