@@ -82,7 +82,7 @@ export const LIMITS = {
   /** How long a request waits on a standby for a leader to be there. */
   leaderWaitMsMax: 5000,
   /** How long a write is waited for at a server that leads no more. */
-  lateAnswerMsMax: 2000,
+  lateAnswerMsMax: 500,
   /** Frames kept for a relayed WebSocket until its other end is open. */
   relayEarlyFramesMax: 64,
   /** Servers that a request may pass on its way to the leader. */

@@ -2,7 +2,7 @@
 // BENCH_ONLY=start,submit,... runs some of them.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { shellJob } from "../e2e/jobs.ts";
 import { executable, inPlace, type Place, root, sleep, until } from "../e2e/place.ts";
@@ -24,18 +24,35 @@ import {
   residentMiB,
   round,
 } from "./measure.ts";
+import * as servers from "./servers.ts";
 
 /** Seconds that 200 million rounds took on the machine where the field's figures were measured, with Node 20. */
 const FIELD_CALIBRATION_S = 0.96;
 
 // The temporary folder may be memory: figures about the disk need one, and the repository stands on it.
 process.env.TMPDIR = mkdtempSync(join(root, ".cache-bench-"));
+// PostgreSQL runs as another user, below it.
+chmodSync(process.env.TMPDIR, 0o755);
 
 const disk = diskCommits(process.env.TMPDIR);
 const syncMs = percentile(disk.samples, 0.5);
 const wanted = (process.env.BENCH_ONLY ?? "").split(",").filter((name) => name !== "");
 
-const parts: Readonly<Record<string, () => Promise<Figure[]>>> = { start, memory, tasks, idle, submit, registrations, sizes };
+const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
+  start,
+  memory,
+  tasks,
+  idle,
+  submit,
+  registrations,
+  sizes,
+  commits: () => servers.commits(disk),
+  stall: servers.stall,
+  failover: servers.failover,
+  idlePair: servers.idlePair,
+  large: servers.large,
+  simulated: servers.simulated,
+};
 const figures: Figure[] = [];
 try {
   for (const [name, measure] of Object.entries(parts)) {
