@@ -42,6 +42,7 @@ export class Server {
   #replica: Replica;
   #leader: Leader | null = null;
   #isStopped = false;
+  #stopListening: () => void = () => undefined;
   #isStoreFull = false;
   #waiting = new Set<() => void>();
 
@@ -92,6 +93,9 @@ export class Server {
 
   /** Starts to seek the lease; resolves at once. */
   start(): void {
+    // What another process committed to a file is durable only when its leader says so; a database shows nothing else.
+    const { store } = this.options;
+    if (!store.isLocal) this.#stopListening = store.onAdvance(() => this.#standby.advanced());
     this.#loop.start();
   }
 
@@ -190,6 +194,7 @@ export class Server {
     await this.#loop.stop();
     this.membership.stepDown("the server stops", "left");
     for (const stream of this.streams) stream.stop();
+    this.#stopListening();
     this.#standby.stop();
     this.#wake();
     await this.options.store.close();

@@ -163,15 +163,22 @@ export class Standby implements Reader {
     void this.#catchUp();
   }
 
-  async #catchUp(): Promise<void> {
+  /** The store itself says that something was committed: known even where the leader cannot be reached. */
+  advanced(): void {
+    if (this.#leader !== null && this.isLoaded) void this.#catchUp(Number.MAX_SAFE_INTEGER);
+  }
+
+  async #catchUp(untilIndex = 0): Promise<void> {
     const { log } = this.#parts;
     if (this.#isCatchingUp) return;
     this.#isCatchingUp = true;
     try {
-      while (!this.#isStopped && this.#parts.replica().index < this.#targetIndex) {
+      for (;;) {
         const replica = this.#parts.replica();
         const before = replica.index;
-        const sets = await replica.advance(this.#targetIndex);
+        const target = Math.max(this.#targetIndex, untilIndex);
+        if (this.#isStopped || before >= target) break;
+        const sets = await replica.advance(target);
         this.recent.note(sets);
         if (sets === null) this.waiters.wakeAll();
         else this.waiters.wake(sets);

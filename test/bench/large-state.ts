@@ -3,10 +3,16 @@
 import type { ChangeSet } from "../../internal/domain/tables.ts";
 import { put } from "../../internal/domain/tables.ts";
 import { bunRuntime } from "../../internal/runtime/bun.ts";
+import { checkpointSqlite } from "../../internal/store/sqlite/checkpoint.ts";
 import { openSqliteStore } from "../../internal/store/sqlite/sqlite-store.ts";
 import { aJob, aNode, anAlloc, aSpec } from "../fixtures/model.ts";
 
 const [path = "", count = "1000"] = process.argv.slice(2);
+// The store starts its own program again to fold the WAL into the file: here that is this script.
+if (path === "internal-checkpoint") {
+  await checkpointSqlite(bunRuntime(), count);
+  process.exit(0);
+}
 const PER_JOB = 1000;
 const NODES = 200;
 
