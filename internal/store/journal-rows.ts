@@ -1,11 +1,11 @@
 // The journal's rows as every backend writes and reads them: a commit cut into rows, rows folded, rows read on from.
 
-import { EdgeError } from "../domain/errors.ts";
+import { assert, EdgeError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Change, ChangeSet, Row, TableName } from "../domain/tables.ts";
 import { TABLE_KEYS } from "../domain/tables.ts";
 import { rowTextOnce } from "../state/row-text.ts";
-import type { Tail } from "./store.ts";
+import type { LeaseTake, Tail } from "./store.ts";
 
 export interface JournalEntry {
   readonly firstIndex: number;
@@ -77,6 +77,13 @@ export function tailOf(
 
 export function keyOf(table: TableName, row: Row): string {
   return (TABLE_KEYS[table] as (row: Row) => string)(row); // one table's key function gets that table's row
+}
+
+/** The epoch that a take leads to. */
+export function epochAfter(take: LeaseTake): number {
+  const epoch = take.toEpoch ?? take.fromEpoch + 1;
+  assert(epoch > take.fromEpoch, "epochs only rise");
+  return epoch;
 }
 
 /** What a backend throws where its epoch is not the lease's any more. */

@@ -2,6 +2,7 @@
 
 import { EdgeError } from "../domain/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import { parsePostgresUrl, titleOf } from "./postgres/postgres-url.ts";
 import type { Store } from "./store.ts";
 
 export type StoreUrl = { readonly kind: "sqlite"; readonly path: string } | { readonly kind: "postgres"; readonly url: string };
@@ -10,11 +11,19 @@ export type StoreUrl = { readonly kind: "sqlite"; readonly path: string } | { re
 export function parseStoreUrl(url: string): StoreUrl {
   const path = /^sqlite:(?:\/\/)?(.+)$/s.exec(url)?.[1];
   if (path) return { kind: "sqlite", path };
-  if (/^postgres(?:ql)?:\/\//.test(url)) return { kind: "postgres", url };
+  if (/^postgres(?:ql)?:\/\//.test(url)) {
+    parsePostgresUrl(url, "");
+    return { kind: "postgres", url };
+  }
   const scheme = /^[A-Za-z][A-Za-z0-9+.-]*(?=:)/.exec(url)?.[0];
   throw new EdgeError("config", scheme === undefined ? "the store is no URL" : `a store of the kind "${scheme}:" is not supported`, {
     hint: "use sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE",
   });
+}
+
+/** The store's name in messages: its URL without the password. */
+export function titleOfStore(url: string): string {
+  return parseStoreUrl(url).kind === "sqlite" ? url : titleOf(parsePostgresUrl(url, ""));
 }
 
 /** Makes the folder of an SQLite file where it is missing. Throws `config` and what the backend throws. */

@@ -38,6 +38,8 @@ export type Tail =
 
 export interface LeaseTake {
   readonly fromEpoch: number;
+  /** The epoch to lead under, above `fromEpoch`; the next one unless given. */
+  readonly toEpoch?: number;
   /** The token that must still stand; "" takes a lease that nobody challenged, as one whose holder is gone. */
   readonly challenge: string;
   readonly holder: ProcessIdentity;
@@ -59,7 +61,7 @@ export interface Store {
   challengeLease(challenge: { readonly epoch: number; readonly token: string }): Promise<boolean>;
   /** Removes that token under the epoch; false when it, or the epoch, is another by now. */
   clearChallenge(challenge: { readonly epoch: number; readonly token: string }): Promise<boolean>;
-  /** Takes the lease under `fromEpoch + 1` if it still stands at `fromEpoch` with that challenge; false when it moved. */
+  /** Takes the lease under a higher epoch if it still stands at `fromEpoch` with that challenge; false when it moved. */
   takeLease(take: LeaseTake): Promise<boolean>;
   releaseLease(epoch: number): Promise<void>;
   /** Brings an older schema up to this program's, under the epoch. Does nothing where it is so already. Throws no-leader when fenced. */

@@ -55,6 +55,13 @@ storeTest("a lease whose challenge was cleared is not taken with it", async (sto
   assert.equal((await store.readLease()).epoch, 1);
 });
 
+storeTest("a lease can be taken under a much higher epoch, never under one that is not higher", async (store) => {
+  assert.equal(await store.takeLease({ ...takeAs("a:1", 0), toEpoch: 50 }), true);
+  assert.equal((await store.readLease()).epoch, 50);
+  assert.deepEqual(await store.commit([aSet(1)], 50), { kind: "committed" });
+  for (const toEpoch of [50, 49]) await assert.rejects(async () => store.takeLease({ ...takeAs("b:1", 50), toEpoch }), /epochs only rise/);
+});
+
 storeTest("a release takes the challenge with it", async (store) => {
   await store.takeLease(takeAs("a:1", 0));
   await store.challengeLease({ epoch: 1, token: "first" });

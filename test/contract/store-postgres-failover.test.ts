@@ -51,6 +51,8 @@ test("postgresql: a primary that dies loses nothing acknowledged; the promoted s
   stores.push(store);
   await store.takeLease(takeAs("a:1", 0));
 
+  // What is flushed on the standby is there to be seen a little later.
+  await until(() => standby.sql(`SELECT count(*) FROM pg_database WHERE datname = '${database}'`) === "1");
   // A standby alone takes no writes, and says so.
   await assert.rejects(openStore(runtime, standby.url(database)), { name: "EdgeError", code: "unreachable", message: /is a standby/ });
 

@@ -111,7 +111,7 @@ export class PostgresServer {
     return this.#end((child) => {
       const children = childrenOf(child.pid ?? -1);
       child.kill("SIGKILL");
-      for (const pid of children) process.kill(pid, "SIGKILL");
+      for (const pid of children) kill(pid);
     });
   }
 
@@ -211,6 +211,14 @@ function own(path: string): void {
   if (process.getuid?.() !== 0) return;
   const id = (flag: string) => Number(spawnSync("id", [flag, "postgres"], { encoding: "utf8" }).stdout);
   chownSync(path, id("-u"), id("-g"));
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended by itself when its parent did.
+  }
 }
 
 function childrenOf(parent: number): readonly number[] {

@@ -49,6 +49,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry("operator transfer-leadership", "let another server lead", () => import("../commands/operator/transfer-leadership.ts"), {
     aliases: ["operator raft transfer-leadership"],
   }),
+  entry("operator store migrate", "move a server's state to another store", () => import("../commands/operator/store/migrate.ts")),
   entry("operator autopilot health", "show whether all servers are well", () => import("../commands/operator/autopilot-health.ts")),
   entry("event stream", "print what happens, as it happens", () => import("../commands/event-stream.ts")),
   entry("system gc", "forget what has ended, now", () => import("../commands/system/gc.ts")),

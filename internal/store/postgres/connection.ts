@@ -44,8 +44,9 @@ export class Connection {
         await client.database.execute("COMMIT");
         return result;
       } catch (error) {
-        // Ending the connection undoes it as surely, where even this does not work.
-        await client.database.execute("ROLLBACK").catch(() => client.destroy());
+        // Ending the connection undoes it as surely.
+        if (isConnectionLost(error)) client.destroy();
+        else await client.database.execute("ROLLBACK").catch(() => client.destroy());
         throw error;
       }
     }, options);

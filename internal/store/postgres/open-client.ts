@@ -107,7 +107,18 @@ function untrusted(host: PostgresHost, error: unknown): EdgeError {
 
 function clientOver(socket: Socket, parts: ClientParts, host: PostgresHost): OpenClient {
   const { runtime, target, purpose } = parts;
-  const state = { isClosed: false, isUsed: false, answerMs: LIMITS.storeConnectMsMax, unreplicated: 0 };
+  const state = {
+    isClosed: false,
+    isUsed: false,
+    answerMs: LIMITS.storeConnectMsMax,
+    unreplicated: 0,
+    /** What to do when the connection closes, for each statement that waits: the library forgets some of them. */
+    waiting: new Set<(error: Error) => void>(),
+  };
+  const close = () => {
+    state.isClosed = true;
+    for (const fail of [...state.waiting]) fail(closedError());
+  };
   const options = {
     host: host.host,
     port: host.port,
@@ -123,7 +134,7 @@ function clientOver(socket: Socket, parts: ClientParts, host: PostgresHost): Ope
     keep_alive: 10,
     socket: () => {
       // The library would connect anew: see the head of this file.
-      if (state.isUsed) throw Object.assign(new Error("the connection is closed"), { code: "CONNECTION_CLOSED" });
+      if (state.isUsed) throw closedError();
       state.isUsed = true;
       return socket;
     },
@@ -133,9 +144,9 @@ function clientOver(socket: Socket, parts: ClientParts, host: PostgresHost): Ope
     },
     onnotify: (_channel: string, payload: string) => parts.onNotify?.(payload),
     onclose: () => {
-      if (state.isClosed) return;
-      state.isClosed = true;
-      parts.onClose();
+      const wasClosed = state.isClosed;
+      close();
+      if (!wasClosed) parts.onClose();
     },
     connection: settingsOf(purpose),
   };
@@ -159,11 +170,11 @@ function clientOver(socket: Socket, parts: ClientParts, host: PostgresHost): Ope
     },
     runPrepared: async (text, params) => (await guard(() => client.unsafe(text, params as never[], { prepare: true }))).length, // numbers and texts
     destroy: () => {
-      state.isClosed = true;
+      close();
       socket.destroy();
     },
     end: async () => {
-      state.isClosed = true;
+      close();
       await client.end({ timeout: 1 });
       socket.destroy();
     },
@@ -188,7 +199,7 @@ function settingsOf(purpose: string) {
 type Guard = <T>(send: () => PromiseLike<T>) => Promise<T>;
 
 interface Guarded {
-  readonly state: { readonly isClosed: boolean; readonly answerMs: number };
+  readonly state: { readonly isClosed: boolean; readonly answerMs: number; readonly waiting: Set<(error: Error) => void> };
   readonly title: string;
   destroy(): void;
 }
@@ -196,12 +207,13 @@ interface Guarded {
 /** Sends on a living connection only, and gives the connection up when no answer comes. */
 function guardOf(runtime: Runtime, { state, title, destroy }: Guarded): Guard {
   return async (send) => {
-    if (state.isClosed) throw Object.assign(new Error("the connection is closed"), { code: "CONNECTION_CLOSED" });
-    const { answerMs } = state;
+    if (state.isClosed) throw closedError();
+    const { answerMs, waiting } = state;
     let giveUp: (error: Error) => void = () => undefined;
-    const late = new Promise<never>((_, reject) => {
+    const unanswered = new Promise<never>((_, reject) => {
       giveUp = reject;
     });
+    waiting.add(giveUp);
     const timer = runtime.clock.after(answerMs, () => {
       giveUp(
         new EdgeError("unreachable", `PostgreSQL at ${title} did not answer within ${answerMs} ms`, {
@@ -212,11 +224,16 @@ function guardOf(runtime: Runtime, { state, title, destroy }: Guarded): Guard {
       destroy();
     });
     try {
-      return await Promise.race([send(), late]);
+      return await Promise.race([send(), unanswered]);
     } finally {
       timer.cancel();
+      waiting.delete(giveUp);
     }
   };
+}
+
+function closedError(): Error {
+  return Object.assign(new Error("the connection is closed"), { code: "CONNECTION_CLOSED" });
 }
 
 /** As much of the client as drizzle's session calls; a statement is sent when it is awaited. */

@@ -11,7 +11,7 @@ import type { Change, ChangeSet, TableName } from "../../domain/tables.ts";
 import { decodeIdentity, encodeIdentity } from "../../runtime/process-identity.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
-import { fenced, gather, journalRows, tailOf } from "../journal-rows.ts";
+import { epochAfter, fenced, gather, journalRows, tailOf } from "../journal-rows.ts";
 import { SCHEMA_NUMBER } from "../schema-number.ts";
 import type { CommitOutcome, LeaseRow, LeaseTake, Store, StoredContent, StoredState, Tail } from "../store.ts";
 import { AdvanceListener } from "./advance-listener.ts";
@@ -88,7 +88,7 @@ class PostgresStore implements Store {
 
   takeLease(take: LeaseTake): Promise<boolean> {
     const { address, clusterId } = take;
-    const values = { epoch: take.fromEpoch + 1, holder: encodeIdentity(take.holder), address, clusterId, challenge: "" };
+    const values = { epoch: epochAfter(take), holder: encodeIdentity(take.holder), address, clusterId, challenge: "" };
     return this.#updateLease(values, and(eq(lease.epoch, take.fromEpoch), eq(lease.challenge, take.challenge)));
   }
 

@@ -53,11 +53,6 @@ export function hostTitle({ host, port }: PostgresHost): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** Any text that may be a URL, without what may be a password. */
-export function withoutPassword(text: string): string {
-  return text.replace(/\/\/.*@/s, "//***@").replace(/(password=)[^&]*/gi, "$1***");
-}
-
 // --- internal ---
 
 const FORM = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE";

@@ -9,7 +9,7 @@ import { TABLE_NAMES } from "../../domain/tables.ts";
 import { decodeIdentity, encodeIdentity } from "../../runtime/process-identity.ts";
 import type { Runtime, SqliteConnection } from "../../runtime/runtime.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
-import { fenced, gather, journalRows, keyOf, tailOf } from "../journal-rows.ts";
+import { epochAfter, fenced, gather, journalRows, keyOf, tailOf } from "../journal-rows.ts";
 import { SCHEMA_NUMBER } from "../schema-number.ts";
 import type { CommitOutcome, LeaseRow, LeaseTake, Store, StoredContent, StoredState, Tail } from "../store.ts";
 import type { Drizzle } from "./database.ts";
@@ -101,7 +101,7 @@ class SqliteStore implements Store {
 
   takeLease(take: LeaseTake): Promise<boolean> {
     const values = {
-      epoch: take.fromEpoch + 1,
+      epoch: epochAfter(take),
       holder: encodeIdentity(take.holder),
       address: take.address,
       clusterId: take.clusterId,
