@@ -1,5 +1,6 @@
 // A copy of the state as the journal tells it: a standby keeps one up to date and a new leader starts from it.
 
+import { assert } from "../domain/errors.ts";
 import type { ChangeSet } from "../domain/tables.ts";
 import { State } from "../state/state.ts";
 import type { Store } from "../store/store.ts";
@@ -7,6 +8,8 @@ import type { Store } from "../store/store.ts";
 export class Replica {
   readonly #store: Store;
   #state: State | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
+  #isTaken = false;
 
   constructor(store: Store) {
     this.#store = store;
@@ -22,7 +25,31 @@ export class Replica {
   }
 
   /** Applies what was committed since, up to `untilIndex`; returns the change sets, or null when everything was loaded anew. */
-  async advance(untilIndex: number): Promise<readonly ChangeSet[] | null> {
+  advance(untilIndex: number): Promise<readonly ChangeSet[] | null> {
+    return this.#inTurn(() => (this.#isTaken ? Promise.resolve([]) : this.#advance(untilIndex)));
+  }
+
+  /** Everything that is durable; this copy is the caller's from here on, and nobody advances it any more. */
+  take(): Promise<State> {
+    return this.#inTurn(async () => {
+      await this.#advance(Number.MAX_SAFE_INTEGER);
+      const state = this.#state;
+      assert(state, "a replica that was advanced has a state");
+      this.#isTaken = true;
+      return state;
+    });
+  }
+
+  // --- internal ---
+
+  /** Two that read the journal at once would apply the same part of it twice. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined); // told to the caller
+    return done;
+  }
+
+  async #advance(untilIndex: number): Promise<readonly ChangeSet[] | null> {
     if (this.#state === null) {
       this.#state = await this.#load(untilIndex);
       return null;
@@ -42,8 +69,6 @@ export class Replica {
     }
     return applied;
   }
-
-  // --- internal ---
 
   async #load(untilIndex: number): Promise<State> {
     const state = new State();

@@ -223,11 +223,11 @@ export class Server {
     const { runtime, log, store } = this.options;
     await store.migrate(epoch);
     const { clusterId } = await store.readLease();
-    await this.#replica.advance(Number.MAX_SAFE_INTEGER);
-    const { state } = this.#replica;
+    const replica = this.#replica;
     // The leader's state is its own from here on: what it applies may never become durable.
     this.#replica = new Replica(store);
-    if (this.#isStopped || this.#loop.ledEpoch !== epoch || state === null) return;
+    const state = await replica.take();
+    if (this.#isStopped || this.#loop.ledEpoch !== epoch) return;
     const leader = startLeader(state, {
       runtime,
       store,

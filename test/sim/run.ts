@@ -2,6 +2,7 @@
 
 import { acknowledgedChecker } from "./checkers/acknowledged.ts";
 import { allocsChecker } from "./checkers/allocs.ts";
+import { countsChecker } from "./checkers/counts.ts";
 import { firesChecker } from "./checkers/fires.ts";
 import { processesChecker } from "./checkers/processes.ts";
 import { standbysChecker } from "./checkers/standbys.ts";
@@ -28,7 +29,15 @@ export async function runSeed(seed: string): Promise<RunResult> {
   const world = new World(seed);
   const workload = new Workload(world);
   const faults = new Faults(world);
-  world.checkers.push(writesChecker(), acknowledgedChecker(workload), allocsChecker(), processesChecker(), firesChecker(), standbysChecker());
+  world.checkers.push(
+    writesChecker(),
+    acknowledgedChecker(workload),
+    allocsChecker(),
+    processesChecker(),
+    firesChecker(),
+    countsChecker(),
+    standbysChecker(),
+  );
   let failure: Error | null = null;
   try {
     for (const server of world.servers) world.startServer(server);

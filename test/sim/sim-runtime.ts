@@ -1,6 +1,7 @@
 // The runtime of a simulated program: production code gets its clock, chance, files, network and SQLite from here.
 
 import { createHash } from "node:crypto";
+import { gunzipSync, gzipSync } from "node:zlib";
 import type { Runtime } from "../../internal/runtime/runtime.ts";
 import type { Program } from "./machines.ts";
 import type { SimNetwork } from "./network.ts";
@@ -38,7 +39,18 @@ export function simRuntime({ program, network, chance, sqlite, kill }: SimRuntim
       fraction: () => chance.fraction(),
       secret: (bytes) => chance.hex(bytes * 2),
     },
-    hashing: { sha256Hex: (text) => createHash("sha256").update(text).digest("hex") },
+    hashing: {
+      sha256Hex: (text) => createHash("sha256").update(text).digest("hex"),
+      newSha256() {
+        const hash = createHash("sha256");
+        return { update: (piece) => void hash.update(piece), digest: () => hash.digest() };
+      },
+    },
+    // At once: the machine's own threads would end it at no certain time.
+    compression: {
+      gzip: async (data) => gzipSync(data),
+      gunzip: async (data, bytesMax) => gunzipSync(data, { maxOutputLength: bytesMax }),
+    },
     files: {
       ...files,
       openForSync: (path) => ({

@@ -12,8 +12,10 @@ export function linkedStore(parts: {
   readonly program: Program;
   readonly machine: Machine;
   readonly network: SimNetwork;
+  /** Whom the database tells of commits, over all its connections. */
+  readonly announced: Set<() => void>;
 }): Store {
-  const { store, program, machine, network } = parts;
+  const { store, program, machine, network, announced } = parts;
   const here = program.machine;
   let lastSent: Promise<unknown> = Promise.resolve();
   /** Requests of one connection arrive in the order in which they were made. */
@@ -55,8 +57,18 @@ export function linkedStore(parts: {
     migrate: (epoch) => ask(() => store.migrate(epoch)),
     load: () => ask(() => store.load()),
     tail: (afterIndex) => ask(() => store.tail(afterIndex)),
-    onAdvance: () => () => undefined,
-    commit: (sets, epoch) => ask(() => store.commit(sets, epoch)),
+    onAdvance(call) {
+      const arrive = () => network.carry(machine, here, () => program.run(call));
+      announced.add(arrive);
+      program.onCrash(() => announced.delete(arrive));
+      return () => announced.delete(arrive);
+    },
+    commit: (sets, epoch) =>
+      ask(async () => {
+        const outcome = await store.commit(sets, epoch);
+        for (const arrive of announced) arrive();
+        return outcome;
+      }),
     fold: (epoch, changesMax) => ask(() => store.fold(epoch, changesMax)),
     upkeepDue: () => store.upkeepDue(),
     replace: (content: StoredContent, epoch) => ask(() => store.replace(content, epoch)),

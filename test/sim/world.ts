@@ -67,6 +67,7 @@ export class World {
   readonly #machines: Machine[] = [];
   #failure: unknown = null;
   #storeProgram: Program | null = null;
+  readonly #announced = new Set<() => void>();
 
   constructor(seed: string) {
     this.seed = seed;
@@ -248,7 +249,13 @@ export class World {
     if (this.shape.store === "file") return this.#observed(await openSqliteStore(this.#runtimeOf(program, `${name}-store`), "/data/state.db"), name);
     this.#storeProgram ??= this.storeMachine.start("database");
     const store = await openSqliteStore(this.#runtimeOf(this.#storeProgram, `${name}-store-${program.pid}`), "/data/state.db");
-    return linkedStore({ store: this.#observed(store, name), program, machine: this.storeMachine, network: this.network });
+    return linkedStore({
+      store: this.#observed(store, name),
+      program,
+      machine: this.storeMachine,
+      network: this.network,
+      announced: this.#announced,
+    });
   }
 
   /** Everything durable passes the checkers. */
