@@ -59,6 +59,8 @@ export type LeaseEvent =
   /** The challenge to this leader was removed by a write that began at `startedAtMs`. */
   | { readonly kind: "cleared"; readonly startedAtMs: number }
   | { readonly kind: "fenced" }
+  /** The store's content was replaced under this leader's epoch: it is loaded again, under a new one. */
+  | { readonly kind: "replaced" }
   /** Hand the lease over to any other server. */
   | { readonly kind: "yield" }
   | { readonly kind: "stop" };
@@ -266,6 +268,8 @@ function lead(state: At<"leader">, event: LeaseEvent, nowMs: number, times: Leas
   switch (event.kind) {
     case "fenced":
       return stepDown("another server took the lease");
+    case "replaced":
+      return stepDown("the state was replaced");
     case "tick":
       if (nowMs < state.nextConfirmAtMs) return stay(state);
       // A loop that was late has asked nobody yet: the read that is due now can still renew its authority. A store that
@@ -282,7 +286,8 @@ function lead(state: At<"leader">, event: LeaseEvent, nowMs: number, times: Leas
       return stay(confirmed(event.startedAtMs));
     case "yield":
       return stay(
-        following(state.epoch, nowMs, times, { nextReadAtMs: nowMs + times.ttlMs / 4, restUntilMs: nowMs + times.ttlMs }),
+        // Another server takes it within milliseconds: who that is, is asked soon.
+        following(state.epoch, nowMs, times, { nextReadAtMs: nowMs + times.ttlMs / 16, restUntilMs: nowMs + times.ttlMs }),
         { kind: "step-down", reason: "the lease is handed over" },
         { kind: "release", epoch: state.epoch },
       );
