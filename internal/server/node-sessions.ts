@@ -314,7 +314,7 @@ export class NodeSessions {
       const key = `${alloc.namespace}/${alloc.jobId}/${alloc.jobCreateIndex}/${alloc.jobVersion}`;
       const job = ledger.view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
       // A node may not hold what it is to stop: it never heard of it, or forgot. It needs the job to tell the end.
-      if (job && (isFull || alloc.desiredStatus === "run" || alloc.clientStatus === "pending")) jobs[key] ??= job;
+      if (job && (isFull || !isClientTerminal(alloc))) jobs[key] ??= job;
       return desiredOf(alloc, key);
     });
     return { kind: "desired", position: { clusterId, epoch, index }, isFull, allocs: desired, known, jobs };
