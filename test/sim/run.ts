@@ -52,7 +52,7 @@ export async function runSeed(seed: string): Promise<RunResult> {
     workload.stop();
     faults.heal();
     await world.runUntil(5000 + FAULTS_MS + HEAL_MS);
-    world.settled();
+    await world.untilSettled(3000);
   } catch (error) {
     failure = error instanceof Error ? error : new Error(String(error));
   } finally {

@@ -212,8 +212,18 @@ export class World {
     }
   }
 
-  settled(): void {
-    for (const checker of this.checkers) checker.settled?.(this);
+  /** Checks what must hold once all is calm. Periodic work never rests: what just began has a few moments to be told. */
+  async untilSettled(patienceMs: number): Promise<void> {
+    const deadlineMs = this.time.nowMs + patienceMs;
+    for (;;) {
+      try {
+        for (const checker of this.checkers) checker.settled?.(this);
+        return;
+      } catch (error) {
+        if (this.time.nowMs >= deadlineMs) throw error;
+      }
+      await this.runUntil(this.time.nowMs + 100);
+    }
   }
 
   close(): void {
