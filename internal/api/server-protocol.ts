@@ -1,6 +1,8 @@
 // What servers of one region say to each other: a standby says who it is, the leader shows that it lives and how
 // far it is. What changed is read from the store itself.
 
+import type { KnownRegions } from "./region-codec.ts";
+
 export const SERVER_PROTOCOL_VERSION = 1;
 /** Where a leader accepts the other servers. */
 export const SERVER_CONNECT_PATH = "/v1/internal/server";
@@ -30,6 +32,8 @@ export interface Member {
 export interface SharedFacts {
   readonly members: readonly Member[];
   readonly autopilot: AutopilotConfig;
+  /** Other regions that joined. */
+  readonly regions: KnownRegions;
 }
 
 /** What counts as a healthy server. */

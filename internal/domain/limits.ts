@@ -83,6 +83,8 @@ export const LIMITS = {
   leaderWaitMsMax: 5000,
   /** How long a write is waited for at a server that leads no more. */
   lateAnswerMsMax: 500,
+  /** How long a server of another region may take to say that it lives. */
+  regionProbeMsMax: 1500,
   /** Frames kept for a relayed WebSocket until its other end is open. */
   relayEarlyFramesMax: 64,
   /** Servers that a request may pass on its way to the leader. */

@@ -1,6 +1,7 @@
 // The servers of a region as any of them knows them: a leader by their connections, a standby by what its leader told.
 // Kept in memory alone: it is what the servers say of themselves, and each says it again.
 
+import type { KnownRegions } from "../api/region-codec.ts";
 import type { AutopilotConfig, LeaderMessage, Member, ServerFacts, ServerStatus, SharedFacts } from "../api/server-protocol.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Peers } from "./peers.ts";
@@ -28,6 +29,7 @@ export class Membership {
   readonly #parts: MembershipParts;
   #told: readonly Member[] = [];
   #autopilot: AutopilotConfig;
+  #regions: KnownRegions = {};
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
@@ -47,7 +49,7 @@ export class Membership {
       signOfLifeMs: parts.signOfLifeMs,
       silentMsMax: parts.ttlMs,
       sign: () => parts.sign(),
-      autopilot: () => this.#autopilot,
+      shared: () => ({ autopilot: this.#autopilot, regions: this.#regions }),
     });
   }
 
@@ -77,11 +79,23 @@ export class Membership {
     this.peers.share();
   }
 
+  /** Other regions that joined this one. */
+  get regions(): KnownRegions {
+    return this.#regions;
+  }
+
+  /** Told to the other servers at once. */
+  setRegions(regions: KnownRegions): void {
+    this.#regions = regions;
+    this.peers.share();
+  }
+
   /** What the leader told. */
   told(shared: SharedFacts): void {
     this.#told = shared.members;
     this.#toldBy = shared.members[0]?.facts.id ?? "";
     this.#autopilot = shared.autopilot;
+    this.#regions = shared.regions;
   }
   #toldBy = "";
 

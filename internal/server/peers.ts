@@ -1,7 +1,7 @@
 // The other servers as their leader sees them: they connect to it, it shows them that it lives and how far it is,
 // and tells them who else there is.
 
-import type { AutopilotConfig, LeaderMessage, Member, ServerFacts, ServerStatus, SharedFacts, StandbyMessage } from "../api/server-protocol.ts";
+import type { LeaderMessage, Member, ServerFacts, ServerStatus, SharedFacts, StandbyMessage } from "../api/server-protocol.ts";
 import { parseServerMessage, SERVER_PROTOCOL_VERSION } from "../api/server-protocol.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Runtime, ServerSocket, SocketHandlers, Timer } from "../runtime/runtime.ts";
@@ -25,7 +25,7 @@ export interface PeersParts {
   readonly silentMsMax: number;
   /** What to say now; null while this server must not speak as the leader. */
   sign(): LeaderMessage | null;
-  autopilot(): AutopilotConfig;
+  shared(): Pick<SharedFacts, "autopilot" | "regions">;
 }
 
 export class Peers {
@@ -47,7 +47,7 @@ export class Peers {
       if (peer.status === "alive" && nowMs - peer.heardAtMs > this.#parts.silentMsMax)
         this.#known.set(id, { ...peer, status: "failed", sinceMs: nowMs });
       const isOld = peer.status !== "alive" && nowMs - peer.sinceMs > LIMITS.deadServerKeptMs;
-      if (isOld && this.#parts.autopilot().doesForgetDeadServers) this.#known.delete(id);
+      if (isOld && this.#parts.shared().autopilot.doesForgetDeadServers) this.#known.delete(id);
     }
     return [...this.#known.values()].sort((a, b) => order(a.status, b.status) || order(a.facts.name, b.facts.name) || order(a.facts.id, b.facts.id));
   }
@@ -164,7 +164,7 @@ export class Peers {
   #shareAs(self: Member): void {
     const shared: SharedFacts = {
       members: [self, ...this.list().map(({ facts, status }) => ({ facts, status }))],
-      autopilot: this.#parts.autopilot(),
+      ...this.#parts.shared(),
     };
     const text = JSON.stringify({ kind: "shared", ...shared } satisfies LeaderMessage);
     if (text === this.#lastShared) return;

@@ -14,6 +14,7 @@ import { LeaseLoop } from "./lease-loop.ts";
 import { Membership } from "./membership.ts";
 import type { Peers } from "./peers.ts";
 import type { Reader } from "./reader.ts";
+import { Regions } from "./regions.ts";
 import { Replica } from "./replica.ts";
 import { Standby } from "./standby.ts";
 
@@ -27,6 +28,8 @@ export interface ServerOptions {
   readonly datacenter: string;
   readonly name: string;
   readonly version: string;
+  /** Servers of other regions, URLs by name. */
+  readonly regions?: Readonly<Record<string, readonly string[]>>;
   /** Ages at which what has ended goes; Nomad's unless given. */
   readonly gc?: GcSettings;
 }
@@ -35,6 +38,7 @@ export class Server {
   readonly options: ServerOptions;
   readonly facts: ServerFacts;
   readonly membership: Membership;
+  readonly regions: Regions;
   /** Open event streams: they end with the server. */
   readonly streams = new Set<{ stop(): void }>();
   readonly #loop: LeaseLoop;
@@ -76,6 +80,7 @@ export class Server {
       told: (shared) => this.membership.told(shared),
       lost: (epoch) => this.#loop.feed({ kind: "lost", epoch }),
     });
+    this.regions = new Regions({ runtime, own: region, configured: options.regions ?? {}, joined: () => this.membership.regions });
     this.membership = new Membership({
       runtime,
       self: this.facts,
@@ -121,6 +126,11 @@ export class Server {
   /** The epoch in the lease row as this server read it last. */
   get knownEpoch(): number {
     return this.#loop.row?.epoch ?? 0;
+  }
+
+  /** The id of the cluster this region is, "" before the store was read. */
+  get clusterId(): string {
+    return this.isLeading ? this.leader.clusterId : (this.#loop.row?.clusterId ?? "");
   }
 
   /** Who answers reads here: the leader, or with `isStale` the standby's copy. Throws no-leader. */

@@ -1,5 +1,6 @@
 // From command line, environment and file to one checked configuration of the agent.
 
+import { parseServerUrl } from "../../../internal/api/region-codec.ts";
 import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
@@ -21,6 +22,8 @@ export interface AgentConfig {
   readonly port: number;
   readonly name: string;
   readonly region: string;
+  /** URLs of servers of other regions, by name. */
+  readonly regions: Readonly<Record<string, readonly string[]>>;
   readonly datacenter: string;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly logFormat: "text" | "json";
@@ -126,6 +129,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     throw new EdgeError("config", `refusing to listen on ${bind}: without TLS and ACLs anyone who reaches it could run programs here`, {
       hint: "add --insecure if the network is trusted, or bind to 127.0.0.1",
     });
+  const region = text("region", "global");
   const advertise = text("advertise", "");
   checkAdvertise(advertise);
   const port = number("port", 4646);
@@ -148,7 +152,8 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     advertise,
     port,
     name: text("name", runtime.files.readText("/proc/sys/kernel/hostname")?.trim() || "edgectl"),
-    region: text("region", "global"),
+    region,
+    regions: regionsOf((values.get("server.regions") as Readonly<Record<string, string>> | undefined) ?? {}, region), // a checked map
     datacenter: text("datacenter", "dc1"),
     logLevel: text("log_level", "info") as AgentConfig["logLevel"], // a checked choice
     logFormat: text("log_format", "text") as AgentConfig["logFormat"], // a checked choice
@@ -176,6 +181,20 @@ function gcSettings(number: (key: string, otherwise: number) => number): GcSetti
 
 function defaultDataDirectory(runtime: Runtime): string {
   return runtime.host.uid === 0 ? "/var/lib/edgectl" : `${runtime.host.homeDirectory}/.local/share/edgectl`;
+}
+
+function regionsOf(said: Readonly<Record<string, string>>, own: string): Readonly<Record<string, readonly string[]>> {
+  const entries = Object.entries(said).map(([name, text]) => {
+    if (name === own)
+      throw new EdgeError("config", `server.regions names "${own}", which is this server's own region`, {
+        hint: "two regions cannot share a name: set region = NAME",
+      });
+    const urls = text.split("|").map((one) => parseServerUrl(one.trim()));
+    if (urls.some((url) => url === null))
+      throw new EdgeError("config", `server.regions: "${text}" is no address of region "${name}"`, { hint: "write it like http://10.1.0.5:4646" });
+    return [name, urls.filter((url) => url !== null)] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 function isWildcard(address: string): boolean {

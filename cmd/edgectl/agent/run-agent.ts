@@ -96,8 +96,8 @@ async function makeServer(runtime: Runtime, log: Log, config: AgentConfig, addre
   const { openStore } = await import("../../../internal/store/open-store.ts");
   const { Server } = await import("../../../internal/server/server.ts");
   const store = await openStore(runtime, config.store);
-  const { region, datacenter, name } = config;
-  return new Server({ runtime, log, store, address, region, datacenter, name, version: BUILD.version, gc: config.gc });
+  const { region, regions, datacenter, name } = config;
+  return new Server({ runtime, log, store, address, region, regions, datacenter, name, version: BUILD.version, gc: config.gc });
 }
 
 async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server: Server | undefined): Promise<NodeAgent> {

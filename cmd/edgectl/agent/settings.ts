@@ -43,6 +43,7 @@ export const SETTINGS: readonly Setting[] = [
     flags: ["server.store"],
   }),
   setting("server.enabled", "bool", "be a server", { flags: ["server"] }),
+  setting("server.regions", "map", "servers of other regions, REGION=URL; several of one region as URL|URL", { flags: ["regions"] }),
   setting("server.eval_gc_threshold", "duration", "age at which ended evaluations and their allocations go (default 1h)"),
   setting("server.batch_eval_gc_threshold", "duration", "the same for those of batch jobs that stay (default 24h)"),
   setting("server.job_gc_threshold", "duration", "age at which ended jobs go, with all they have (default 4h)"),

@@ -45,6 +45,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry("eval status", "show an evaluation", () => import("../commands/eval/status.ts")),
   entry("eval list", "list evaluations", () => import("../commands/eval/list.ts")),
   entry("server members", "list the servers", () => import("../commands/server/members.ts")),
+  entry("server join", "make another region known", () => import("../commands/server/join.ts")),
   entry("operator raft list-peers", "list the servers that can lead", () => import("../commands/operator/raft-list-peers.ts")),
   entry("operator transfer-leadership", "let another server lead", () => import("../commands/operator/transfer-leadership.ts"), {
     aliases: ["operator raft transfer-leadership"],

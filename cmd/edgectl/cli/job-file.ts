@@ -3,6 +3,7 @@
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import type { JobSpec, JsonMap } from "../../../internal/domain/job.ts";
 import { LIMITS } from "../../../internal/domain/limits.ts";
+import { createApi } from "./api.ts";
 import type { Call, OptionDefinitions } from "./command.ts";
 
 /** The options of every command that reads a job file. */
@@ -60,6 +61,13 @@ export async function readJobFile(call: Call, path: string, lookAs?: "json"): Pr
       VariableFlags: Object.keys(vars).length === 0 ? null : vars,
     },
   };
+}
+
+/** The call as it goes on where the job is: its file may name another region. */
+export function inRegionOf<C extends Call>(call: C, spec: Pick<JobSpec, "region">): C {
+  const { connection } = call.api;
+  if (connection.region !== "" || spec.region === "global") return call;
+  return { ...call, api: createApi(call.runtime, { ...connection, region: spec.region }) };
 }
 
 // --- internal ---

@@ -3,7 +3,7 @@
 import { parseDurationMs } from "../../../internal/domain/duration.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import { type Call, DONE, defineEdgeCommand } from "../cli/command.ts";
-import { JOB_FILE_OPTIONS, type JobFile, readJobFile } from "../cli/job-file.ts";
+import { inRegionOf, JOB_FILE_OPTIONS, type JobFile, readJobFile } from "../cli/job-file.ts";
 import { inputKind, isJsonWanted } from "../cli/json-input.ts";
 import { MONITOR_LIMIT_MS, monitor } from "../cli/monitor.ts";
 import { nextFireText } from "../cli/next-fire.ts";
@@ -43,8 +43,9 @@ Exit status: 0 done; 1 refused, or the work failed; 2 accepted, but not placed o
     }
     for (const warning of file.warnings) progress.warn(warning);
     const checkIndex = wholeNumber("check-index", options["check-index"]);
+    const there = inRegionOf(call, file.spec);
     const reply = await register(
-      call,
+      there,
       {
         Job: file.wire,
         Submission: file.submission,
@@ -54,8 +55,8 @@ Exit status: 0 done; 1 refused, or the work failed; 2 accepted, but not placed o
       },
       file.spec.namespace,
     );
-    if (reply.EvalID === "" || options.detach) return tellRegistered(call, file, reply);
-    return follow(call, file, reply);
+    if (reply.EvalID === "" || options.detach) return tellRegistered(there, file, reply);
+    return follow(there, file, reply);
   },
 });
 

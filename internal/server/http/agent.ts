@@ -43,7 +43,7 @@ export function agentRoute(exchange: Exchange, facts: AgentFacts): Response {
     case "status/peers":
       return json(exchange, addresses(exchange));
     case "regions":
-      return json(exchange, [exchange.server.options.region]);
+      return json(exchange, exchange.server.regions.names());
     case "namespaces":
       return json(exchange, [DEFAULT_NAMESPACE], indexHeaders(1));
     case "namespace/default":
@@ -116,7 +116,13 @@ function stats(exchange: Exchange, facts: AgentFacts): unknown {
   const known = addresses(exchange);
   const clientStats = facts.isClient ? { client: { node_id: facts.nodeId(), known_servers: known.join(","), heartbeat_ttl: "10s" } } : {};
   return {
-    nomad: { server: "true", leader: String(server.isLeading), leader_addr: server.leaderAddress, bootstrap: "true", known_regions: "1" },
+    nomad: {
+      server: "true",
+      leader: String(server.isLeading),
+      leader_addr: server.leaderAddress,
+      bootstrap: "true",
+      known_regions: String(server.regions.names().length),
+    },
     raft: { state: server.isLeading ? "Leader" : "Follower", num_peers: String(known.length - 1), term: String(server.knownEpoch) },
     runtime: {
       version: `${server.options.runtime.name} ${server.options.runtime.version}`,

@@ -2,6 +2,7 @@
 
 import { Hono } from "hono";
 import type { NodeMessage, ServerMessage } from "../../api/node-protocol.ts";
+import { REGION_PATH } from "../../api/region-codec.ts";
 import { SERVER_CONNECT_PATH } from "../../api/server-protocol.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import type { RequestContext } from "../../runtime/runtime.ts";
@@ -18,6 +19,7 @@ import { listJobs, parseJobRoute, putJob, validateJobRoute } from "./jobs.ts";
 import { listNodes, nodeRoute } from "./nodes.ts";
 import { autopilotHealth, getAutopilot, putAutopilot, raftConfiguration, transferLeadership } from "./operator.ts";
 import { isStaleRead, parseQuery } from "./query.ts";
+import { forwardToRegion, greetingRoute, joinRoute, meetRoute } from "./regions.ts";
 import type { EdgeContext, Exchange, HonoEnvironment } from "./reply.ts";
 import { errorResponse } from "./reply.ts";
 import { collectGarbageRoute, reconcileSummariesRoute } from "./system.ts";
@@ -55,6 +57,8 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   route("/v1/operator/autopilot/configuration", { GET: getAutopilot, PUT: putAutopilot });
   route("/v1/operator/autopilot/health", { GET: autopilotHealth });
   route("/v1/event/stream", { GET: eventStreamRoute });
+  route("/v1/agent/join", { PUT: joinRoute });
+  route(REGION_PATH, { GET: greetingRoute, PUT: meetRoute });
   route("/v1/metrics", { GET: (exchange) => metricsRoute(exchange, facts) });
   for (const path of [
     "/v1/agent/self",
@@ -75,6 +79,8 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   return (request, context) => {
     const cleaned = cleanPath(request);
     if (cleaned) return cleaned;
+    const region = foreignRegion(server, request);
+    if (region !== null) return forwardToRegion({ server, request, context, region });
     if (server.isLeading || isAnsweredAnywhere(server, request)) return answerHere(request, context);
     return forward({ server, request, context, answerHere: (again) => answerHere(again, context) });
   };
@@ -87,6 +93,7 @@ const OWN_PATHS: ReadonlySet<string> = new Set([
   SERVER_CONNECT_PATH,
   "/v1/agent/self",
   "/v1/agent/health",
+  REGION_PATH,
   "/v1/agent/members",
   "/v1/agent/servers",
   "/v1/metrics",
@@ -94,9 +101,16 @@ const OWN_PATHS: ReadonlySet<string> = new Set([
   "/v1/regions",
 ]);
 
+/** The region that a request names, where it is another one; what servers say to each other stays here. */
+function foreignRegion(server: Server, request: Request): string | null {
+  const url = new URL(request.url);
+  const region = url.searchParams.get("region") ?? "";
+  return region === "" || region === server.options.region || url.pathname.startsWith("/v1/internal/") ? null : region;
+}
+
 function isAnsweredAnywhere(server: Server, request: Request): boolean {
   const url = new URL(request.url);
-  if (OWN_PATHS.has(url.pathname)) return true;
+  if (OWN_PATHS.has(url.pathname)) return url.pathname !== REGION_PATH || request.method === "GET";
   const isRead = request.method === "GET" || request.method === "HEAD";
   return isRead && isStaleRead(url.searchParams) && server.canAnswerStale && isInState(url.pathname);
 }
@@ -114,7 +128,6 @@ function answer(server: Server, context: EdgeContext, methods: Methods | null, h
   const chosen = methods === null ? handler : method === "GET" || method === "PUT" ? methods[method] : undefined;
   if (!chosen) throw new EdgeError("method-not-allowed", "Invalid method");
   const query = parseQuery(url.searchParams, server.options.region);
-  if (query.region !== server.options.region) throw new EdgeError("internal", "No path to region");
   return chosen({ server, query, request, context: context.env.context, path: decodePath(url.pathname.slice("/v1/".length)) });
 }
 

@@ -6,7 +6,7 @@ import type { ClientSocket, RequestContext, ServerSocket, SocketHandlers, Timer 
 import type { Server } from "../server.ts";
 import { errorResponse } from "./reply.ts";
 
-const HOPS_HEADER = "X-Edgectl-Forwarded";
+export const HOPS_HEADER = "X-Edgectl-Forwarded";
 const RETRY_MS = 50;
 
 export interface Forwarded {
@@ -23,7 +23,13 @@ export async function forward({ server, request, context, answerHere }: Forwarde
   context.disableIdleTimeout();
   const hops = Number(request.headers.get(HOPS_HEADER) ?? 0);
   const url = new URL(request.url);
-  if (request.headers.get("upgrade")?.toLowerCase() === "websocket") return context.upgrade(relaySocket(server, `${url.pathname}${url.search}`));
+  if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
+    const base = async () => {
+      const address = await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
+      return address === "" || address === server.options.address ? "" : `http://${address}`;
+    };
+    return context.upgrade(relaySocket(server, { path: `${url.pathname}${url.search}`, base }));
+  }
   const isWrite = request.method !== "GET" && request.method !== "HEAD";
   const body = isWrite ? await request.arrayBuffer() : null;
   const headers = new Headers(request.headers);
@@ -43,18 +49,18 @@ export async function forward({ server, request, context, answerHere }: Forwarde
   }
 }
 
-/** Both ends of a WebSocket, joined: what comes from one goes to the other. */
-export function relaySocket(server: Server, path: string): SocketHandlers {
+/** Both ends of a WebSocket, joined: what comes from one goes to the other. `base` is the other end's URL, "" for nobody. */
+export function relaySocket(server: Server, { path, base }: { readonly path: string; base(): Promise<string> }): SocketHandlers {
   const early: (string | Uint8Array)[] = [];
   let upstream: ClientSocket | null = null;
   let isOpen = false;
   let isClosed = false;
   const connect = async (client: ServerSocket): Promise<void> => {
-    const address = await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
+    const url = await base();
     if (isClosed) return;
-    if (address === "" || address === server.options.address) return client.close(1013, "the leader changed: connect again");
+    if (url === "") return client.close(1013, "nobody can answer now: connect again");
     upstream = server.options.runtime.network.connectSocket(
-      `ws://${address}${path}`,
+      `${url.replace(/^http/, "ws")}${path}`,
       { [HOPS_HEADER]: "1" },
       {
         open(opened) {
@@ -132,7 +138,7 @@ function noLeader(): EdgeError {
   return new EdgeError("no-leader", "No cluster leader", { isRetryable: true });
 }
 
-function lostAnswer(reason: string): EdgeError {
+export function lostAnswer(reason: string): EdgeError {
   return new EdgeError("outcome-unknown", `the leader went away before it answered (${reason}): the outcome is unknown`, {
     hint: "read the object again to see whether it happened",
     isRetryable: true,

@@ -9,6 +9,7 @@ import type { View } from "../../domain/view.ts";
 import { admissionProblems, admit, multiError, warningsText } from "./admission.ts";
 import { isTrue, jsonBody, mapField, numberField, textField } from "./body.ts";
 import { isSet } from "./query.ts";
+import { forwardToRegion } from "./regions.ts";
 import type { Exchange } from "./reply.ts";
 import { json, list, read, written } from "./reply.ts";
 
@@ -32,7 +33,9 @@ export async function putJob(exchange: Exchange, idInPath: string | null): Promi
   const id = typeof wire === "object" && "ID" in wire ? wire.ID : undefined;
   if (typeof id !== "string" || id === "") throw new EdgeError("invalid", "Job ID hasn't been provided");
   if (idInPath !== null && id !== idInPath) throw new EdgeError("invalid", "Job ID does not match name");
-  const { spec, warnings } = admit(withNamespace(wire, exchange));
+  const elsewhere = forwardJob(exchange, body);
+  if (elsewhere !== null) return elsewhere;
+  const { spec, warnings } = admit(withPlace(wire, exchange));
   checkPlace(exchange, spec);
   const submission = submissionOf(body);
   const { result, index } = await exchange.server.leader.ledger.write((view, context) =>
@@ -64,7 +67,7 @@ export async function validateJobRoute(exchange: Exchange): Promise<Response> {
   const body = await jsonBody(exchange);
   const wire = body.Job;
   if (wire === undefined || wire === null) throw new EdgeError("invalid", "Job must be specified");
-  const { problems, warnings } = admissionProblems(withNamespace(wire, exchange));
+  const { problems, warnings } = admissionProblems(withPlace(wire, exchange));
   const error = problems.length === 0 ? "" : multiError(problems);
   return json(exchange, {
     DriverConfigValidated: true,
@@ -95,12 +98,13 @@ export async function parseJobRoute(exchange: Exchange): Promise<Response> {
   return json(exchange, encodeJobSpec(parsed.spec));
 }
 
-/** Namespace and region in the request count where the job itself names none. */
-export function withNamespace(wire: unknown, exchange: Exchange): unknown {
+/** The request's namespace and this region count where the job itself names none; `global` is what clients say by default. */
+export function withPlace(wire: unknown, exchange: Exchange): unknown {
   if (typeof wire !== "object" || wire === null) return wire;
   const job = wire as JsonObject;
   const given = exchange.query.all.get("namespace");
-  return given && !job.Namespace ? { ...job, Namespace: given } : job;
+  const namespace = given && !job.Namespace ? { Namespace: given } : {};
+  return { ...job, ...namespace, Region: isUnsaidRegion(job.Region) ? exchange.server.options.region : job.Region };
 }
 
 export function checkPlace(exchange: Exchange, spec: { readonly id: string; readonly namespace: string; readonly region: string }): void {
@@ -116,7 +120,22 @@ export function* jobsIn(view: View, namespace: string, prefix: string): Iterable
   }
 }
 
+/** The answer of the region that the job itself names, null where that is this one. */
+export function forwardJob({ server, request, context }: Exchange, body: JsonObject): Promise<Response> | null {
+  const region = (body.Job as { readonly Region?: unknown }).Region; // the caller has looked that it is an object
+  if (isUnsaidRegion(region) || typeof region !== "string" || region === server.options.region) return null;
+  const url = new URL(request.url);
+  url.searchParams.set("region", region);
+  const again = new Request(url, { method: request.method, headers: request.headers, body: JSON.stringify(body), signal: request.signal });
+  again.headers.delete("content-length");
+  return forwardToRegion({ server, request: again, context, region });
+}
+
 // --- internal ---
+
+function isUnsaidRegion(region: unknown): boolean {
+  return region === undefined || region === null || region === "" || region === "global";
+}
 
 function submissionOf(body: JsonObject) {
   const submission = body.Submission;

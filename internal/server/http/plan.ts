@@ -12,7 +12,7 @@ import { schedule } from "../../scheduler/schedule.ts";
 import { admit, warningsText } from "./admission.ts";
 import { isTrue, jsonBody } from "./body.ts";
 import { jobDiff } from "./job-diff.ts";
-import { checkPlace, withNamespace } from "./jobs.ts";
+import { checkPlace, forwardJob, withPlace } from "./jobs.ts";
 import type { Exchange } from "./reply.ts";
 import { json } from "./reply.ts";
 
@@ -21,7 +21,9 @@ export async function planJob(exchange: Exchange, id: string): Promise<Response>
   const wire = body.Job;
   if (typeof wire !== "object" || wire === null) throw new EdgeError("invalid", "Job must be specified");
   if (!("ID" in wire) || wire.ID !== id) throw new EdgeError("invalid", "Job ID does not match");
-  const { spec, warnings } = admit(withNamespace(wire, exchange));
+  const elsewhere = forwardJob(exchange, body);
+  if (elsewhere !== null) return elsewhere;
+  const { spec, warnings } = admit(withPlace(wire, exchange));
   checkPlace(exchange, spec);
   const { leader } = exchange.server;
   const { runtime } = exchange.server.options;
