@@ -106,7 +106,13 @@ async function outwait(runtime: Runtime, move: Move, { end, row }: { readonly en
   const token = row.challenge || runtime.chance.secret(8);
   if (row.challenge === "" && !(await store.challengeLease({ epoch: row.epoch, token }))) throw led(title, row);
   move.onWait(title);
-  await runtime.clock.sleep(store.ttlMs + 100);
+  const { clock } = runtime;
+  const untilMs = clock.monotonicMs() + store.ttlMs + 100;
+  while (clock.monotonicMs() < untilMs) {
+    await clock.sleep(Math.min(100, untilMs - clock.monotonicMs()));
+    const now = await store.readLease();
+    if (now.epoch !== row.epoch || now.challenge !== token) throw led(title, now);
+  }
   return token;
 }
 

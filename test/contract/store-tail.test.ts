@@ -119,6 +119,9 @@ storeTest("replacing puts new content, index and cluster id in the place of ever
   assert.deepEqual([...(await other.load()).journal], []);
   assert.deepEqual(await other.tail(40), { kind: "sets", sets: [] });
   assert.deepEqual(await other.tail(3), { kind: "gap", oldestIndex: 41 });
+  // Also for a reader that stands where the old journal was.
+  for (const after of [0, 1, 3]) assert.equal((await other.tail(after)).kind, "gap");
+  assert.deepEqual(await place.query("SELECT count(*) FROM journal"), [[0]]);
   assert.deepEqual(await store.commit([aSet(41)], 1), { kind: "committed" });
   assert.deepEqual(await contentOf(other), expected(want, aSet(41)));
 });
