@@ -2,7 +2,7 @@
 
 import type { Statement } from "bun:sqlite";
 import { EdgeError } from "../domain/errors.ts";
-import { posixChance, posixClock, posixFiles, posixHashing, posixHost, posixProcesses, posixTerminal } from "./posix.ts";
+import { posixChance, posixClock, posixCompression, posixFiles, posixHashing, posixHost, posixProcesses, posixTerminal } from "./posix.ts";
 import type { ClientSocket, HttpServer, HttpServerOptions, Runtime, ServerSocket, SocketHandlers, SqliteConnection } from "./runtime.ts";
 import { refuseUndefined } from "./sqlite-values.ts";
 
@@ -17,6 +17,7 @@ export function bunRuntime(): Runtime {
     clock: posixClock,
     chance: posixChance,
     hashing: posixHashing,
+    compression: posixCompression,
     files: posixFiles,
     processes: posixProcesses,
     network: { serve, fetch: (url, init) => fetch(url, { ...init, timeout: false } as RequestInit), connectSocket },

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { WebSocket as Socket, WebSocketServer } from "ws";
 import { EdgeError } from "../domain/errors.ts";
-import { posixChance, posixClock, posixFiles, posixHashing, posixHost, posixProcesses, posixTerminal } from "./posix.ts";
+import { posixChance, posixClock, posixCompression, posixFiles, posixHashing, posixHost, posixProcesses, posixTerminal } from "./posix.ts";
 import type { ClientSocket, HttpServer, HttpServerOptions, Runtime, ServerSocket, SocketHandlers, SqliteConnection } from "./runtime.ts";
 import { refuseUndefined } from "./sqlite-values.ts";
 
@@ -19,6 +19,7 @@ export function nodeRuntime(options: { readonly isSingleExecutable: boolean; rea
     clock: posixClock,
     chance: posixChance,
     hashing: posixHashing,
+    compression: posixCompression,
     files: posixFiles,
     processes: posixProcesses,
     network: { serve, fetch: (url, init) => fetch(url, init), connectSocket },

@@ -45,8 +45,12 @@ export const posixFiles: Files = {
     const temporary = `${path}.new`;
     const fd = openSync(temporary, "w", mode ?? 0o644);
     try {
-      writeSync(fd, text);
+      // Unlike writeSync it goes on after a part was written.
+      writeFileSync(fd, text);
       fsyncSync(fd);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
     } finally {
       closeSync(fd);
     }

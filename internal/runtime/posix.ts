@@ -4,11 +4,12 @@ import { writeSync } from "node:fs";
 import { constants, homedir } from "node:os";
 import { basename } from "node:path";
 import { EdgeError } from "../domain/errors.ts";
-import type { Chance, Child, Clock, Completed, Hashing, Host, Processes, SpawnOptions, Terminal } from "./runtime.ts";
+import type { Chance, Child, Clock, Completed, Compression, Hashing, Host, Processes, SpawnOptions, Terminal } from "./runtime.ts";
 
-// Loaded at first use: these two modules take longer to load than a short command takes to run.
+// Loaded at first use: these modules take longer to load than a short command takes to run.
 const childProcess = () => require("node:child_process") as typeof import("node:child_process"); // what the module is
 const cryptography = () => require("node:crypto") as typeof import("node:crypto"); // what the module is
+const zlib = () => require("node:zlib") as typeof import("node:zlib"); // what the module is
 
 export { posixFiles } from "./posix-files.ts";
 
@@ -33,6 +34,18 @@ export const posixChance: Chance = {
 
 export const posixHashing: Hashing = {
   sha256Hex: (text) => cryptography().createHash("sha256").update(text).digest("hex"),
+  newSha256() {
+    const hash = cryptography().createHash("sha256");
+    return { update: (piece) => void hash.update(piece), digest: () => hash.digest() };
+  },
+};
+
+export const posixCompression: Compression = {
+  gzip: (data) => new Promise((resolve, reject) => zlib().gzip(data, (error, result) => (error ? reject(error) : resolve(result)))),
+  gunzip: (data, bytesMax) =>
+    new Promise((resolve, reject) =>
+      zlib().gunzip(data, { maxOutputLength: bytesMax }, (error, result) => (error ? reject(error) : resolve(result))),
+    ),
 };
 
 export const posixProcesses: Processes = { spawn, run, signal };

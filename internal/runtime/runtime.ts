@@ -65,7 +65,7 @@ export interface Files {
   /** Creates the file with this content, or false when it already exists. */
   createExclusive(path: string, text: string): boolean;
   /** Replaces the file as one step that survives a power cut: write, fsync, rename, fsync of the folder. */
-  writeAtomic(path: string, text: string, mode?: number): void;
+  writeAtomic(path: string, text: string | Uint8Array, mode?: number): void;
   append(path: string): AppendFile;
   makeDirectory(path: string, mode?: number): void;
   list(path: string): readonly string[] | null;
@@ -200,6 +200,21 @@ export interface Terminal {
 
 export interface Hashing {
   sha256Hex(text: string): string;
+  /** A sum over pieces as they come. */
+  newSha256(): Sha256;
+}
+
+export interface Sha256 {
+  update(piece: string | Uint8Array): void;
+  /** Ends it: 32 bytes. */
+  digest(): Uint8Array;
+}
+
+/** A whole piece at once, off the event loop where the machine can. */
+export interface Compression {
+  gzip(data: Uint8Array): Promise<Uint8Array>;
+  /** All members of the file, one after another. Throws for what is no gzip, or grows beyond the limit. */
+  gunzip(data: Uint8Array, bytesMax: number): Promise<Uint8Array>;
 }
 
 export interface Runtime {
@@ -209,6 +224,7 @@ export interface Runtime {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly hashing: Hashing;
+  readonly compression: Compression;
   readonly files: Files;
   readonly processes: Processes;
   readonly network: Network;
