@@ -200,18 +200,16 @@ export class NodeAgent {
       this.#options.log.warn("a full order older than the last one was ignored", { index: order.position.index, epoch: order.position.epoch });
       return;
     }
-    const held = new Map(
-      [...this.#runners].map(([id, runner]) => [
-        id,
-        { id, isDone: runner.isDone, isStopping: runner.isStopping, modifyIndex: this.#journal.state.allocs.get(id)?.alloc.modifyIndex ?? 0 },
-      ]),
-    );
+    const modifyIndexOf = (id: string) => this.#journal.state.allocs.get(id)?.alloc.modifyIndex ?? 0;
+    const held = new Map([...this.#runners].map(([id, runner]) => [id, { ...runner.standing(), modifyIndex: modifyIndexOf(id) }]));
     const steps = decideSteps({ wanted: order.allocs, isFull: order.isFull, known: order.known, held });
     const wanted = new Map(order.allocs.map((alloc) => [alloc.id, alloc]));
     for (const step of steps) {
       const alloc = wanted.get(step.id);
       const job = alloc && order.jobs[alloc.jobKey];
       if (step.kind === "forget") void this.#forget(step.id);
+      else if (step.kind === "report")
+        this.#noteReport((this.#runners.get(step.id) as AllocRunner).report()); // it is held
       else if (step.kind === "stop" && alloc) this.#stopAlloc(alloc);
       else if ((step.kind === "start" || step.kind === "end") && alloc && job) this.#startAlloc(alloc, job);
       else if (step.kind === "update" && alloc && job) this.#updateAlloc(alloc, job);

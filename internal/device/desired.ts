@@ -1,12 +1,14 @@
 // Desired against actual on one node: orders come in, steps come out. Pure and repeatable.
 
-import type { DesiredStatus } from "../domain/alloc.ts";
+import type { ClientStatus, DesiredStatus } from "../domain/alloc.ts";
 
 export interface WantedAlloc {
   readonly id: string;
   readonly desiredStatus: DesiredStatus;
   readonly previousAlloc: string;
   readonly modifyIndex: number;
+  /** What the server knows of it. */
+  readonly clientStatus: ClientStatus;
 }
 
 export interface HeldAlloc {
@@ -15,6 +17,7 @@ export interface HeldAlloc {
   readonly isDone: boolean;
   readonly isStopping: boolean;
   readonly modifyIndex: number;
+  readonly clientStatus: ClientStatus;
 }
 
 export type Step =
@@ -23,6 +26,8 @@ export type Step =
   | { readonly kind: "end"; readonly id: string }
   | { readonly kind: "stop"; readonly id: string }
   | { readonly kind: "update"; readonly id: string }
+  /** The server has it wrong, as one whose state was restored: what was acknowledged before is told again. */
+  | { readonly kind: "report"; readonly id: string }
   /** The server forgot it: stop it if it runs, then remove its files. */
   | { readonly kind: "forget"; readonly id: string };
 
@@ -45,6 +50,8 @@ export function decideSteps(input: DesiredInput): Step[] {
     else if (alloc.modifyIndex > held.modifyIndex && !held.isDone) steps.push({ kind: "update", id: alloc.id });
   }
   if (input.isFull) {
+    for (const { id, clientStatus } of input.wanted)
+      if ((input.held.get(id)?.clientStatus ?? clientStatus) !== clientStatus) steps.push({ kind: "report", id });
     const named = new Set([...input.wanted.map((alloc) => alloc.id), ...input.known]);
     for (const id of input.held.keys()) if (!named.has(id)) steps.push({ kind: "forget", id });
   }

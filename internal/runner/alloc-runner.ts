@@ -86,6 +86,12 @@ export class AllocRunner {
     return this.#record.isStopping;
   }
 
+  /** What desired is compared with. */
+  standing(): { readonly id: string; readonly isDone: boolean; readonly isStopping: boolean; readonly clientStatus: ClientStatus } {
+    const { isDone, isStopping, clientStatus } = this.#record;
+    return { id: this.alloc.id, isDone, isStopping, clientStatus };
+  }
+
   get group(): TaskGroup {
     return this.#group;
   }

@@ -6,8 +6,22 @@ import { decideSteps, type HeldAlloc, type WantedAlloc } from "../../internal/de
 import { decideHealth } from "../../internal/device/health.ts";
 import { aSpec, aTaskState, type GroupDraft, NOW_MS } from "../fixtures/model.ts";
 
-const wanted = (id: string, own: Partial<WantedAlloc> = {}): WantedAlloc => ({ id, desiredStatus: "run", previousAlloc: "", modifyIndex: 1, ...own });
-const held = (id: string, own: Partial<HeldAlloc> = {}): HeldAlloc => ({ id, isDone: false, isStopping: false, modifyIndex: 1, ...own });
+const wanted = (id: string, own: Partial<WantedAlloc> = {}): WantedAlloc => ({
+  id,
+  desiredStatus: "run",
+  previousAlloc: "",
+  modifyIndex: 1,
+  clientStatus: "running",
+  ...own,
+});
+const held = (id: string, own: Partial<HeldAlloc> = {}): HeldAlloc => ({
+  id,
+  isDone: false,
+  isStopping: false,
+  modifyIndex: 1,
+  clientStatus: "running",
+  ...own,
+});
 
 interface Row {
   readonly wanted?: readonly WantedAlloc[];
@@ -36,6 +50,14 @@ const ROWS: readonly (readonly [string, Row])[] = [
   ],
   ["forgets what a full set leaves out", { held: [held("a"), held("b", { isDone: true })], want: ["forget a", "forget b"] }],
   ["keeps what the server says it knows", { held: [held("a")], known: ["a"], want: [] }],
+  [
+    "tells again what the server has wrong",
+    { wanted: [wanted("a"), wanted("b")], held: [held("a", { isDone: true, clientStatus: "complete" }), held("b")], want: ["report a"] },
+  ],
+  [
+    "tells nothing again over a part, which may be older than its report",
+    { wanted: [wanted("a")], held: [held("a", { clientStatus: "failed" })], isPart: true, want: [] },
+  ],
   ["forgets nothing over a part", { held: [held("a")], isPart: true, want: [] }],
 ];
 
@@ -55,7 +77,13 @@ describe("a node", () => {
   test("that carried out its steps has none left, whatever it held before", () => {
     const id = fc.constantFrom("a", "b", "c", "d");
     const order = fc.record({ id, desiredStatus: fc.constantFrom("run" as const, "stop" as const), modifyIndex: fc.nat(5) });
-    const holding = fc.record({ id, isDone: fc.boolean(), isStopping: fc.boolean(), modifyIndex: fc.nat(5) });
+    const holding = fc.record({
+      id,
+      isDone: fc.boolean(),
+      isStopping: fc.boolean(),
+      modifyIndex: fc.nat(5),
+      clientStatus: fc.constant("running" as const),
+    });
     fc.assert(
       fc.property(
         fc.uniqueArray(order, { selector: (one) => one.id }),
