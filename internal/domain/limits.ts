@@ -73,6 +73,14 @@ export const LIMITS = {
   /** Between two looks whether the connection that waits for notifications still answers. */
   storeListenCheckMs: 15_000,
   storeRowsPerPage: 500,
+  /** A snapshot as a file or the body of a request. */
+  snapshotBytesMax: 256_000_000,
+  /** The same unpacked, so that a small file cannot fill the memory. */
+  snapshotContentBytesMax: 2_000_000_000,
+  /** Epochs and indexes left out after a restore that cannot know which were used since the snapshot was made. */
+  restoreSkip: 1_000_000,
+  /** Unpacked bytes that are packed together. */
+  snapshotBlockBytes: 1_000_000,
   /** Servers of one region that follow a leader. */
   serversMax: 64,
   /** How long a server that failed or left is still listed. */

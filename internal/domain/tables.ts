@@ -106,6 +106,9 @@ export const TABLE_KEYS: { readonly [T in TableName]: (row: Tables[T]) => string
 
 export const TABLE_NAMES = Object.keys(TABLE_KEYS).sort() as TableName[]; // keys of a closed record
 
+/** Beside the tables' last indexes: the one at which everything was replaced from a snapshot. */
+export const RESTORED = "restored";
+
 export function jobKey(namespace: string, id: string): string {
   return `${namespace}\u001f${id}`;
 }

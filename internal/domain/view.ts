@@ -9,6 +9,8 @@ import type { Change, Fire, JobHead, JobVersion, ScalingEvents, Submission, Tabl
 export interface View {
   /** Index of the last applied change set. */
   readonly index: number;
+  /** Index at which everything was replaced from a snapshot, 0 for never: what is older says nothing about what is now. */
+  readonly restoredIndex: number;
   /** Last index that touched the table, deletions included; 0 when nothing ever did. */
   tableIndex(table: TableName): number;
 

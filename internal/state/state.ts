@@ -7,7 +7,7 @@ import type { Evaluation } from "../domain/evaluation.ts";
 import type { Job } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import type { Change, ChangeSet, Fire, JobHead, JobVersion, Row, ScalingEvents, Submission, TableName, Tables, Watermark } from "../domain/tables.ts";
-import { jobKey, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
+import { jobKey, RESTORED, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 import { Table } from "./table.ts";
 
@@ -16,8 +16,16 @@ const BY_NODE = 1;
 const BY_EVAL = 2;
 const JOINED_KEPT = 256;
 
+export interface StatePicture {
+  readonly index: number;
+  readonly tableIndexes: ReadonlyMap<string, number>;
+  /** Rows, or the JSON text of those that are kept as text. */
+  readonly tables: ReadonlyMap<TableName, readonly (Row | string)[]>;
+}
+
 export class State implements View {
   index = 0;
+  restoredIndex = 0;
   readonly #tables: { readonly [T in TableName]: Table<Tables[T]> } = {
     jobs: new Table(),
     job_versions: new Table({ indexes: [{ name: "job", groupOf: (row) => jobKey(row.namespace, row.id) }], isPacked: () => true }),
@@ -67,7 +75,15 @@ export class State implements View {
 
   restoreIndexes(index: number, tableIndexes: ReadonlyMap<string, number>): void {
     this.index = index;
+    this.restoredIndex = tableIndexes.get(RESTORED) ?? 0;
     for (const name of TABLE_NAMES) this.#tables[name].lastIndex = tableIndexes.get(name) ?? 0;
+  }
+
+  /** Everything there is at this index, for a snapshot; later changes do not show in it. */
+  picture(): StatePicture {
+    const tables = new Map(TABLE_NAMES.map((name) => [name, this.#tables[name].held()] as const));
+    const indexes = TABLE_NAMES.map((name) => [name as string, this.#tables[name].lastIndex] as const);
+    return { index: this.index, tableIndexes: new Map([...indexes, [RESTORED, this.restoredIndex]]), tables };
   }
 
   tableIndex(table: TableName): number {

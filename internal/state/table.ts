@@ -57,6 +57,11 @@ export class Table<R extends object> {
     for (const held of this.#rows.values()) yield typeof held === "string" ? (JSON.parse(held) as R) : held; // written by put
   }
 
+  /** Rows as they are held at this instant, packed ones as their text: rows never change, so this is a picture of it. */
+  held(): readonly (R | string)[] {
+    return [...this.#rows.values()];
+  }
+
   /** Rows of one group, in the order they entered it. */
   *group(position: number, group: string): Iterable<R> {
     const keys = this.#groups[position]?.members.get(group);

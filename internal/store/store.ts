@@ -93,6 +93,8 @@ export interface StoredContent {
   /** Not below the store's last index: readers' indexes never go back. */
   readonly index: number;
   readonly clusterId: string;
+  /** The lease's epoch becomes at least this in the same step, above any that nodes may have heard of. Then its holder has to take it anew. */
+  readonly epochMin?: number;
   readonly tableIndexes: ReadonlyMap<string, number>;
   readonly rows: Iterable<{ readonly table: TableName; readonly row: Row }>;
 }

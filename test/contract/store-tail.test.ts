@@ -126,6 +126,18 @@ storeTest("replacing puts new content, index and cluster id in the place of ever
   assert.deepEqual(await contentOf(other), expected(want, aSet(41)));
 });
 
+storeTest("replacing can raise the epoch in the same step: then its holder writes no more until it takes the lease anew", async (store) => {
+  await store.takeLease(takeAs("a:1", 0));
+  await store.commit([aSet(1)], 1);
+  await store.replace({ ...contentAt(40, ["x"]), epochMin: 17 }, 1);
+  assert.equal((await store.readLease()).epoch, 17);
+  assert.deepEqual(await store.commit([aSet(41)], 1), { kind: "fenced" });
+  assert.ok(await store.takeLease(takeAs("a:1", 17)));
+  assert.deepEqual(await store.commit([aSet(41)], 18), { kind: "committed" });
+  await store.replace({ ...contentAt(50, ["y"]), epochMin: 3 }, 18);
+  assert.equal((await store.readLease()).epoch, 18);
+});
+
 for (const [name, index, epoch] of [
   ["a lower index", 2, 1],
   ["another epoch", 40, 2],

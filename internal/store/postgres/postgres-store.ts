@@ -132,7 +132,7 @@ class PostgresStore implements Store {
     const work = async (client: OpenClient) => {
       const moved = await client.database
         .update(lease)
-        .set({ clusterId, lastIndex: index, foldedIndex: index })
+        .set({ clusterId, lastIndex: index, foldedIndex: index, epoch: Math.max(epoch, content.epochMin ?? 0) })
         .where(and(eq(lease.epoch, epoch), lte(lease.lastIndex, index)))
         .returning({ announced: announcement(this.#parts.sender) });
       if (moved.length === 1) await writeContent(client, content);

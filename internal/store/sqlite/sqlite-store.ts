@@ -149,7 +149,7 @@ class SqliteStore implements Store {
   async replace(content: StoredContent, epoch: number): Promise<void> {
     const isDone = await this.#write(() => {
       const { index, clusterId } = content;
-      const values = { clusterId, lastIndex: index, foldedIndex: index };
+      const values = { clusterId, lastIndex: index, foldedIndex: index, epoch: Math.max(epoch, content.epochMin ?? 0) };
       if (
         changesOf(
           this.#database
