@@ -13,7 +13,7 @@ import type { View } from "../domain/view.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import { isNoOp, schedule } from "../scheduler/schedule.ts";
-import type { State } from "../state/state.ts";
+import type { State, StatePicture } from "../state/state.ts";
 import type { Store } from "../store/store.ts";
 import { EvalBroker } from "./eval-broker.ts";
 import { GcLoop } from "./gc-loop.ts";
@@ -60,6 +60,7 @@ export class Leader implements Reader {
   /** Instant (monotonic) at which it began to lead. */
   readonly startedAtMs: number;
   readonly #options: LeaderOptions;
+  readonly #state: State;
   readonly #periodic: PeriodicLoop;
   readonly #gc: GcLoop;
   #delayTimer: Timer | null = null;
@@ -70,6 +71,7 @@ export class Leader implements Reader {
 
   constructor(options: LeaderOptions, state: State) {
     this.#options = options;
+    this.#state = state;
     this.epoch = options.epoch;
     this.clusterId = options.clusterId;
     this.startedAtMs = options.runtime.clock.monotonicMs();
@@ -131,6 +133,13 @@ export class Leader implements Reader {
     return this.#isEnded;
   }
 
+  /** Everything there is now, once it is durable. Rejects with outcome-unknown when it may never be. */
+  async picture(): Promise<StatePicture> {
+    const picture = this.#state.picture();
+    await this.ledger.untilDurable(picture.index);
+    return picture;
+  }
+
   /** Collects whatever has ended, however young; resolves when that is durable. */
   collectGarbage(): Promise<void> {
     return this.#gc.collect(GC_FORCED);
@@ -152,12 +161,17 @@ export class Leader implements Reader {
     this.waiters.wakeAll();
   }
 
-  /** Waits for what was accepted, folds the journal into rows, and ends. */
-  async stop(): Promise<void> {
+  /** No write is accepted from here on; resolves when everything that was is durable, and nothing writes any more. */
+  async quiesce(): Promise<void> {
     this.#periodic.stop();
     this.#gc.stop();
     await this.ledger.drain();
     await this.#upkeep;
+  }
+
+  /** Waits for what was accepted, folds the journal into rows, and ends. */
+  async stop(): Promise<void> {
+    await this.quiesce();
     await this.#fold(0);
     this.end("the server stops");
   }

@@ -5,8 +5,11 @@ import type { NodeMessage, ServerMessage, Transport } from "../api/node-protocol
 import type { ServerFacts } from "../api/server-protocol.ts";
 import { GC_DEFAULTS, type GcSettings } from "../cluster/gc-rules.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { Snapshot } from "../store/snapshot/decode-snapshot.ts";
+import type { SnapshotFile } from "../store/snapshot/encode-snapshot.ts";
 import type { Store } from "../store/store.ts";
 import type { Leader } from "./leader.ts";
 import { startLeader } from "./leader.ts";
@@ -16,6 +19,7 @@ import type { Peers } from "./peers.ts";
 import type { Reader } from "./reader.ts";
 import { Regions } from "./regions.ts";
 import { Replica } from "./replica.ts";
+import { checkRegion, type Restored, replaceBySnapshot, takeSnapshot } from "./snapshots.ts";
 import { Standby } from "./standby.ts";
 
 export interface ServerOptions {
@@ -49,6 +53,7 @@ export class Server {
   #stopListening: () => void = () => undefined;
   #isStoreFull = false;
   #waiting = new Set<() => void>();
+  #snapshot: Promise<unknown> = Promise.resolve();
 
   constructor(options: ServerOptions) {
     this.options = options;
@@ -123,9 +128,9 @@ export class Server {
     return this.#loop.hasAuthority;
   }
 
-  /** The epoch in the lease row as this server read it last. */
+  /** The epoch it leads, or that of the lease row as it read it last. */
   get knownEpoch(): number {
-    return this.#loop.row?.epoch ?? 0;
+    return this.isLeading ? this.leader.epoch : (this.#loop.row?.epoch ?? 0);
   }
 
   /** The id of the cluster this region is, "" before the store was read. */
@@ -196,6 +201,33 @@ export class Server {
     await leader.stop();
     this.#loop.feed({ kind: "yield" });
     await this.#loop.settled();
+  }
+
+  /** Everything there is, at one durable index. Throws no-leader. */
+  takeSnapshot(): Promise<SnapshotFile> {
+    const { leader } = this;
+    const taken = this.#snapshot.then(() => takeSnapshot(this.options, leader));
+    // One at a time: each holds the whole state in memory, packed.
+    this.#snapshot = taken.catch(() => undefined);
+    return taken;
+  }
+
+  /** Replaces everything; resolves when a server leads from it. Throws no-leader, `invalid`, and what keeps the old state. */
+  async restore(snapshot: Snapshot): Promise<Restored> {
+    const { leader } = this;
+    checkRegion(snapshot, this.options.region);
+    try {
+      return await replaceBySnapshot(this.options, leader, snapshot);
+    } catch (error) {
+      this.#isStoreFull = error instanceof EdgeError && error.code === "store-full";
+      throw error;
+    } finally {
+      this.#leader = null;
+      // With a full disk nothing was changed, and no new epoch could be written.
+      if (this.#isStoreFull) void this.#lead(leader.epoch);
+      else this.#loop.feed({ kind: "replaced" });
+      await this.untilLeaderKnown(LIMITS.leaderWaitMsMax);
+    }
   }
 
   async stop(): Promise<void> {

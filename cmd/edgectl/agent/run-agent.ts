@@ -66,7 +66,8 @@ async function startParts(runtime: Runtime, log: Log, config: AgentConfig, parts
   parts.http = await runtime.network.serve({
     host: config.bind,
     port: config.port,
-    maxBodyBytes: LIMITS.requestBodyBytesMax,
+    // A server takes a whole snapshot; its other routes keep to less by themselves.
+    maxBodyBytes: config.isServer ? LIMITS.snapshotBytesMax : LIMITS.requestBodyBytesMax,
     fetch: (request, context) => handler(request, context),
   });
   const address = `${config.bind.includes(":") ? `[${config.bind}]` : config.bind}:${parts.http.port}`;

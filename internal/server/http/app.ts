@@ -22,6 +22,7 @@ import { isStaleRead, parseQuery } from "./query.ts";
 import { forwardToRegion, greetingRoute, joinRoute, meetRoute } from "./regions.ts";
 import type { EdgeContext, Exchange, HonoEnvironment } from "./reply.ts";
 import { errorResponse } from "./reply.ts";
+import { restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { collectGarbageRoute, reconcileSummariesRoute } from "./system.ts";
 
 type Handler = (exchange: Exchange) => Response | Promise<Response>;
@@ -52,6 +53,7 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   app.all("/v1/client/*", (context) => answer(server, context, null, clientRoute));
   route("/v1/system/gc", { PUT: collectGarbageRoute });
   route("/v1/system/reconcile/summaries", { PUT: reconcileSummariesRoute });
+  route("/v1/operator/snapshot", { GET: saveSnapshot, PUT: restoreSnapshot });
   route("/v1/operator/raft/configuration", { GET: raftConfiguration });
   route("/v1/operator/raft/transfer-leadership", { PUT: transferLeadership });
   route("/v1/operator/autopilot/configuration", { GET: getAutopilot, PUT: putAutopilot });

@@ -45,16 +45,46 @@ export function mapField(body: JsonObject, name: string): Readonly<Record<string
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, String(entry)]));
 }
 
-// --- internal ---
-
-/** The runtime breaks a body off that grows beyond the limit; how it says so differs. */
-async function readText(exchange: Exchange): Promise<string> {
+/** The body as it came. Throws `too-large`, at the latest when more than the limit was read. */
+export async function boundedBytes(request: Request, bytesMax: number, limitName: string): Promise<Uint8Array> {
+  const tooLarge = (cause?: unknown) =>
+    new EdgeError("too-large", `the request body broke off, or is larger than ${bytesMax} bytes (${limitName})`, { cause });
+  const announced = request.headers.get("Content-Length");
+  if (Number(announced ?? 0) > bytesMax) throw tooLarge();
   try {
-    return await exchange.request.text();
+    // What is announced is not exceeded: the runtime reads no more than that.
+    if (announced !== null) return new Uint8Array(await request.arrayBuffer());
+    return await readPieces(request, bytesMax, tooLarge);
   } catch (error) {
     if (error instanceof EdgeError) throw error;
-    throw new EdgeError("too-large", `the request body broke off, or is larger than ${LIMITS.requestBodyBytesMax} bytes (requestBodyBytesMax)`, {
-      cause: error,
-    });
+    // The runtime breaks a body off that grows beyond its own limit; how it says so differs.
+    throw tooLarge(error);
   }
+}
+
+/** How large a request to this path may be: one says how much is read before anything else is known. */
+export function bodyLimitOf(path: string): { readonly bytesMax: number; readonly limitName: string } {
+  return path === "/v1/operator/snapshot"
+    ? { bytesMax: LIMITS.snapshotBytesMax, limitName: "snapshotBytesMax" }
+    : { bytesMax: LIMITS.requestBodyBytesMax, limitName: "requestBodyBytesMax" };
+}
+
+// --- internal ---
+
+async function readText({ request }: Exchange): Promise<string> {
+  return new TextDecoder().decode(await boundedBytes(request, LIMITS.requestBodyBytesMax, "requestBodyBytesMax"));
+}
+
+async function readPieces(request: Request, bytesMax: number, tooLarge: () => EdgeError): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  const reader = request.body?.getReader();
+  for (;;) {
+    const piece = await reader?.read();
+    if (!piece || piece.done) break;
+    length += piece.value.length;
+    if (length > bytesMax) throw tooLarge();
+    pieces.push(piece.value);
+  }
+  return Buffer.concat(pieces, length);
 }

@@ -4,6 +4,7 @@ import { EdgeError, messageOf } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { ClientSocket, RequestContext, ServerSocket, SocketHandlers, Timer } from "../../runtime/runtime.ts";
 import type { Server } from "../server.ts";
+import { bodyLimitOf, boundedBytes } from "./body.ts";
 import { errorResponse } from "./reply.ts";
 
 export const HOPS_HEADER = "X-Edgectl-Forwarded";
@@ -31,11 +32,12 @@ export async function forward({ server, request, context, answerHere }: Forwarde
     return context.upgrade(relaySocket(server, { path: `${url.pathname}${url.search}`, base }));
   }
   const isWrite = request.method !== "GET" && request.method !== "HEAD";
-  const body = isWrite ? await request.arrayBuffer() : null;
+  const { bytesMax, limitName } = bodyLimitOf(url.pathname);
+  const body = isWrite ? await boundedBytes(request, bytesMax, limitName) : null;
   const headers = new Headers(request.headers);
   headers.set(HOPS_HEADER, String(hops + 1));
   headers.delete("host");
-  const init = { method: request.method, headers, ...(body === null ? {} : { body }) };
+  const init = { method: request.method, headers, ...(body === null ? {} : { body: body as Uint8Array<ArrayBuffer> }) }; // just read, never shared memory
   const deadlineMs = clock.monotonicMs() + LIMITS.leaderWaitMsMax;
   for (;;) {
     const address = await server.untilLeaderKnown(Math.max(deadlineMs - clock.monotonicMs(), 1));

@@ -5,6 +5,7 @@ import { compileFilter } from "../../api/filter.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import type { ErrorCode } from "../../domain/errors.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
 import type { View } from "../../domain/view.ts";
 import type { RequestContext } from "../../runtime/runtime.ts";
 import type { Reader } from "../reader.ts";
@@ -89,9 +90,16 @@ export async function read(exchange: Exchange, watch: readonly string[], look: (
   if (query.index > 0) context.disableIdleTimeout();
   // Up to a sixteenth of jitter keeps blocked clients from coming back all at once.
   const deadlineMs = runtime.clock.monotonicMs() + query.waitMs * (1 + runtime.chance.fraction() / 16);
+  // A restored object is older than what its reader saw before: the restore is what changed it.
+  const lookAt = (view: View): Read => {
+    const result = look(view);
+    return result.index < view.restoredIndex ? { ...result, index: view.restoredIndex } : result;
+  };
   for (;;) {
+    // A leader that loads everything again, as after a restore, is back in a moment.
+    if (!query.isStale && !server.isLeading) await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
     const reader = server.reader(query);
-    const result = look(reader.view);
+    const result = lookAt(reader.view);
     // Only durable state is shown: what was just applied may yet turn out never to have happened.
     await reader.settled();
     const leftMs = deadlineMs - runtime.clock.monotonicMs();
@@ -107,7 +115,7 @@ export async function read(exchange: Exchange, watch: readonly string[], look: (
       const stop = reader.waiters.add(watch, done);
       exchange.request.signal.addEventListener("abort", done);
       // What changed between the look and now would otherwise be slept through.
-      if (look(reader.view).index > query.index) done();
+      if (lookAt(reader.view).index > query.index) done();
     });
   }
 }
