@@ -15,6 +15,11 @@ export interface Reply<T> {
   readonly nextToken: string;
 }
 
+export interface RawReply {
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+}
+
 export interface Api {
   readonly connection: Connection;
   get<T>(path: string, query?: Query): Promise<T>;
@@ -22,6 +27,8 @@ export interface Api {
   read<T>(path: string, query?: Query): Promise<Reply<T>>;
   put<T>(path: string, body?: unknown, query?: Query): Promise<T>;
   delete<T>(path: string, query?: Query): Promise<T>;
+  /** An answer as it is, for bodies that are no JSON. */
+  raw(method: "GET" | "PUT", path: string, more?: { readonly query?: Query; readonly body?: Uint8Array }): Promise<RawReply>;
   /** The bytes of an answer as they come. */
   stream(path: string, query: Query, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 }
@@ -45,6 +52,11 @@ export function createApi(runtime: Runtime, connection: Connection): Api {
     put: async <T>(path: string, body: unknown = {}, query: Query = {}) =>
       (await json<T>(write("PUT", path, query, { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }))).body,
     delete: async <T>(path: string, query: Query = {}) => (await json<T>(write("DELETE", path, query))).body,
+    async raw(method, path, { query = {}, body } = {}) {
+      const sent = body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }; // read from a file, never shared memory
+      const response = await (method === "PUT" ? write : send)(method, path, query, sent);
+      return { headers: response.headers, body: await readBytes(connection, response) };
+    },
     async stream(path, query, signal) {
       const response = await send("GET", path, query, signal ? { signal } : {});
       return chunksOf(response, connection);
@@ -181,8 +193,12 @@ function codeOfStatus(status: number): ErrorCode {
 }
 
 async function readText(connection: Connection, response: Response): Promise<string> {
+  return new TextDecoder().decode(await readBytes(connection, response));
+}
+
+async function readBytes(connection: Connection, response: Response): Promise<Uint8Array> {
   try {
-    return await response.text();
+    return new Uint8Array(await response.arrayBuffer());
   } catch (error) {
     throw new EdgeError("unreachable", `the connection to ${connection.address} broke`, { cause: error, isRetryable: true });
   }

@@ -50,6 +50,9 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry("operator transfer-leadership", "let another server lead", () => import("../commands/operator/transfer-leadership.ts"), {
     aliases: ["operator raft transfer-leadership"],
   }),
+  entry("operator snapshot save", "write everything a region's servers hold to a file", () => import("../commands/operator/snapshot/save.ts")),
+  entry("operator snapshot inspect", "show what a snapshot holds", () => import("../commands/operator/snapshot/inspect.ts")),
+  entry("operator snapshot restore", "replace everything by what a snapshot holds", () => import("../commands/operator/snapshot/restore.ts")),
   entry("operator store migrate", "move a server's state to another store", () => import("../commands/operator/store/migrate.ts")),
   entry("operator autopilot health", "show whether all servers are well", () => import("../commands/operator/autopilot-health.ts")),
   entry("event stream", "print what happens, as it happens", () => import("../commands/event-stream.ts")),
