@@ -3,10 +3,10 @@ BUN := node_modules/.bin/bun
 STEP := scripts/step.sh
 SOURCES := $(shell find cmd internal -type f 2>/dev/null)
 BUILD_SCRIPTS := scripts/bases.ts scripts/build-info.ts scripts/compile.ts
-NOT_UNIT := test/sim test/e2e test/emulated test/bench test/support test/fixtures test/tidy
+NOT_UNIT := test/sim test/faults test/e2e test/emulated test/bench test/support test/fixtures test/tidy
 UNIT := $(patsubst %,./%/,$(filter-out $(NOT_UNIT),$(sort $(patsubst %/,%,$(wildcard test/*/)))))
 
-.PHONY: e2e-sea-missing help deps build release check types lint tidy unit contract-node test e2e e2e-sea emulated bench demo clean sim sim-test sim-mutants
+.PHONY: e2e-sea-missing help deps build release check types lint tidy unit contract-node test e2e e2e-sea emulated bench demo clean sim sim-test sim-mutants faults faults-test
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -52,7 +52,7 @@ contract-node: deps ## the contract suites on Node
 # The Node single executable is made on and for x64: elsewhere its tests are skipped by name.
 SEA := $(if $(filter x86_64,$(shell uname -m)),e2e-sea,e2e-sea-missing)
 
-test: check contract-node sim-test e2e $(SEA) emulated ## all tests; parts without their real thing are skipped (EDGECTL_TEST_REQUIRE=1: fail)
+test: check contract-node sim-test e2e faults-test $(SEA) emulated ## all tests; parts without their real thing are skipped (EDGECTL_TEST_REQUIRE=1: fail)
 
 sim: deps ## simulated clusters until a promise breaks [SEED=...] [RUNS=n]
 	@SEED="$(SEED)" RUNS="$(RUNS)" sh -c '[ -n "$$SEED" ] || unset SEED; [ -n "$$RUNS" ] || unset RUNS; exec $(BUN) test/sim/main.ts'
@@ -65,6 +65,12 @@ sim-mutants: deps ## plants bugs in copies of the sources and lets the simulator
 
 e2e: build ## tests of dist/edgectl as a black box
 	@$(STEP) e2e $(BUN) test --only-failures ./test/e2e/
+
+faults: build ## two minutes of real faults, and what a power cut leaves [SEED=...] [FAULT_SECONDS=n]
+	@FAULT_SECONDS="$(or $(FAULT_SECONDS),120)" SEED="$(SEED)" $(BUN) test ./test/faults/
+
+faults-test: build ## the same, shorter: killed and paused processes, cut links, full disks, torn files
+	@$(STEP) faults $(BUN) test --only-failures ./test/faults/
 
 dist/edgectl-linux-x64-sea: dist/edgectl-node.cjs scripts/sea.ts
 	$(BUN) scripts/sea.ts --target x64 --bundle dist/edgectl-node.cjs --outfile $@

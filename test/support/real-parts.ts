@@ -52,6 +52,7 @@ const parts = {
   "arm64 libraries": () => library("/usr/aarch64-linux-gnu/lib", "libc6-arm64-cross libstdc++6-arm64-cross"),
   "armel apt": () => command(["apt-get", "--version"], "only Debian has the armel Node that the test runs"),
   unshare: () => command(["unshare", "--version"], "install the Debian package util-linux"),
+  nsenter: () => command(["nsenter", "--version"], "install the Debian package util-linux"),
   "x64 machine": () => (process.arch === "x64" ? present("yes") : missing("the test compares with an x64 machine")),
   bash: () => command(["bash", "--version"], "install the Debian package bash"),
   zsh: () => command(["zsh", "--version"], "install the Debian package zsh"),
