@@ -2,7 +2,7 @@
 
 import { EdgeError } from "../../internal/domain/errors.ts";
 import type { Runtime } from "../../internal/runtime/runtime.ts";
-import { commandsUnder, type Dispatched, dispatch, findCommand } from "./cli/dispatch.ts";
+import { commandsUnder, type Dispatched, dispatch, findCommand, type RawWord } from "./cli/dispatch.ts";
 import { describeFailure } from "./cli/failure.ts";
 
 /** Resolves with the exit status; throws nothing. */
@@ -32,13 +32,20 @@ async function run(runtime: Runtime, dispatched: Dispatched): Promise<number> {
   }
 }
 
-async function runRaw(runtime: Runtime, name: "agent" | "internal-checkpoint", argv: readonly string[]): Promise<number> {
-  if (name === "agent") return (await import("./commands/agent.ts")).run(runtime, argv);
-  const [path] = argv;
-  if (path === undefined) throw new EdgeError("invalid", "internal-checkpoint needs the path of a store");
-  const { checkpointSqlite } = await import("../../internal/store/sqlite/checkpoint.ts");
-  await checkpointSqlite(runtime, path);
-  return 0;
+async function runRaw(runtime: Runtime, name: RawWord, argv: readonly string[]): Promise<number> {
+  const [path = "", target = ""] = argv;
+  switch (name) {
+    case "agent":
+      return (await import("./commands/agent.ts")).run(runtime, argv);
+    case "internal-checkpoint":
+      if (path === "") throw new EdgeError("invalid", "internal-checkpoint needs the path of a store");
+      await (await import("../../internal/store/sqlite/checkpoint.ts")).checkpointSqlite(runtime, path);
+      return 0;
+    case "internal-copy":
+      if (target === "") throw new EdgeError("invalid", "internal-copy needs the path of a store and of its copy");
+      await (await import("../../internal/store/sqlite/copy.ts")).copySqlite(runtime, path, target);
+      return 0;
+  }
 }
 
 async function showHelp(runtime: Runtime, topic: string): Promise<number> {

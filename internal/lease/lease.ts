@@ -8,6 +8,8 @@ export type HolderStanding = "self" | "none" | "gone" | "alive" | "unknown";
 export interface LeaseView {
   readonly epoch: number;
   readonly holder: HolderStanding;
+  /** The store has a newer schema than this program knows: it may follow, and never lead. */
+  readonly isBeyond: boolean;
   /** Token of a server that doubts the holder, "" for none. */
   readonly challenge: string;
 }
@@ -175,12 +177,14 @@ function follow(state: At<"follower">, event: LeaseEvent, nowMs: number, times: 
 function look(state: At<"follower">, row: LeaseView, nowMs: number, times: LeaseTimes): LeaseStep {
   const later: LeaseState = { ...state, nextReadAtMs: nowMs + times.ttlMs / 4 };
   if (isFree(row)) {
-    if (row.holder === "none" && nowMs < state.restUntilMs) return stay(later);
+    if (row.isBeyond || (row.holder === "none" && nowMs < state.restUntilMs)) return stay(later);
     return beginTake(row.epoch, row.challenge, nowMs);
   }
   if (row.epoch !== state.epoch) return stay(following(row.epoch, nowMs, times), { kind: "watch", epoch: row.epoch });
   const silentAtMs = state.heardAtMs + times.ttlMs / 3;
   if (nowMs < silentAtMs) return stay({ ...state, nextReadAtMs: silentAtMs });
+  // What it cannot lead it does not ask for.
+  if (row.isBeyond) return stay(later);
   if (row.challenge !== "") return stay(waiting(row.epoch, row.challenge, nowMs, times));
   if (nowMs < state.trustUntilMs) return stay(later);
   return stay({ kind: "challenging", epoch: row.epoch }, { kind: "challenge", epoch: row.epoch });
@@ -225,7 +229,7 @@ function wait(state: At<"waiting">, event: LeaseEvent, nowMs: number, times: Lea
       return stay({ ...state, nextReadAtMs: nowMs + times.ttlMs / 4 }, { kind: "read-row" });
     case "row-read": {
       const { row } = event;
-      if (row.epoch !== state.epoch) return look(following(-1, nowMs, times), row, nowMs, times);
+      if (row.epoch !== state.epoch || row.isBeyond) return look(following(-1, nowMs, times), row, nowMs, times);
       if (isFree(row)) return beginTake(row.epoch, row.challenge, nowMs);
       if (row.challenge === state.token) return stay(state);
       return stay(following(state.epoch, nowMs, times, { trustUntilMs: nowMs + times.ttlMs * TRUST_TTLS }));
@@ -279,6 +283,7 @@ function lead(state: At<"leader">, event: LeaseEvent, nowMs: number, times: Leas
       return stay({ ...state, nextConfirmAtMs: nowMs + times.ttlMs / 4, readIssuedAtMs: nowMs }, { kind: "read-row" });
     case "row-read":
       if (event.row.epoch !== state.epoch) return stepDown(`the lease is at epoch ${event.row.epoch}, this server led ${state.epoch}`);
+      if (event.row.isBeyond) return stepDown("a newer program has raised the store's schema");
       // A row under challenge confirms nothing: the challenger's time runs since before this read.
       if (event.row.challenge !== "") return stay(state, { kind: "clear", epoch: state.epoch, token: event.row.challenge });
       return stay(confirmed(event.startedAtMs));

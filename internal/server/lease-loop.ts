@@ -34,6 +34,7 @@ export class LeaseLoop {
   /** What changes this server's part happens one after another; reads of the row never wait for it. */
   #roles: Promise<void> = Promise.resolve();
   #isReading = false;
+  #isToldBeyond = false;
   #isStopped = false;
 
   constructor(parts: LeaseLoopParts) {
@@ -137,13 +138,27 @@ export class LeaseLoop {
       this.#row = row;
       // A leader only asks whether its epoch still stands; who holds the lease matters to the others.
       const holder = this.#state.kind === "leader" ? "self" : this.#standingOf(row.holder);
-      event = { kind: "row-read", startedAtMs, row: { epoch: row.epoch, holder, challenge: row.challenge } };
+      event = { kind: "row-read", startedAtMs, row: { epoch: row.epoch, holder, isBeyond: this.#isBeyond(row), challenge: row.challenge } };
     } catch (error) {
       this.#parts.log.warn("the lease could not be read", { error: messageOf(error) });
       event = { kind: "read-failed" };
     }
     this.#isReading = false;
     this.feed(event);
+  }
+
+  /** Told once, loudly: whoever reads the log must know why this server never leads. */
+  #isBeyond({ schema, epoch }: LeaseRow): boolean {
+    const { store, log } = this.#parts;
+    const isBeyond = schema > store.schema;
+    if (isBeyond && !this.#isToldBeyond)
+      log.error("a newer edgectl has raised the store's schema: this server cannot lead any more and only follows; upgrade it", {
+        schema,
+        known: store.schema,
+        epoch,
+      });
+    this.#isToldBeyond = isBeyond;
+    return isBeyond;
   }
 
   #standingOf(holder: ProcessIdentity | null): HolderStanding {

@@ -58,7 +58,7 @@ export class Server {
   constructor(options: ServerOptions) {
     this.options = options;
     const { runtime, log, store, address, region, datacenter, name, version } = options;
-    this.facts = { id: runtime.chance.uuid(), name, address, region, datacenter, version, schema: 1 };
+    this.facts = { id: runtime.chance.uuid(), name, address, region, datacenter, version, schema: store.schema };
     this.#replica = new Replica(store);
     this.#loop = new LeaseLoop({
       runtime,
@@ -263,7 +263,11 @@ export class Server {
 
   async #loadAndLead(epoch: number): Promise<void> {
     const { runtime, log, store } = this.options;
-    await store.migrate(epoch);
+    const migration = await store.migrate(epoch, this.options.version);
+    if (migration) {
+      const kept = migration.copy === "" ? {} : { before: migration.copy };
+      log.warn("the store's schema was raised: older programs cannot lead any more", { from: migration.from, to: store.schema, ...kept });
+    }
     const { clusterId } = await store.readLease();
     const replica = this.#replica;
     // The leader's state is its own from here on: what it applies may never become durable.

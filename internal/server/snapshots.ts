@@ -4,7 +4,6 @@
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { SCHEMA_NUMBER } from "../store/schema-number.ts";
 import type { Snapshot } from "../store/snapshot/decode-snapshot.ts";
 import { encodeSnapshot, type SnapshotFile } from "../store/snapshot/encode-snapshot.ts";
 import { restoredContent } from "../store/snapshot/restored-content.ts";
@@ -26,11 +25,11 @@ export interface Restored {
 }
 
 /** The state at one durable index. Rejects with outcome-unknown when that may never be durable. */
-export async function takeSnapshot({ runtime, region, version }: SnapshotParts, leader: Leader): Promise<SnapshotFile> {
+export async function takeSnapshot({ runtime, store, region, version }: SnapshotParts, leader: Leader): Promise<SnapshotFile> {
   const { epoch, clusterId } = leader;
   const madeAtMs = runtime.clock.nowMs();
   const { index, tableIndexes, tables } = await leader.picture();
-  const header = { schema: SCHEMA_NUMBER, clusterId, region, index, epoch, madeAtMs, madeBy: version, tableIndexes };
+  const header = { schema: store.schema, clusterId, region, index, epoch, madeAtMs, madeBy: version, tableIndexes };
   return encodeSnapshot(runtime, { header, tables });
 }
 

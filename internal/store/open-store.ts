@@ -3,6 +3,7 @@
 import { EdgeError } from "../domain/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { parsePostgresUrl, titleOf } from "./postgres/postgres-url.ts";
+import { SCHEMA_NUMBER } from "./schema-number.ts";
 import type { Store } from "./store.ts";
 
 export type StoreUrl = { readonly kind: "sqlite"; readonly path: string } | { readonly kind: "postgres"; readonly url: string };
@@ -26,14 +27,20 @@ export function titleOfStore(url: string): string {
   return parseStoreUrl(url).kind === "sqlite" ? url : titleOf(parsePostgresUrl(url, ""));
 }
 
+export interface StoreOptions {
+  /** The schema to write, lower than this program's where an older program is played. */
+  readonly schema?: number;
+}
+
 /** Makes the folder of an SQLite file where it is missing. Throws `config` and what the backend throws. */
-export async function openStore(runtime: Runtime, url: string): Promise<Store> {
+export async function openStore(runtime: Runtime, url: string, options: StoreOptions = {}): Promise<Store> {
+  const schema = options.schema ?? SCHEMA_NUMBER;
   const parsed = parseStoreUrl(url);
   if (parsed.kind === "postgres") {
     const { openPostgresStore } = await import("./postgres/postgres-store.ts");
-    return openPostgresStore(runtime, parsed.url);
+    return openPostgresStore(runtime, parsed.url, schema);
   }
   const { openSqliteStore } = await import("./sqlite/sqlite-store.ts");
   runtime.files.makeDirectory(parsed.path.slice(0, parsed.path.lastIndexOf("/")) || ".", 0o700);
-  return openSqliteStore(runtime, parsed.path);
+  return openSqliteStore(runtime, parsed.path, schema);
 }

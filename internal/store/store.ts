@@ -47,6 +47,13 @@ export interface LeaseTake {
   readonly clusterId: string;
 }
 
+/** A schema that was raised. */
+export interface Migration {
+  readonly from: number;
+  /** The file with what was there before, "" where the backend keeps none. */
+  readonly copy: string;
+}
+
 /**
  * Every write throws EdgeError `busy` when another process kept the store locked all the while, and other errors when
  * the outcome is unknown. What resolves is durable.
@@ -54,6 +61,8 @@ export interface LeaseTake {
 export interface Store {
   /** One machine alone uses it, so a holder of an earlier boot cannot live. */
   readonly isLocal: boolean;
+  /** The schema that this program writes; it leads no store of a higher one. */
+  readonly schema: number;
   /** The lease's time to live in milliseconds. */
   readonly ttlMs: number;
   readLease(): Promise<LeaseRow>;
@@ -64,8 +73,11 @@ export interface Store {
   /** Takes the lease under a higher epoch if it still stands at `fromEpoch` with that challenge; false when it moved. */
   takeLease(take: LeaseTake): Promise<boolean>;
   releaseLease(epoch: number): Promise<void>;
-  /** Brings an older schema up to this program's, under the epoch. Does nothing where it is so already. Throws no-leader when fenced. */
-  migrate(epoch: number): Promise<void>;
+  /**
+   * Brings an older schema up to this program's, under the epoch, and notes which program that is. Writes nothing where it
+   * is so already. Where the backend is a file, what was there before is kept beside it. Throws no-leader when fenced.
+   */
+  migrate(epoch: number, program: string): Promise<Migration | null>;
   load(): Promise<StoredState>;
   /** Change sets above `afterIndex`, oldest first, at most about `LIMITS.tailRowsMax` journal rows at once. */
   tail(afterIndex: number): Promise<Tail>;

@@ -96,7 +96,7 @@ test("sqlite: a leader of an older schema cannot commit once a newer program has
     const store = await openSqliteStore(runtime, path);
     await store.takeLease({ ...TAKE, fromEpoch: 0 });
     const connection = await runtime.openSqlite(path, { isReadOnly: false });
-    connection.exec("UPDATE lease SET schema = 2");
+    connection.exec("UPDATE lease SET schema = 99");
     connection.close();
     assert.deepEqual(await store.commit([aLargeSet(1, 10)], 1), { kind: "fenced" });
     await store.close();

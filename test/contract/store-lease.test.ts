@@ -138,7 +138,7 @@ storeTest("nobody of an older program leads, commits or challenges once the sche
 storeTest("migrating what is as it should be changes nothing", async (store) => {
   await store.takeLease(takeAs("a:1", 0));
   await store.commit([aSet(1)], 1);
-  await store.migrate(1);
+  await store.migrate(1, "1.2.3");
   assert.equal((await store.readLease()).schema, SCHEMA_NUMBER);
   assert.deepEqual(await contentOf(store), expected(aSet(1)));
 });
@@ -147,7 +147,7 @@ storeTest("an older schema is left alone by those who do not lead", async (store
   await store.takeLease(takeAs("a:1", 0));
   await place.query("UPDATE lease SET schema = 0 WHERE id = 1");
   assert.deepEqual(await store.commit([aSet(1)], 1), { kind: "fenced" });
-  await assert.rejects(store.migrate(2), { name: "EdgeError", code: "no-leader" });
+  await assert.rejects(store.migrate(2, "1.2.3"), { name: "EdgeError", code: "no-leader" });
   const other = await place.open();
   assert.equal((await other.readLease()).schema, 0);
 });

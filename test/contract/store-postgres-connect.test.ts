@@ -7,6 +7,7 @@ import { after, test } from "node:test";
 import { inspect } from "node:util";
 import type { EdgeError } from "../../internal/domain/errors.ts";
 import { openStore } from "../../internal/store/open-store.ts";
+import { SCHEMA_NUMBER } from "../../internal/store/schema-number.ts";
 import { freePort, makeCertificates, PASSWORD, PostgresServer, postgresSkipReason, USER } from "../support/postgres.ts";
 import { thisRuntime, withFolder } from "./this-runtime.ts";
 
@@ -27,7 +28,7 @@ function connectTest(name: string, body: (server: PostgresServer) => Promise<voi
 
 async function opens(url: string): Promise<void> {
   const store = await openStore(runtime, url);
-  assert.equal((await store.readLease()).schema, 1);
+  assert.equal((await store.readLease()).schema, SCHEMA_NUMBER);
   await store.close();
 }
 
@@ -106,7 +107,7 @@ connectTest("a newer schema is refused by its number and left as it is", async (
   server.sql("UPDATE edgectl.lease SET schema = 99", own);
   const error = await refusal(server.url(own));
   assert.equal(error.code, "config");
-  assert.match(error.message, /has schema 99, this program knows 1/);
+  assert.match(error.message, new RegExp(`has schema 99, this program knows ${SCHEMA_NUMBER}`));
   assert.equal(server.sql("SELECT schema FROM edgectl.lease", own), "99");
 });
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { test } from "node:test";
+import { SCHEMA_NUMBER } from "../../internal/store/schema-number.ts";
 import { openSqliteStore } from "../../internal/store/sqlite/sqlite-store.ts";
 import { aSet, contentOf, expected, HOLDER, storeBackends, storeTester, takeAs } from "./store-backends.ts";
 import { thisRuntime, withFolder } from "./this-runtime.ts";
@@ -12,7 +13,7 @@ const storeTest = storeTester(storeBackends(runtime));
 
 storeTest("a new store has no leader, no row and epoch 0", async (store) => {
   const row = await store.readLease();
-  assert.deepEqual([row.epoch, row.holder, row.address, row.lastIndex, row.clusterId, row.schema], [0, null, "", 0, "", 1]);
+  assert.deepEqual([row.epoch, row.holder, row.address, row.lastIndex, row.clusterId, row.schema], [0, null, "", 0, "", SCHEMA_NUMBER]);
   assert.deepEqual(await contentOf(store), expected());
 });
 

@@ -30,7 +30,13 @@ function play(
 const row = (epoch: number, holder: HolderStanding, startedAtMs: number, challenge = ""): LeaseEvent => ({
   kind: "row-read",
   startedAtMs,
-  row: { epoch, holder, challenge },
+  row: { epoch, holder, isBeyond: false, challenge },
+});
+/** A row whose schema a newer program has raised. */
+const beyond = (epoch: number, holder: HolderStanding, challenge = ""): LeaseEvent => ({
+  kind: "row-read",
+  startedAtMs: 0,
+  row: { epoch, holder, isBeyond: true, challenge },
 });
 const TICK: LeaseEvent = { kind: "tick" };
 
@@ -38,6 +44,44 @@ const TICK: LeaseEvent = { kind: "tick" };
 function leader(): LeaseState {
   return play(newLease(), [1000, row(4, "none", 1000)], [1100, { kind: "taken", epoch: 5 }]).state;
 }
+
+describe("a server of an older program than the store's schema", () => {
+  for (const holder of ["none", "gone"] as const)
+    test(`leaves a lease alone whose holder is ${holder}`, () => {
+      const { state, effects } = play(newLease(), [100, beyond(4, holder)]);
+      expect([state.kind, effects, nextTickAtMs(state)]).toEqual(["follower", [], 100 + TTL / 4]);
+    });
+
+  test("follows a leader, and challenges it never, however silent it is", () => {
+    const watching = play(newLease(), [100, beyond(4, "unknown")]);
+    expect(watching.effects).toEqual([{ kind: "watch", epoch: 4 }]);
+    for (const challenge of ["", "token"])
+      expect(play(watching.state, [100 + 10 * TTL, beyond(4, "unknown", challenge)])).toEqual({
+        state: expect.objectContaining({ kind: "follower" }),
+        effects: [],
+      });
+  });
+
+  test("gives up a challenge of its own", () => {
+    const asking = play(newLease(), [0, row(4, "unknown", 0)], [TTL, row(4, "unknown", TTL)], [TTL, { kind: "challenged", token: "t" }]);
+    expect(asking.state.kind).toBe("waiting");
+    expect(play(asking.state, [TTL + 1, beyond(4, "unknown", "t")]).state.kind).toBe("follower");
+    expect(play(asking.state, [TTL + 1, beyond(5, "unknown")]).effects).toEqual([{ kind: "watch", epoch: 5 }]);
+  });
+
+  test("steps down", () => {
+    expect(play(leader(), [1200, beyond(5, "self")]).effects.map((effect) => effect.kind)).toEqual(["step-down"]);
+  });
+});
+
+describe("a leader whose store was replaced under it", () => {
+  test("steps down, and takes the lease anew at whatever epoch the row has by now", () => {
+    const stepped = play(leader(), [1200, { kind: "replaced" }]);
+    expect(stepped.effects).toEqual([{ kind: "step-down", reason: "the state was replaced" }]);
+    const again = play(stepped.state, [1210, TICK], [1220, row(90, "self", 1210)]);
+    expect(again.effects).toEqual([{ kind: "take", fromEpoch: 90, challenge: "" }]);
+  });
+});
 
 describe("a server that starts", () => {
   test("reads the row at once, and then every quarter of the ttl", () => {

@@ -54,7 +54,8 @@ export function linkedStore(parts: {
     clearChallenge: (challenge) => ask(() => store.clearChallenge(challenge)),
     takeLease: (take: LeaseTake) => ask(() => store.takeLease(take)),
     releaseLease: (epoch) => ask(() => store.releaseLease(epoch)),
-    migrate: (epoch) => ask(() => store.migrate(epoch)),
+    schema: store.schema,
+    migrate: (epoch, program) => ask(() => store.migrate(epoch, program)),
     load: () => ask(() => store.load()),
     tail: (afterIndex) => ask(() => store.tail(afterIndex)),
     onAdvance(call) {

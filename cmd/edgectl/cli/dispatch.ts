@@ -6,10 +6,15 @@ import { splitLeadingOptions } from "./arguments.ts";
 import { COMMANDS, type CommandEntry } from "./command-table.ts";
 import { GLOBAL_OPTIONS } from "./global-options.ts";
 
+/** The agent, and what it starts as a process of its own to spare its event loop and memory. */
+const RAW_WORDS = ["agent", "internal-checkpoint", "internal-copy"] as const;
+
+export type RawWord = (typeof RAW_WORDS)[number];
+
 export type Dispatched =
   | { readonly kind: "command"; readonly entry: CommandEntry; readonly typed: string; readonly argv: readonly string[] }
   /** A word that takes its arguments as they stand. */
-  | { readonly kind: "raw"; readonly name: "agent" | "internal-checkpoint"; readonly argv: readonly string[] }
+  | { readonly kind: "raw"; readonly name: RawWord; readonly argv: readonly string[] }
   /** Help on everything (""), on a group, or on a command. */
   | { readonly kind: "help"; readonly topic: string };
 
@@ -20,7 +25,8 @@ export function dispatch(argv: readonly string[]): Dispatched {
   if (first === "" || /^--?(?:h|help)$/.test(first)) return { kind: "help", topic: "" };
   if (/^--?(?:v|version)$/.test(first)) return dispatch(["version", ...rest.slice(1)]);
   if (first === "help") return { kind: "help", topic: rest.slice(1).join(" ") };
-  if (first === "agent" || first === "internal-checkpoint") return { kind: "raw", name: first, argv: rest.slice(1) };
+  const raw = RAW_WORDS.find((word) => word === first);
+  if (raw) return { kind: "raw", name: raw, argv: rest.slice(1) };
   for (let count = Math.min(WORDS_MAX, rest.length); count > 0; count--) {
     const typed = rest.slice(0, count).join(" ");
     const entry = findCommand(typed);

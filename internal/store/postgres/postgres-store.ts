@@ -12,44 +12,46 @@ import { decodeIdentity, encodeIdentity } from "../../runtime/process-identity.t
 import type { Runtime } from "../../runtime/runtime.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
 import { epochAfter, fenced, gather, journalRows, tailOf } from "../journal-rows.ts";
-import { SCHEMA_NUMBER } from "../schema-number.ts";
-import type { CommitOutcome, LeaseRow, LeaseTake, Store, StoredContent, StoredState, Tail } from "../store.ts";
+import { SCHEMA_WITH_PROGRAM } from "../schema-number.ts";
+import type { CommitOutcome, LeaseRow, LeaseTake, Migration, Store, StoredContent, StoredState, Tail } from "../store.ts";
 import { AdvanceListener } from "./advance-listener.ts";
 import { Connection } from "./connection.ts";
 import { readContent, writeContent } from "./content.ts";
 import type { OpenClient } from "./open-client.ts";
 import { parsePostgresUrl, titleOf } from "./postgres-url.ts";
 import { migrateSchema, prepareDatabase } from "./prepare-database.ts";
-import { announcement, journal, keyText, lease, nounTable, tableIndex } from "./schema.ts";
+import { announcement, journal, keyText, lease, leaseProgram, nounTable, tableIndex } from "./schema.ts";
 
 /** Folding competes with commits, so it waits for a quiet moment as long as the journal is no burden at start. */
 const FOLD_QUIET_BYTES = 4_000_000;
 const FOLD_NOW_BYTES = 64_000_000;
 
-export async function openPostgresStore(runtime: Runtime, url: string): Promise<Store> {
+export async function openPostgresStore(runtime: Runtime, url: string, schema: number): Promise<Store> {
   const target = parsePostgresUrl(url, runtime.host.env.PGPASSWORD ?? "");
   const connect = (purpose: string) => new Connection({ runtime, target, purpose, onClose: () => undefined });
   const sender = runtime.chance.secret(8);
   const reader = connect("reader");
   try {
-    await prepareDatabase(reader, titleOf(target));
+    await prepareDatabase(reader, titleOf(target), schema);
   } catch (error) {
     await reader.close();
     throw error;
   }
-  return new PostgresStore({ connect, reader, sender, listener: new AdvanceListener({ runtime, target }, sender) });
+  return new PostgresStore({ connect, reader, sender, schema, listener: new AdvanceListener({ runtime, target }, sender) });
 }
 
 interface StoreParts {
   readonly connect: (purpose: string) => Connection;
   readonly reader: Connection;
   readonly listener: AdvanceListener;
+  readonly schema: number;
   /** Tells our own notifications from others'. */
   readonly sender: string;
 }
 
 class PostgresStore implements Store {
   readonly isLocal = false;
+  readonly schema: number;
   readonly ttlMs = 2000;
   readonly #parts: StoreParts;
   readonly #reader: Connection;
@@ -59,6 +61,7 @@ class PostgresStore implements Store {
 
   constructor(parts: StoreParts) {
     this.#parts = parts;
+    this.schema = parts.schema;
     this.#reader = parts.reader;
     this.#writer = parts.connect("writer");
   }
@@ -96,15 +99,18 @@ class PostgresStore implements Store {
     await this.#updateLease({ holder: "", address: "", challenge: "" }, eq(lease.epoch, epoch));
   }
 
-  async migrate(epoch: number): Promise<void> {
+  async migrate(epoch: number, program: string): Promise<Migration | null> {
+    const { schema } = await this.readLease();
     // Nothing is written where nothing is due: the disk may be full.
-    if ((await this.readLease()).schema === SCHEMA_NUMBER) return;
+    if (schema === this.schema && (await this.#program()) === program) return null;
     const work = async (client: OpenClient) => {
       const [row] = await client.database.select().from(lease).where(eq(lease.epoch, epoch)).for("update");
-      if (row && row.schema < SCHEMA_NUMBER) await migrateSchema(client, row.schema);
+      if (row && row.schema < this.schema) await migrateSchema(client, { from: row.schema, to: this.schema });
+      if (row && this.schema >= SCHEMA_WITH_PROGRAM) await client.database.update(leaseProgram).set({ program }).where(eq(leaseProgram.epoch, epoch));
       return row !== undefined;
     };
     if (!(await this.#writer.transaction(work, { answerMs: LIMITS.storeRebuildMsMax }))) throw fenced();
+    return schema < this.schema ? { from: schema, copy: "" } : null;
   }
 
   async tail(afterIndex: number): Promise<Tail> {
@@ -165,7 +171,7 @@ class PostgresStore implements Store {
     const { sql: text, params } = this.#dialect.sqlToQuery(sql`
       WITH fence AS (
         UPDATE ${lease} SET last_index = ${last}::bigint
-        WHERE id = 1 AND epoch = ${epoch}::bigint AND last_index = ${first - 1}::bigint AND schema = ${SCHEMA_NUMBER}::integer
+        WHERE id = 1 AND epoch = ${epoch}::bigint AND last_index = ${first - 1}::bigint AND schema = ${this.schema}::integer
         RETURNING epoch
       ), written AS (
         INSERT INTO ${journal} (last_index, first_index, sets) SELECT entry.* FROM fence, (VALUES ${sql.join(entries, sql`, `)}) AS entry
@@ -218,8 +224,8 @@ class PostgresStore implements Store {
       await this.#writer.use(({ database }) =>
         database
           .update(lease)
-          .set({ schema: SCHEMA_NUMBER })
-          .where(and(eq(lease.epoch, epoch), eq(lease.schema, SCHEMA_NUMBER))),
+          .set({ schema: this.schema })
+          .where(and(eq(lease.epoch, epoch), eq(lease.schema, this.schema))),
       );
       return true;
     } catch {
@@ -234,12 +240,21 @@ class PostgresStore implements Store {
 
   // --- internal ---
 
+  /** The program that led last; this one's schema must be the store's. */
+  async #program(): Promise<string | undefined> {
+    if (this.schema < SCHEMA_WITH_PROGRAM) return undefined;
+    const [row] = await this.#reader.use(({ database }) => database.select({ program: leaseProgram.program }).from(leaseProgram), {
+      isRepeatable: true,
+    });
+    return row?.program;
+  }
+
   async #updateLease(values: Partial<typeof lease.$inferInsert>, condition: SQL | undefined): Promise<boolean> {
     const update = ({ database }: OpenClient) =>
       database
         .update(lease)
         .set(values)
-        .where(and(eq(lease.id, 1), condition, lte(lease.schema, SCHEMA_NUMBER)))
+        .where(and(eq(lease.id, 1), condition, lte(lease.schema, this.schema)))
         .returning({ announced: announcement(this.#parts.sender) });
     return (await this.#writer.use((client) => whollyReplicated(client, () => update(client)))).length === 1;
   }

@@ -24,6 +24,9 @@ export const lease = schema.table("lease", {
   schema: integer("schema").notNull(),
 });
 
+/** What later schemas added to it: not asked for where the store may be older. */
+export const leaseProgram = schema.table("lease", { epoch: bigint("epoch", { mode: "number" }).notNull(), program: text("program").notNull() });
+
 export const journal = schema.table("journal", {
   lastIndex: bigint("last_index", { mode: "number" }).primaryKey(),
   firstIndex: bigint("first_index", { mode: "number" }).notNull(),
@@ -69,6 +72,7 @@ export const MIGRATIONS: readonly { readonly to: number; readonly statements: re
       `INSERT INTO ${SCHEMA_NAME}.lease VALUES (1, '', 0, '', '', '', 0, 0, 1)`,
     ],
   },
+  { to: 2, statements: [`ALTER TABLE ${SCHEMA_NAME}.lease ADD COLUMN program text NOT NULL DEFAULT ''`] },
 ];
 
 /** Tells listeners that something was written, as an expression for RETURNING: it is sent with the commit. */

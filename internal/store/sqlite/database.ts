@@ -5,7 +5,8 @@ import { SQLiteBunSession } from "drizzle-orm/bun-sqlite/session";
 import { BaseSQLiteDatabase, SQLiteSyncDialect } from "drizzle-orm/sqlite-core";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import type { SqliteConnection } from "../../runtime/runtime.ts";
-import { SCHEMA_NUMBER } from "../schema-number.ts";
+import { newerSchema } from "../newer-schema.ts";
+import { SCHEMA_NUMBER, SCHEMA_WITH_PROGRAM } from "../schema-number.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./schema.ts";
 import { letShrink } from "./shrink.ts";
 
@@ -19,7 +20,7 @@ export function drizzleOver(connection: SqliteConnection): Drizzle {
 }
 
 /** Makes the file ready: pragmas, then migrations. Throws store-corrupt with the way back, before anything is written. */
-export function prepareDatabase(connection: SqliteConnection, path: string): void {
+export function prepareDatabase(connection: SqliteConnection, path: string, schema: number = SCHEMA_NUMBER): void {
   guardCorruption(path, () => {
     connection.exec("PRAGMA busy_timeout = 2000");
     checkIdentity(connection, path);
@@ -31,18 +32,18 @@ export function prepareDatabase(connection: SqliteConnection, path: string): voi
     connection.exec("PRAGMA journal_size_limit = 4194304");
     connection.exec("PRAGMA cache_size = -2048");
     checkIntegrity(connection, path);
-    createSchema(connection, path);
+    createSchema(connection, path, schema);
     // From here on this process waits for others without standing still: see SqliteStore.
     connection.exec("PRAGMA busy_timeout = 0");
   });
 }
 
-/** Runs the migrations above `from`, inside the caller's transaction. */
-export function migrateSchema(connection: SqliteConnection, from: number): void {
-  const due = MIGRATIONS.filter((migration) => migration.to > from);
+/** Runs the migrations above `from` up to `to`, inside the caller's transaction. */
+export function migrateSchema(connection: SqliteConnection, { from, to }: { readonly from: number; readonly to: number }): void {
+  const due = MIGRATIONS.filter((migration) => migration.to > from && migration.to <= to);
   for (const statement of due.flatMap((migration) => migration.statements)) connection.exec(statement);
-  connection.exec(`UPDATE lease SET schema = ${SCHEMA_NUMBER}`);
-  connection.exec(`PRAGMA user_version = ${SCHEMA_NUMBER}`);
+  connection.exec(`UPDATE lease SET schema = ${to}`);
+  connection.exec(`PRAGMA user_version = ${to}`);
 }
 
 /** Whether another process holds the lock that was needed: nothing happened, and it may be tried again. */
@@ -98,14 +99,14 @@ function checkIntegrity(connection: SqliteConnection, path: string): void {
 }
 
 /** Fills a new file; an older one stays as it is until its leader migrates it. */
-function createSchema(connection: SqliteConnection, path: string): void {
-  refuseNewer(connection, path);
+function createSchema(connection: SqliteConnection, path: string, schema: number): void {
+  refuseNewer(connection, path, schema);
   if (firstNumber(connection, "PRAGMA user_version") > 0) return;
   connection.exec("BEGIN IMMEDIATE");
   try {
     // Another server may have been faster.
     if (firstNumber(connection, "PRAGMA user_version") === 0) {
-      migrateSchema(connection, 0);
+      migrateSchema(connection, { from: 0, to: schema });
       connection.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
     }
     connection.exec("COMMIT");
@@ -115,12 +116,11 @@ function createSchema(connection: SqliteConnection, path: string): void {
   }
 }
 
-function refuseNewer(connection: SqliteConnection, path: string): void {
+function refuseNewer(connection: SqliteConnection, path: string, known: number): void {
   const schema = firstNumber(connection, "PRAGMA user_version");
-  if (schema > SCHEMA_NUMBER)
-    throw new EdgeError("config", `the state file ${path} has schema ${schema}, this program knows ${SCHEMA_NUMBER}`, {
-      hint: "start the newer edgectl that wrote it",
-    });
+  if (schema <= known) return;
+  const program = schema < SCHEMA_WITH_PROGRAM ? "" : String(connection.prepare("SELECT program FROM lease").values()[0]?.[0] ?? "");
+  throw newerSchema(`the state file ${path}`, { schema, known, program });
 }
 
 function firstNumber(connection: SqliteConnection, sql: string): number {

@@ -19,6 +19,9 @@ export const lease = sqliteTable("lease", {
   schema: integer("schema").notNull(),
 });
 
+/** What later schemas added to it: not asked for where the store may be older. */
+export const leaseProgram = sqliteTable("lease", { epoch: integer("epoch").notNull(), program: text("program").notNull() });
+
 export const journal = sqliteTable("journal", {
   lastIndex: integer("last_index").primaryKey(),
   firstIndex: integer("first_index").notNull(),
@@ -48,6 +51,7 @@ export const MIGRATIONS: readonly { readonly to: number; readonly statements: re
       "INSERT INTO lease VALUES (1, '', 0, '', '', '', 0, 0, 1)",
     ],
   },
+  { to: 2, statements: ["ALTER TABLE lease ADD COLUMN program TEXT NOT NULL DEFAULT ''"] },
 ];
 
 // --- internal ---

@@ -4,17 +4,18 @@
 import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
 import { assert, EdgeError, messageOf } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
-import type { Change, ChangeSet, Row, TableName } from "../../domain/tables.ts";
+import type { ChangeSet } from "../../domain/tables.ts";
 import { TABLE_NAMES } from "../../domain/tables.ts";
 import { decodeIdentity, encodeIdentity } from "../../runtime/process-identity.ts";
 import type { Runtime, SqliteConnection } from "../../runtime/runtime.ts";
-import { rowTextOnce } from "../../state/row-text.ts";
-import { epochAfter, fenced, gather, journalRows, keyOf, tailOf } from "../journal-rows.ts";
-import { SCHEMA_NUMBER } from "../schema-number.ts";
-import type { CommitOutcome, LeaseRow, LeaseTake, Store, StoredContent, StoredState, Tail } from "../store.ts";
+import { epochAfter, fenced, gather, journalRows, tailOf } from "../journal-rows.ts";
+import { SCHEMA_NUMBER, SCHEMA_WITH_PROGRAM } from "../schema-number.ts";
+import type { CommitOutcome, LeaseRow, LeaseTake, Migration, Store, StoredContent, StoredState, Tail } from "../store.ts";
+import { keepCopy } from "./copy.ts";
 import type { Drizzle } from "./database.ts";
 import { drizzleOver, guardCorruption, isBusy, migrateSchema, prepareDatabase } from "./database.ts";
-import { journal, lease, NOUN_TABLES, tableIndex } from "./schema.ts";
+import { loadTable, writeContent, writeRows } from "./rows.ts";
+import { journal, lease, leaseProgram, tableIndex } from "./schema.ts";
 import { giveBackRoom, isRoomy } from "./shrink.ts";
 
 /** Folding competes with commits for the disk, so it waits for a quiet moment as long as the journal is no burden at start. */
@@ -22,7 +23,7 @@ const FOLD_QUIET_BYTES = 4_000_000;
 const FOLD_NOW_BYTES = 64_000_000;
 const CHECKPOINT_WAL_BYTES = 16_000_000;
 
-export async function openSqliteStore(runtime: Runtime, path: string): Promise<Store> {
+export async function openSqliteStore(runtime: Runtime, path: string, schema: number = SCHEMA_NUMBER): Promise<Store> {
   const connection = await guardCorruption(path, () => runtime.openSqlite(path, { isReadOnly: false })).catch((error) => {
     if (error instanceof EdgeError) throw error;
     throw new EdgeError("config", `the state file ${path} cannot be opened: ${messageOf(error)}`, {
@@ -31,19 +32,27 @@ export async function openSqliteStore(runtime: Runtime, path: string): Promise<S
     });
   });
   try {
-    prepareDatabase(connection, path);
+    prepareDatabase(connection, path, schema);
     // From here on a WAL file exists; it is never replaced while the connection is open.
     connection.exec("BEGIN IMMEDIATE; COMMIT");
-    return new SqliteStore(runtime, path, connection);
+    return new SqliteStore({ runtime, path, schema, connection });
   } catch (error) {
     connection.close();
     throw error;
   }
 }
 
+interface SqliteStoreParts {
+  readonly runtime: Runtime;
+  readonly path: string;
+  readonly schema: number;
+  readonly connection: SqliteConnection;
+}
+
 class SqliteStore implements Store {
   readonly isLocal = true;
   readonly ttlMs = 3000;
+  readonly schema: number;
   readonly #runtime: Runtime;
   readonly #path: string;
   readonly #connection: SqliteConnection;
@@ -58,7 +67,8 @@ class SqliteStore implements Store {
   #checkpoint: Promise<void> | null = null;
   #isClosed = false;
 
-  constructor(runtime: Runtime, path: string, connection: SqliteConnection) {
+  constructor({ runtime, path, schema, connection }: SqliteStoreParts) {
+    this.schema = schema;
     this.#runtime = runtime;
     this.#path = path;
     this.#connection = connection;
@@ -69,7 +79,7 @@ class SqliteStore implements Store {
     this.#fence = this.#database
       .update(lease)
       .set({ lastIndex: sql`${sql.placeholder("last")}` })
-      .where(and(eq(lease.epoch, sql.placeholder("epoch")), eq(lease.lastIndex, sql.placeholder("before")), eq(lease.schema, SCHEMA_NUMBER)))
+      .where(and(eq(lease.epoch, sql.placeholder("epoch")), eq(lease.lastIndex, sql.placeholder("before")), eq(lease.schema, schema)))
       .prepare();
     this.#insertJournal = this.#database
       .insert(journal)
@@ -115,16 +125,22 @@ class SqliteStore implements Store {
     await this.#sync();
   }
 
-  async migrate(epoch: number): Promise<void> {
+  async migrate(epoch: number, program: string): Promise<Migration | null> {
+    const { schema, epoch: standing } = await this.readLease();
+    if (standing !== epoch) throw fenced();
+    const isRaised = schema !== this.schema;
     // Nothing is written where nothing is due: the disk may be full.
-    if ((await this.readLease()).schema === SCHEMA_NUMBER) return;
+    if (!isRaised && this.#program() === program) return null;
+    const copy = isRaised ? await keepCopy(this.#runtime, this.#path, schema) : "";
     const isDone = await this.#write(() => {
       const row = this.#database.select().from(lease).where(eq(lease.epoch, epoch)).get();
-      if (row) migrateSchema(this.#connection, row.schema);
+      if (row && row.schema < this.schema) migrateSchema(this.#connection, { from: row.schema, to: this.schema });
+      if (row && this.schema >= SCHEMA_WITH_PROGRAM) this.#database.update(leaseProgram).set({ program }).run();
       return row !== undefined;
     });
     if (!isDone) throw fenced();
     await this.#sync();
+    return isRaised ? { from: schema, copy } : null;
   }
 
   async tail(afterIndex: number): Promise<Tail> {
@@ -160,11 +176,7 @@ class SqliteStore implements Store {
         ) === 0
       )
         return false;
-      this.#database.delete(journal).run();
-      this.#database.delete(tableIndex).run();
-      for (const table of TABLE_NAMES) this.#database.delete(nounTable(table)).run();
-      for (const [name, last] of content.tableIndexes) this.#database.insert(tableIndex).values({ name, lastIndex: last }).run();
-      for (const { table, row } of content.rows) this.#insertRow(table, row);
+      writeContent(this.#database, content);
       return true;
     });
     if (!isDone) throw fenced();
@@ -179,7 +191,7 @@ class SqliteStore implements Store {
       const row = this.#database.select().from(lease).where(eq(lease.id, 1)).get();
       assert(row, "the lease row is there");
       const indexes = this.#database.select().from(tableIndex).orderBy(asc(tableIndex.name)).all();
-      const rows = TABLE_NAMES.flatMap((table) => this.#loadTable(table));
+      const rows = TABLE_NAMES.flatMap((table) => loadTable(this.#database, table));
       const entries = this.#database.select().from(journal).where(gt(journal.lastIndex, row.foldedIndex)).orderBy(asc(journal.lastIndex)).all();
       this.#journalBytes = entries.reduce((sum, entry) => sum + entry.sets.length, 0);
       const sets = entries.flatMap((entry) => JSON.parse(entry.sets) as ChangeSet[]); // written by commit below
@@ -235,7 +247,7 @@ class SqliteStore implements Store {
       const { taken, folded, touched } = gather(entries, changesMax);
       if (taken.length === 0) return this.#giveBackRoom();
       const until = taken.at(-1)?.lastIndex ?? head.foldedIndex;
-      this.#writeRows(folded);
+      writeRows(this.#database, folded);
       for (const [name, index] of touched)
         this.#database
           .insert(tableIndex)
@@ -259,7 +271,13 @@ class SqliteStore implements Store {
 
   async probe(epoch: number): Promise<boolean> {
     try {
-      await this.#write(() => this.#database.update(lease).set({ schema: SCHEMA_NUMBER }).where(eq(lease.epoch, epoch)).run());
+      await this.#write(() =>
+        this.#database
+          .update(lease)
+          .set({ schema: this.schema })
+          .where(and(eq(lease.epoch, epoch), eq(lease.schema, this.schema)))
+          .run(),
+      );
       await this.#sync();
       return true;
     } catch {
@@ -280,17 +298,16 @@ class SqliteStore implements Store {
   // --- internal ---
 
   async #updateLease(values: Partial<typeof lease.$inferInsert>, where: { readonly epoch: number; readonly challenge: string }): Promise<boolean> {
-    const condition = and(eq(lease.epoch, where.epoch), eq(lease.challenge, where.challenge), lte(lease.schema, SCHEMA_NUMBER));
+    const condition = and(eq(lease.epoch, where.epoch), eq(lease.challenge, where.challenge), lte(lease.schema, this.schema));
     const isDone = await this.#write(() => changesOf(this.#database.update(lease).set(values).where(condition).run()) === 1);
     if (isDone) await this.#sync();
     return isDone;
   }
 
-  #insertRow(table: TableName, row: Row): void {
-    this.#database
-      .insert(nounTable(table))
-      .values({ key: keyOf(table, row), modifyIndex: row.modifyIndex, data: rowTextOnce(row) })
-      .run();
+  /** The program that led last; this one's schema must be the store's. */
+  #program(): string | undefined {
+    if (this.schema < SCHEMA_WITH_PROGRAM) return undefined;
+    return guardCorruption(this.#path, () => this.#database.select({ program: leaseProgram.program }).from(leaseProgram).get())?.program;
   }
 
   #giveBackRoom(): 0 {
@@ -349,34 +366,6 @@ class SqliteStore implements Store {
     await this.#walSync.datasync();
   }
 
-  #loadTable(table: TableName): { readonly table: TableName; readonly row: Row }[] {
-    const rows = this.#database
-      .select()
-      .from(nounTable(table))
-      .orderBy(asc(nounTable(table).modifyIndex), asc(nounTable(table).key))
-      .all();
-    return rows.map((row) => ({ table, row: JSON.parse(row.data) as Row })); // written by writeRows below
-  }
-
-  #writeRows(folded: ReadonlyMap<TableName, ReadonlyMap<string, Change>>): void {
-    for (const [table, byKey] of folded) {
-      const target = nounTable(table);
-      const upsert = this.#database
-        .insert(target)
-        .values({ key: sql.placeholder("key"), modifyIndex: sql.placeholder("modifyIndex"), data: sql.placeholder("data") })
-        .onConflictDoUpdate({ target: target.key, set: { modifyIndex: sql`excluded.modify_index`, data: sql`excluded.data` } })
-        .prepare();
-      const drop = this.#database
-        .delete(target)
-        .where(eq(target.key, sql.placeholder("key")))
-        .prepare();
-      for (const [key, change] of byKey) {
-        if (change.op === "delete") drop.run({ key });
-        else upsert.run({ key, modifyIndex: change.row.modifyIndex, data: rowTextOnce(change.row) });
-      }
-    }
-  }
-
   /** A process of its own, so that neither the event loop nor this process's memory pays for it. */
   #startCheckpointWhenDue(): void {
     if (this.#walBytes < CHECKPOINT_WAL_BYTES || this.#checkpoint !== null) return;
@@ -387,12 +376,6 @@ class SqliteStore implements Store {
       this.#checkpoint = null;
     });
   }
-}
-
-function nounTable(table: TableName) {
-  const found = NOUN_TABLES.get(table);
-  assert(found, `table ${table} has a schema`);
-  return found;
 }
 
 function changesOf(result: unknown): number {

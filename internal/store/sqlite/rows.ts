@@ -1,0 +1,64 @@
+// The rows of each noun in their tables: read, put, folded. The caller has the transaction.
+
+import { asc, eq, sql } from "drizzle-orm";
+import { assert } from "../../domain/errors.ts";
+import type { Change, Row, TableName } from "../../domain/tables.ts";
+import { TABLE_NAMES } from "../../domain/tables.ts";
+import { rowTextOnce } from "../../state/row-text.ts";
+import { keyOf } from "../journal-rows.ts";
+import type { StoredContent } from "../store.ts";
+import type { Drizzle } from "./database.ts";
+import { journal, NOUN_TABLES, type NounTable, tableIndex } from "./schema.ts";
+
+/** In the order in which they were changed. */
+export function loadTable(database: Drizzle, table: TableName): { readonly table: TableName; readonly row: Row }[] {
+  const source = nounTable(table);
+  const rows = database.select().from(source).orderBy(asc(source.modifyIndex), asc(source.key)).all();
+  return rows.map((row) => ({ table, row: JSON.parse(row.data) as Row })); // written below
+}
+
+/** Puts this content in the place of what is there; the lease is the caller's business. */
+export function writeContent(database: Drizzle, content: StoredContent): void {
+  database.delete(journal).run();
+  database.delete(tableIndex).run();
+  for (const table of TABLE_NAMES) database.delete(nounTable(table)).run();
+  for (const [name, last] of content.tableIndexes) database.insert(tableIndex).values({ name, lastIndex: last }).run();
+  const inserts = new Map(TABLE_NAMES.map((table) => [table, insertInto(database, table)]));
+  for (const { table, row } of content.rows)
+    inserts.get(table)?.run({ key: keyOf(table, row), modifyIndex: row.modifyIndex, data: rowTextOnce(row) });
+}
+
+/** Writes the rows of one fold. */
+export function writeRows(database: Drizzle, folded: ReadonlyMap<TableName, ReadonlyMap<string, Change>>): void {
+  for (const [table, byKey] of folded) {
+    const target = nounTable(table);
+    const upsert = database
+      .insert(target)
+      .values({ key: sql.placeholder("key"), modifyIndex: sql.placeholder("modifyIndex"), data: sql.placeholder("data") })
+      .onConflictDoUpdate({ target: target.key, set: { modifyIndex: sql`excluded.modify_index`, data: sql`excluded.data` } })
+      .prepare();
+    const drop = database
+      .delete(target)
+      .where(eq(target.key, sql.placeholder("key")))
+      .prepare();
+    for (const [key, change] of byKey) {
+      if (change.op === "delete") drop.run({ key });
+      else upsert.run({ key, modifyIndex: change.row.modifyIndex, data: rowTextOnce(change.row) });
+    }
+  }
+}
+
+// --- internal ---
+
+function insertInto(database: Drizzle, table: TableName) {
+  return database
+    .insert(nounTable(table))
+    .values({ key: sql.placeholder("key"), modifyIndex: sql.placeholder("modifyIndex"), data: sql.placeholder("data") })
+    .prepare();
+}
+
+function nounTable(table: TableName): NounTable {
+  const found = NOUN_TABLES.get(table);
+  assert(found, `table ${table} has a schema`);
+  return found;
+}
