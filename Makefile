@@ -3,10 +3,10 @@ BUN := node_modules/.bin/bun
 STEP := scripts/step.sh
 SOURCES := $(shell find cmd internal -type f 2>/dev/null)
 BUILD_SCRIPTS := scripts/bases.ts scripts/build-info.ts scripts/compile.ts
-NOT_UNIT := test/sim test/faults test/e2e test/emulated test/bench test/support test/fixtures test/tidy
+NOT_UNIT := test/contract test/sim test/faults test/e2e test/emulated test/bench test/support test/fixtures test/tidy
 UNIT := $(patsubst %,./%/,$(filter-out $(NOT_UNIT),$(sort $(patsubst %/,%,$(wildcard test/*/)))))
 
-.PHONY: e2e-sea-missing help deps build release check types lint tidy unit contract-node test e2e e2e-sea emulated bench demo clean sim sim-test sim-mutants faults faults-test
+.PHONY: e2e-sea-missing help deps build release check types lint tidy unit contract contract-node test e2e e2e-sea emulated bench demo clean sim sim-test sim-mutants faults faults-test
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -46,13 +46,16 @@ tidy: deps ## house style: layers, banned calls, names, lengths
 unit: deps ## unit tests: everything under test/ that needs no built executable
 	@$(STEP) unit $(BUN) test --only-failures $(or $(UNIT),./test/none/)
 
+contract: deps ## the contract suites on Bun: files, processes, network, SQLite, PostgreSQL
+	@$(STEP) contract $(BUN) test --only-failures ./test/contract/
+
 contract-node: deps ## the contract suites on Node
 	@$(STEP) contract-node scripts/contract-node.sh ./test/contract/
 
 # The Node single executable is made on and for x64: elsewhere its tests are skipped by name.
 SEA := $(if $(filter x86_64,$(shell uname -m)),e2e-sea,e2e-sea-missing)
 
-test: check contract-node sim-test e2e faults-test $(SEA) emulated ## all tests; parts without their real thing are skipped (EDGECTL_TEST_REQUIRE=1: fail)
+test: check contract contract-node sim-test e2e faults-test $(SEA) emulated ## all tests; parts without their real thing are skipped (EDGECTL_TEST_REQUIRE=1: fail)
 
 sim: deps ## simulated clusters until a promise breaks [SEED=...] [RUNS=n]
 	@SEED="$(SEED)" RUNS="$(RUNS)" sh -c '[ -n "$$SEED" ] || unset SEED; [ -n "$$RUNS" ] || unset RUNS; exec $(BUN) test/sim/main.ts'
