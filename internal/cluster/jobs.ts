@@ -131,7 +131,9 @@ export function scaleJob(view: View, input: ScaleInput, context: Context): Outco
   const changes: Change[] = [put("scaling_events", withScalingEvent(view, job, group, input, evaluation?.id ?? "", context))];
   if (evaluation === null) return { changes, result: { evalId: "", evalCreateIndex: 0, jobModifyIndex: job.jobModifyIndex } };
   const groups = job.groups.map((candidate) => (candidate === group ? { ...group, count: input.count ?? group.count } : candidate));
-  changes.push(...versionChanges(view, nextVersion({ ...specOf(job), groups }, job, context), job), put("evals", evaluation));
+  // A stopped job stays stopped, as in Nomad: the count is for when it is started again.
+  const version: JobVersion = { ...nextVersion({ ...specOf(job), groups }, job, context), stop: job.stop };
+  changes.push(...versionChanges(view, version, job), put("evals", evaluation));
   return { changes, result: { evalId: evaluation.id, evalCreateIndex: context.index, jobModifyIndex: context.index } };
 }
 

@@ -240,6 +240,14 @@ describe("scale", () => {
     return cluster.do((view, context) => scaleJob(view, input, context));
   };
 
+  test("a stopped job stays stopped, with the new count for when it is started again", () => {
+    const cluster = aCluster();
+    cluster.register(version("1"));
+    stop(cluster, false);
+    scale(cluster, { count: 4 });
+    expect([cluster.job().stop, cluster.job().groups[0]?.count]).toEqual([true, 4]);
+  });
+
   test("sets the count as a new version and records the event", () => {
     const cluster = aCluster();
     cluster.register(aSpec({}, { count: 2 }));
