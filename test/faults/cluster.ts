@@ -30,6 +30,7 @@ export class Program {
   #agent: Agent | null = null;
   #isWanted = true;
   #isPaused = false;
+  #isAbandoned = false;
   /** Where the log of the present process begins. */
   #logFrom = 0;
 
@@ -57,6 +58,7 @@ export class Program {
   }
 
   async start(): Promise<void> {
+    if (this.#isAbandoned) return;
     this.#isWanted = true;
     if (this.#agent) return;
     const { name, host, port, flags, wrapper } = this.#options;
@@ -83,6 +85,12 @@ export class Program {
     if (!agent) return;
     agent.process.kill("SIGKILL");
     await agent.ended();
+  }
+
+  /** No next process any more. */
+  abandon(): void {
+    this.#isWanted = false;
+    this.#isAbandoned = true;
   }
 
   pause(): void {
@@ -159,6 +167,16 @@ export class Cluster {
 
   #logs(): string {
     return this.servers.map((server) => `${server.name}: ${server.log.slice(-1500)}`).join("\n");
+  }
+}
+
+/** Runs a body with programs that nobody starts again afterwards, when the place is cleared away. */
+export async function withCluster(cluster: Cluster, body: () => Promise<void>): Promise<void> {
+  try {
+    for (const program of cluster.programs) await program.start();
+    await body();
+  } finally {
+    for (const program of cluster.programs) program.abandon();
   }
 }
 

@@ -27,8 +27,8 @@ export function lostOperations(operations: readonly Operation[], shown: Readonly
     const state = shown.get(jobId) ?? null;
     const possible = possibleStates(own);
     if (possible.some((one) => sameState(one, state))) return [];
-    const last = own.slice(-8).map((one) => `  ${one.outcome} ${JSON.stringify(one.change)} ${one.index} ${one.answer}`);
-    return [`${jobId} is ${JSON.stringify(state)}, which is none of ${JSON.stringify(possible)}; its last operations:\n${last.join("\n")}`];
+    const last = own.slice(possible.length === 0 ? 0 : -8).map((one) => `  ${one.outcome} ${JSON.stringify(one.change)} ${one.index} ${one.answer}`);
+    return [`${jobId} is ${JSON.stringify(state)}, which is none of ${JSON.stringify(possible)}; its operations:\n${last.join("\n")}`];
   });
 }
 

@@ -58,6 +58,15 @@ const STATES: readonly (readonly [string, readonly (readonly [Change, Outcome])[
     [state(1), state(1, 1, true)],
   ],
   [
+    "a job that is not there can be stopped",
+    [
+      [stop, "done"],
+      [run(2), "done"],
+    ],
+    [state(2)],
+    [null, state(2, 1, true)],
+  ],
+  [
     "an acknowledged count says that an unknown step had happened",
     [
       [run(1), "unknown"],

@@ -83,7 +83,8 @@ function applied(state: JobState | null, change: Change): readonly (JobState | n
     case "scale":
       return state === null ? [] : [{ ...state, count: change.count }];
     case "stop":
-      return state === null ? [] : [{ ...state, isStopped: true }];
+      // As in Nomad, the end of a job that is not there is acknowledged.
+      return [state === null ? null : { ...state, isStopped: true }];
   }
 }
 

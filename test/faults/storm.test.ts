@@ -8,13 +8,13 @@ import { inPlace, type Place, sleep } from "../e2e/place.ts";
 import { Prng } from "../sim/prng.ts";
 import { testWith } from "../support/real-parts.ts";
 import { call } from "./calls.ts";
-import { Cluster, Program, storeFlags } from "./cluster.ts";
+import { Cluster, Program, storeFlags, withCluster } from "./cluster.ts";
 import { differences, dispatchProblems, doubleStarts, lostOperations, type ShownAlloc, type ShownJob } from "./compare.ts";
 import { indexProblems } from "./history.ts";
 import { Network } from "./namespaces.ts";
 import { taskProcesses } from "./processes.ts";
 import { SmallDisk } from "./small-disk.ts";
-import { drawFaults, FAULT_KINDS, Storm } from "./storm.ts";
+import { drawFaults, FAULT_KINDS, type Stage, Storm } from "./storm.ts";
 import { SYSTEM_JOB, Workload } from "./workload.ts";
 
 const SECONDS = Number(process.env.FAULT_SECONDS || 45);
@@ -24,7 +24,7 @@ const NODES = 5;
 /** Absent nodes count as down after 20 s, evaluations and connections come back with growing pauses. */
 const CONVERGENCE_MS = 90_000;
 
-async function build(place: Place): Promise<{ readonly cluster: Cluster; readonly network: Network; readonly disk: SmallDisk }> {
+function build(place: Place): Stage {
   const network = new Network({ servers: SERVERS, nodes: NODES });
   place.onClose(() => network.close());
   const disk = new SmallDisk(place.path("disk"), 24);
@@ -39,14 +39,15 @@ async function build(place: Place): Promise<{ readonly cluster: Cluster; readonl
     (index) =>
       new Program(place, { name: `node-${index}`, host: "", flags: ["--client", "--servers", join, ...size], wrapper: network.wrapper(index) }),
   );
-  const cluster = new Cluster({ servers, nodes });
-  for (const program of cluster.programs) await program.start();
+  return { cluster: new Cluster({ servers, nodes }), network, disk };
+}
+
+async function untilReady(cluster: Cluster): Promise<void> {
   const leader = await cluster.untilLeader(30_000);
   await until("every node to be ready", 30_000, async () => {
     const found = await get(leader, "/v1/nodes");
-    return found.filter((node: { Status: string }) => node.Status === "ready").length === NODES ? [] : found;
+    return found.filter((node: { Status: string }) => node.Status === "ready").length === NODES ? [] : [found];
   });
-  return { cluster, network, disk };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON of the API, looked into below
@@ -82,33 +83,34 @@ testWith(
   () =>
     inPlace(async (place) => {
       console.log(`storm: SEED=${SEED} FAULT_SECONDS=${SECONDS}`);
-      const chance = new Prng(SEED);
-      const stage = await build(place);
-      const startsPath = place.path("starts");
-      const workload = new Workload(stage.cluster.servers, chance.fork("workload"), startsPath);
-      await workload.start();
-      const storm = new Storm(stage);
-      await storm.rage(drawFaults(chance.fork("faults"), SECONDS * 1000), SECONDS * 1000);
-      await workload.end();
-      try {
-        await verdict(place, stage.cluster, workload);
-        console.log(
-          `storm: ${storm.told.length} faults; ${[...workload.counts]
-            .sort()
-            .map(([name, count]) => `${count} ${name}`)
-            .join(", ")}`,
-        );
-        // A storm in which something never happened proves less than it says.
-        if (SECONDS >= 45) expect(FAULT_KINDS.filter((kind) => !storm.happened.has(kind))).toEqual([]);
-        const needed = ["run done", "scale done", "stop done", "dispatch done", "read done"];
-        expect(needed.filter((name) => !workload.counts.has(name))).toEqual([]);
-      } catch (error) {
-        console.log(`storm: SEED=${SEED} FAULT_SECONDS=${SECONDS} failed after\n${storm.told.join("\n")}`);
-        throw error;
-      }
+      const stage = build(place);
+      await withCluster(stage.cluster, () => weather(place, stage));
     }),
   (SECONDS + 60) * 1000 + CONVERGENCE_MS,
 );
+
+async function weather(place: Place, stage: Stage): Promise<void> {
+  const chance = new Prng(SEED);
+  const { cluster } = stage;
+  await untilReady(cluster);
+  const workload = new Workload(cluster.servers, chance.fork("workload"), place.path("starts"));
+  await workload.start();
+  const storm = new Storm(stage);
+  await storm.rage(drawFaults(chance.fork("faults"), SECONDS * 1000), SECONDS * 1000);
+  await workload.end();
+  try {
+    await verdict(place, cluster, workload);
+    const counts = [...workload.counts].sort().map(([name, count]) => `${count} ${name}`);
+    console.log(`storm: ${storm.told.length} faults; ${counts.join(", ")}`);
+    // A storm in which something never happened proves less than it says.
+    if (SECONDS >= 45) expect(FAULT_KINDS.filter((kind) => !storm.happened.has(kind))).toEqual([]);
+    const needed = ["run done", "scale done", "stop done", "dispatch done", "read done"];
+    expect(needed.filter((name) => !workload.counts.has(name))).toEqual([]);
+  } catch (error) {
+    console.log(`storm: SEED=${SEED} FAULT_SECONDS=${SECONDS} failed after\n${storm.told.join("\n")}`);
+    throw error;
+  }
+}
 
 async function verdict(place: Place, cluster: Cluster, workload: Workload): Promise<void> {
   const leader = await cluster.untilLeader(30_000);

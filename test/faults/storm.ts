@@ -41,7 +41,7 @@ export function drawFaults(chance: Prng, forMs: number): Fault[] {
   for (let atMs = 1500; atMs < forMs; atMs += chance.integer(400, 2800)) {
     if (deck.length === 0) deck = [...FAULT_KINDS];
     const [kind] = deck.splice(chance.integer(0, deck.length - 1), 1);
-    if (kind) faults.push({ kind, atMs, durationMs: chance.integer(...DURATIONS_MS[kind]), pick: chance.fraction() });
+    if (kind) faults.push({ kind, atMs, durationMs: drawn(chance, DURATIONS_MS[kind]), pick: chance.fraction() });
   }
   return faults;
 }
@@ -165,4 +165,10 @@ export class Storm {
     this.happened.set(kind, (this.happened.get(kind) ?? 0) + 1);
     this.told.push(`${((performance.now() - this.#beganMs) / 1000).toFixed(2).padStart(7)} s ${kind} ${target} for ${durationMs} ms`);
   }
+}
+
+// --- internal ---
+
+function drawn(chance: Prng, [min, max]: readonly [number, number]): number {
+  return chance.integer(min, max);
 }
