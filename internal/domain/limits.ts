@@ -58,6 +58,8 @@ export const LIMITS = {
   eventLagIndexesMax: 500,
   /** How long a write waits for another process that writes. */
   storeBusyMsMax: 3000,
+  /** How long opening a store waits for the same, until its holder ends or is killed. */
+  storeOpenBusyMsMax: 20_000,
   /** Connecting to one host of a store over the network, its greeting included. */
   storeConnectMsMax: 3000,
   /** One statement's answer from such a store; beyond it the connection is given up. */

@@ -90,6 +90,21 @@ test("sqlite: a folder that does not exist is named, with what to check", () =>
     });
   }));
 
+test("sqlite: a file that another process writes to at this moment is opened once that one is done", () =>
+  withFolder(runtime, async (folder) => {
+    const path = `${folder}/state.db`;
+    await aUsedStore(path);
+    const other = await runtime.openSqlite(path, { isReadOnly: false });
+    other.exec("BEGIN IMMEDIATE");
+    const opening = openSqliteStore(runtime, path);
+    await runtime.clock.sleep(150);
+    other.exec("COMMIT");
+    const store = await opening;
+    assert.equal((await store.readLease()).epoch, 1);
+    await store.close();
+    other.close();
+  }));
+
 test("sqlite: a leader of an older schema cannot commit once a newer program has migrated", () =>
   withFolder(runtime, async (folder) => {
     const path = `${folder}/state.db`;

@@ -4,7 +4,8 @@
 import { SQLiteBunSession } from "drizzle-orm/bun-sqlite/session";
 import { BaseSQLiteDatabase, SQLiteSyncDialect } from "drizzle-orm/sqlite-core";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
-import type { SqliteConnection } from "../../runtime/runtime.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import type { Runtime, SqliteConnection } from "../../runtime/runtime.ts";
 import { newerSchema } from "../newer-schema.ts";
 import { SCHEMA_NUMBER, SCHEMA_WITH_PROGRAM } from "../schema-number.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./schema.ts";
@@ -48,7 +49,28 @@ export function migrateSchema(connection: SqliteConnection, { from, to }: { read
 
 /** Whether another process holds the lock that was needed: nothing happened, and it may be tried again. */
 export function isBusy(error: unknown): boolean {
-  return /SQLITE_BUSY|database is locked/i.test(`${messageOf(error)} ${String((error as { code?: unknown } | null)?.code ?? "")}`);
+  return /SQLITE_BUSY|SQLITE_PROTOCOL|database is locked|locking protocol/i.test(
+    `${messageOf(error)} ${String((error as { code?: unknown } | null)?.code ?? "")}`,
+  );
+}
+
+/** Another process may be writing; one that is stopped meanwhile is killed by those that stand by, which takes them a while. */
+export async function onceFree(runtime: Runtime, path: string, work: () => void): Promise<void> {
+  const deadlineMs = runtime.clock.monotonicMs() + LIMITS.storeOpenBusyMsMax;
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      if (runtime.clock.monotonicMs() > deadlineMs)
+        throw new EdgeError("busy", `the state file ${path} is locked by another process`, {
+          hint: `find out which one uses it: fuser ${path}-wal`,
+          isRetryable: true,
+          cause: error,
+        });
+    }
+    await runtime.clock.sleep(100);
+  }
 }
 
 /** Turns SQLite's word for a damaged file into ours. */

@@ -13,7 +13,7 @@ import { SCHEMA_NUMBER, SCHEMA_WITH_PROGRAM } from "../schema-number.ts";
 import type { CommitOutcome, LeaseRow, LeaseTake, Migration, Store, StoredContent, StoredState, Tail } from "../store.ts";
 import { keepCopy } from "./copy.ts";
 import type { Drizzle } from "./database.ts";
-import { drizzleOver, guardCorruption, isBusy, migrateSchema, prepareDatabase } from "./database.ts";
+import { drizzleOver, guardCorruption, isBusy, migrateSchema, onceFree, prepareDatabase } from "./database.ts";
 import { loadTable, writeContent, writeRows } from "./rows.ts";
 import { journal, lease, leaseProgram, tableIndex } from "./schema.ts";
 import { giveBackRoom, isRoomy } from "./shrink.ts";
@@ -32,9 +32,11 @@ export async function openSqliteStore(runtime: Runtime, path: string, schema: nu
     });
   });
   try {
-    prepareDatabase(connection, path, schema);
-    // From here on a WAL file exists; it is never replaced while the connection is open.
-    connection.exec("BEGIN IMMEDIATE; COMMIT");
+    await onceFree(runtime, path, () => {
+      prepareDatabase(connection, path, schema);
+      // From here on a WAL file exists; it is never replaced while the connection is open.
+      connection.exec("BEGIN IMMEDIATE; COMMIT");
+    });
     return new SqliteStore({ runtime, path, schema, connection });
   } catch (error) {
     connection.close();
