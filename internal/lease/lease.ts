@@ -200,7 +200,8 @@ function beginTake(fromEpoch: number, token: string, nowMs: number): LeaseStep {
 }
 
 function waiting(epoch: number, token: string, nowMs: number, times: LeaseTimes): LeaseState {
-  return { kind: "waiting", epoch, token, takeAtMs: nowMs + times.ttlMs, nextReadAtMs: nowMs + times.ttlMs / 4 };
+  // A holder whose connection broke may be about to end: a moment later it is gone, and nobody has to wait for it.
+  return { kind: "waiting", epoch, token, takeAtMs: nowMs + times.ttlMs, nextReadAtMs: nowMs + times.ttlMs / 30 };
 }
 
 function challenge(state: At<"challenging">, event: LeaseEvent, nowMs: number, times: LeaseTimes): LeaseStep {

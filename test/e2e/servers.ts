@@ -21,11 +21,28 @@ export async function startPair(place: Place): Promise<readonly [leader: Agent, 
 }
 
 export async function untilFollowing(standby: Agent, leader: Agent): Promise<void> {
-  await until(`${standby.port} to follow ${leader.port}\n${standby.log}`, async () => {
+  const what = () => `${standby.port} to follow ${leader.port}\n${standby.log}\nthe leader:\n${leader.log}`;
+  await until(what, async () => {
     const members = await ask(standby, "GET", "/v1/operator/raft/configuration?stale");
     const isLeading = (server: { Leader: boolean; Address: string }) => server.Leader && server.Address === `127.0.0.1:${leader.port}`;
     return members !== null && members.status === 200 && JSON.parse(members.text).Servers.some(isLeading);
   });
+}
+
+/** Who leads and who follows by now: on a busy machine a leader may be silent for too long without being paused. */
+export async function untilSettled(pair: readonly [Agent, Agent]): Promise<readonly [leader: Agent, standby: Agent]> {
+  let found: readonly [Agent, Agent] | null = null;
+  const follows = async (standby: Agent, leader: Agent) =>
+    (await isLeading(leader)) &&
+    !(await isLeading(standby)) &&
+    JSON.parse((await ask(standby, "GET", "/v1/status/leader"))?.text ?? '""') === `127.0.0.1:${leader.port}`;
+  await until("one of two servers to lead and the other to follow", async () => {
+    const [one, two] = pair;
+    found = (await follows(two, one)) ? [one, two] : (await follows(one, two)) ? [two, one] : null;
+    return found !== null;
+  });
+  if (found === null) throw new Error("one of them leads");
+  return found;
 }
 
 export async function isLeading(agent: Agent): Promise<boolean> {

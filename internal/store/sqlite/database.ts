@@ -105,8 +105,9 @@ function corrupt(path: string, reason: string, cause?: unknown): EdgeError {
 }
 
 function checkIdentity(connection: SqliteConnection, path: string): void {
-  const id = firstNumber(connection, "PRAGMA application_id");
+  // In this order: another server may fill the file in between, and gives it its id together with its tables.
   const tables = firstNumber(connection, "SELECT count(*) FROM sqlite_schema");
+  const id = firstNumber(connection, "PRAGMA application_id");
   if (id === APPLICATION_ID || (id === 0 && tables === 0)) return;
   throw corrupt(path, "it is another program's database");
 }
