@@ -20,7 +20,7 @@ export function bunRuntime(): Runtime {
     compression: posixCompression,
     files: posixFiles,
     processes: posixProcesses,
-    network: { serve, fetch: (url, init) => fetch(url, { ...init, timeout: false } as RequestInit), connectSocket },
+    network: { serve, fetch: fetchOnce, connectSocket },
     host: posixHost(selfCommand, Bun.argv.slice(2)),
     terminal: posixTerminal,
     openSqlite: openBunSqlite,
@@ -28,6 +28,16 @@ export function bunRuntime(): Runtime {
 }
 
 // --- internal ---
+
+/**
+ * Bun repeats a request, a PUT too, whose kept connection breaks before the answer: a write that took effect would be
+ * made again, and its second answer be told as the only one. So writes get a connection of their own.
+ */
+function fetchOnce(url: string, init?: RequestInit): Promise<Response> {
+  const isRead = ["GET", "HEAD"].includes(init?.method ?? "GET");
+  // `timeout` is Bun's own, and not in the type.
+  return fetch(url, { ...init, ...(isRead ? {} : { keepalive: false }), timeout: false } as RequestInit);
+}
 
 interface SocketData {
   readonly handlers: SocketHandlers;

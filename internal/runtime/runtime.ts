@@ -168,6 +168,7 @@ export interface ClientSocket extends ServerSocket {
 export interface Network {
   /** Throws EdgeError `busy` when the address is taken. */
   serve(options: HttpServerOptions): Promise<HttpServer>;
+  /** Sends a write once, and rejects when its connection breaks before the answer; a read may be sent again. */
   fetch(url: string, init?: RequestInit): Promise<Response>;
   connectSocket(url: string, headers: Readonly<Record<string, string>>, handlers: SocketHandlers): ClientSocket;
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { request as rawRequest } from "node:http";
-import { connect } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { after, before, test } from "node:test";
 import { EdgeError } from "../../internal/domain/errors.ts";
 import type { ClientSocket, HttpServer, RequestContext, ServerSocket } from "../../internal/runtime/runtime.ts";
@@ -135,6 +135,30 @@ function connectTo(path: string, mark = "1"): Promise<Connected> {
 test("a request reaches the handler whole, and its answer the client", async () => {
   const response = await url("/echo?a=%2F&b", { method: "PUT", body: "käse", headers: { "x-test": "1" } });
   assert.deepEqual(await response.json(), { method: "PUT", search: "?a=%2F&b", header: "1", body: "käse", from: "127.0.0.1" });
+});
+
+test("a write whose connection breaks before the answer is not sent again, also where that connection was used before", async () => {
+  const seen: string[] = [];
+  const sockets: Socket[] = [];
+  const flaky = createServer((socket) => {
+    sockets.push(socket);
+    socket.on("error", () => undefined); // the other end may be gone first
+    socket.on("data", (data) => {
+      const line = /^(?:GET|PUT) \S+/.exec(String(data))?.[0];
+      if (line === undefined) return;
+      seen.push(line);
+      if (line.startsWith("PUT")) socket.destroy();
+      else socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    });
+  });
+  await new Promise<void>((done) => flaky.listen(0, "127.0.0.1", done));
+  const address = flaky.address();
+  const to = (path: string) => `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}${path}`;
+  for (const path of ["/a", "/b"]) assert.equal(await (await runtime.network.fetch(to(path))).text(), "ok");
+  await assert.rejects(runtime.network.fetch(to("/c"), { method: "PUT", body: "once" }));
+  assert.deepEqual(seen, ["GET /a", "GET /b", "PUT /c"]);
+  for (const socket of sockets) socket.destroy();
+  flaky.close();
 });
 
 test("status, headers and bytes of an answer arrive as they were given", async () => {
