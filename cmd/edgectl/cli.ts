@@ -41,6 +41,12 @@ async function runRaw(runtime: Runtime, name: RawWord, argv: readonly string[]):
       if (path === "") throw new EdgeError("invalid", "internal-checkpoint needs the path of a store");
       await (await import("../../internal/store/sqlite/checkpoint.ts")).checkpointSqlite(runtime, path);
       return 0;
+    case "internal-check": {
+      if (path === "") throw new EdgeError("invalid", "internal-check needs the path of a store");
+      const { checkSqlite, verdictText } = await import("../../internal/store/sqlite/check.ts");
+      runtime.terminal.out(`${verdictText(await checkSqlite(runtime, path))}\n`);
+      return 0;
+    }
     case "internal-copy":
       if (target === "") throw new EdgeError("invalid", "internal-copy needs the path of a store and of its copy");
       await (await import("../../internal/store/sqlite/copy.ts")).copySqlite(runtime, path, target);

@@ -19,6 +19,7 @@ import type { Peers } from "./peers.ts";
 import type { Reader } from "./reader.ts";
 import { Regions } from "./regions.ts";
 import { Replica } from "./replica.ts";
+import { SnapshotLoop, type SnapshotSettings } from "./snapshot-loop.ts";
 import { checkRegion, type Restored, replaceBySnapshot, takeSnapshot } from "./snapshots.ts";
 import { Standby } from "./standby.ts";
 
@@ -36,6 +37,10 @@ export interface ServerOptions {
   readonly regions?: Readonly<Record<string, readonly string[]>>;
   /** Ages at which what has ended goes; Nomad's unless given. */
   readonly gc?: GcSettings;
+  /** Snapshots that it makes by itself while it leads; none unless given. */
+  readonly snapshots?: SnapshotSettings;
+  /** What to do about damaged data, for the log. */
+  wayBack?(): string;
 }
 
 export class Server {
@@ -52,7 +57,9 @@ export class Server {
   #isStopped = false;
   #stopListening: () => void = () => undefined;
   #isStoreFull = false;
+  #damage: EdgeError | null = null;
   #waiting = new Set<() => void>();
+  #snapshotLoop: SnapshotLoop | null = null;
   #snapshot: Promise<unknown> = Promise.resolve();
 
   constructor(options: ServerOptions) {
@@ -107,6 +114,7 @@ export class Server {
     const { store } = this.options;
     if (!store.isLocal) this.#stopListening = store.onAdvance(() => this.#standby.advanced());
     this.#loop.start();
+    void this.#lookForDamage();
   }
 
   get peers(): Peers {
@@ -126,6 +134,11 @@ export class Server {
   /** Whether it may act as the leader at this instant. */
   get hasAuthority(): boolean {
     return this.#loop.hasAuthority;
+  }
+
+  /** What is wrong with the stored data, as far as it was looked at; null for nothing. */
+  get damage(): EdgeError | null {
+    return this.#damage;
   }
 
   /** The epoch it leads, or that of the lease row as it read it last. */
@@ -233,6 +246,7 @@ export class Server {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#leader?.stop();
+    await this.#snapshotLoop?.settled();
     await this.#loop.stop();
     this.membership.stepDown("the server stops", "left");
     for (const stream of this.streams) stream.stop();
@@ -244,6 +258,27 @@ export class Server {
 
   // --- internal ---
 
+  async #lookForDamage(): Promise<void> {
+    const { log, store } = this.options;
+    try {
+      const damage = await store.findDamage();
+      if (damage && !this.#isStopped) this.#noteDamage(damage);
+    } catch (error) {
+      if (!this.#isStopped) log.warn("the stored data was not looked through", { error: messageOf(error) });
+    }
+  }
+
+  #noteDamage(damage: EdgeError): void {
+    const known = this.#damage;
+    this.#damage = damage;
+    // While it leads its memory holds what was loaded soundly: a snapshot of that is worth more than any older one.
+    if (known?.message !== damage.message)
+      this.options.log.error("THE STORED DATA IS DAMAGED: save a snapshot now if this server leads, then restore one", {
+        error: damage.message,
+        hint: this.options.wayBack?.() ?? damage.hint,
+      });
+  }
+
   #wake(): void {
     for (const wake of [...this.#waiting]) wake();
   }
@@ -253,6 +288,7 @@ export class Server {
       await this.#loadAndLead(epoch);
     } catch (error) {
       const { log, runtime, store } = this.options;
+      if (error instanceof EdgeError && error.code === "store-corrupt") this.#noteDamage(error);
       log.error("the state could not be loaded: this server tries again soon", { epoch, error: messageOf(error) });
       const again = () => {
         if (this.#loop.ledEpoch === epoch && !this.isLeading) this.#loop.feed({ kind: "fenced" });
@@ -282,10 +318,15 @@ export class Server {
       clusterId,
       gc: this.options.gc ?? GC_DEFAULTS,
       hasAuthority: () => this.#loop.hasAuthority,
-      durable: () => this.peers.speakSoon(),
+      durable: () => {
+        this.peers.speakSoon();
+        this.#snapshotLoop?.note();
+      },
       ended: (reason, isFenced) => this.#leaderEnded(epoch, reason, isFenced),
     });
     this.#leader = leader;
+    const { snapshots: settings } = this.options;
+    this.#snapshotLoop = settings === undefined ? null : new SnapshotLoop({ runtime, log, settings, leader, take: () => this.takeSnapshot() });
     if (this.#isStoreFull) leader.ledger.refuseUntilProbe(1000);
     this.#isStoreFull = false;
     log.info("this server leads", { epoch, index: leader.view.index });

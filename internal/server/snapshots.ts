@@ -53,6 +53,7 @@ export async function replaceBySnapshot({ store, log }: SnapshotParts, leader: L
     clusterId,
     epoch,
     index: view.index,
+    isSound: true,
     isFresh: [...view.jobHeads()].length === 0,
     settledUntilS: (job) => view.watermark(job.namespace, job.jobId, job.jobCreateIndex)?.settledUntilS ?? 0,
   });

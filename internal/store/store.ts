@@ -1,5 +1,6 @@
 // What a durable backend promises. sqlite/ implements it; every backend runs the same contract suite.
 
+import type { EdgeError } from "../domain/errors.ts";
 import type { ChangeSet, Row, TableName } from "../domain/tables.ts";
 import type { ProcessIdentity } from "../runtime/process-identity.ts";
 
@@ -90,6 +91,11 @@ export interface Store {
   commit(sets: readonly ChangeSet[], epoch: number): Promise<CommitOutcome>;
   /** Moves up to `changesMax` journal changes into rows, oldest first; returns how many indexes of journal are left to fold. */
   fold(epoch: number, changesMax: number): Promise<number>;
+  /**
+   * What is wrong with the stored data where opening it could not look through all of it; null when it is sound, or when
+   * the backend sees to that itself. May take long, and holds up nobody. Throws when it cannot tell.
+   */
+  findDamage(): Promise<EdgeError | null>;
   /** Whether the journal is long enough that folding is worth its writes: in a quiet moment, or at once. */
   upkeepDue(): "none" | "when-quiet" | "now";
   /** Replaces everything by this content, in one step under the epoch; the journal is empty then. Throws no-leader when fenced. */

@@ -71,6 +71,7 @@ export function linkedStore(parts: {
         return outcome;
       }),
     fold: (epoch, changesMax) => ask(() => store.fold(epoch, changesMax)),
+    findDamage: () => store.findDamage(),
     upkeepDue: () => store.upkeepDue(),
     replace: (content: StoredContent, epoch) => ask(() => store.replace(content, epoch)),
     probe: (epoch) => ask(() => store.probe(epoch)),

@@ -186,6 +186,7 @@ describe("after a restore", () => {
     index: 20,
     epoch: 7,
     isFresh: false,
+    isSound: true,
     settledUntilS: () => 0,
     ...own,
   });
@@ -200,6 +201,7 @@ describe("after a restore", () => {
     ["another cluster's state: the store stays its own", standing({ clusterId: "c2" }), ["c2", 21, 7]],
     ["another cluster's state, that was longer: indexes go on above both", standing({ clusterId: "c2", index: 3, epoch: 1 }), ["c2", 10, 4]],
     ["a fresh store: it takes the snapshot's cluster", standing({ clusterId: "c2", index: 1, epoch: 1, isFresh: true }), ["c1", 10 + skip, 4 + skip]],
+    ["a damaged store: what it says may be old", standing({ isSound: false }), ["c1", 21 + skip, 7 + skip]],
     ["a lost store: it takes the snapshot's cluster", null, ["c1", 10 + skip, 4 + skip]],
   ];
   for (const [name, before, want] of CASES)

@@ -4,6 +4,7 @@ import { parseServerUrl } from "../../../internal/api/region-codec.ts";
 import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
+import type { SnapshotSettings } from "../../../internal/server/snapshot-loop.ts";
 import { parseStoreUrl } from "../../../internal/store/open-store.ts";
 import { checkAdvertise } from "./advertise.ts";
 import type { Setting, SettingValue, SettingValues } from "./settings.ts";
@@ -36,6 +37,8 @@ export interface AgentConfig {
   readonly cpuTotalMHz: number;
   readonly memoryTotalMiB: number;
   readonly gc: GcSettings;
+  /** `everyMs` 0 = the leader makes none by itself. */
+  readonly snapshots: SnapshotSettings;
 }
 
 /** Throws `config` with what is wrong and where. */
@@ -166,7 +169,17 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     cpuTotalMHz: number("client.cpu_total_compute", 0),
     memoryTotalMiB: number("client.memory_total_mb", 0),
     gc: gcSettings(number),
+    snapshots: snapshotSettings(number, text("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),
   };
+}
+
+function snapshotSettings(number: (key: string, otherwise: number) => number, folder: string): SnapshotSettings {
+  const everyMs = number("server.snapshot.every", 0);
+  const keep = number("server.snapshot.keep", 24);
+  if (everyMs > 0 && everyMs < 1000)
+    throw new EdgeError("config", "server.snapshot.every is shorter than a second", { hint: "1h is a good choice, 0 turns it off" });
+  if (keep < 1) throw new EdgeError("config", "server.snapshot.keep must be at least 1", { hint: 'server.snapshot.every = "0" turns snapshots off' });
+  return { everyMs, keep, folder };
 }
 
 function gcSettings(number: (key: string, otherwise: number) => number): GcSettings {

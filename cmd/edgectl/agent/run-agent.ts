@@ -14,6 +14,7 @@ import { advertisedAddress } from "./advertise.ts";
 import type { AgentConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { notifySystemd } from "./systemd-notify.ts";
+import { wayBack, withWayBack } from "./way-back.ts";
 
 /** Runs until SIGTERM or SIGINT; resolves with the exit status. */
 export async function runAgent(runtime: Runtime, config: AgentConfig): Promise<number> {
@@ -96,9 +97,25 @@ async function startParts(runtime: Runtime, log: Log, config: AgentConfig, parts
 async function makeServer(runtime: Runtime, log: Log, config: AgentConfig, address: string): Promise<Server> {
   const { openStore } = await import("../../../internal/store/open-store.ts");
   const { Server } = await import("../../../internal/server/server.ts");
-  const store = await openStore(runtime, config.store);
+  const store = await openStore(runtime, config.store).catch((error) => {
+    throw error instanceof EdgeError && error.code === "store-corrupt" ? withWayBack(error, runtime, config) : error;
+  });
   const { region, regions, datacenter, name } = config;
-  return new Server({ runtime, log, store, address, region, regions, datacenter, name, version: BUILD.version, gc: config.gc });
+  const snapshots = config.snapshots.everyMs > 0 ? { snapshots: config.snapshots } : {};
+  return new Server({
+    runtime,
+    log,
+    store,
+    address,
+    region,
+    regions,
+    datacenter,
+    name,
+    version: BUILD.version,
+    gc: config.gc,
+    ...snapshots,
+    wayBack: () => wayBack(runtime, config),
+  });
 }
 
 async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server: Server | undefined): Promise<NodeAgent> {

@@ -7,7 +7,7 @@ import { COMMANDS, type CommandEntry } from "./command-table.ts";
 import { GLOBAL_OPTIONS } from "./global-options.ts";
 
 /** The agent, and what it starts as a process of its own to spare its event loop and memory. */
-const RAW_WORDS = ["agent", "internal-checkpoint", "internal-copy"] as const;
+const RAW_WORDS = ["agent", "internal-checkpoint", "internal-copy", "internal-check"] as const;
 
 export type RawWord = (typeof RAW_WORDS)[number];
 

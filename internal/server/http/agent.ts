@@ -137,12 +137,17 @@ function health(exchange: Exchange, facts: AgentFacts): Response {
   const types = exchange.query.all.getAll("type");
   const wants = (type: string) => types.length === 0 || types.includes(type);
   const body: Record<string, { ok: boolean; message: string }> = {};
-  // A standby can do what it is asked as long as there is a leader to ask.
-  if (wants("server")) body.server = exchange.server.leaderAddress === "" ? { ok: false, message: "No cluster leader" } : { ok: true, message: "ok" };
+  if (wants("server")) body.server = serverHealth(exchange);
   if (wants("client") && facts.isClient)
     body.client = facts.isNodeJoined() ? { ok: true, message: "ok" } : { ok: false, message: "the node has not joined a server" };
   const isHealthy = Object.values(body).every((part) => part.ok);
   return new Response(JSON.stringify(body), { status: isHealthy ? 200 : 500, headers: { "Content-Type": "application/json" } });
+}
+
+function serverHealth({ server }: Exchange): { ok: boolean; message: string } {
+  if (server.damage) return { ok: false, message: server.damage.message };
+  // A standby can do what it is asked as long as there is a leader to ask.
+  return server.leaderAddress === "" ? { ok: false, message: "No cluster leader" } : { ok: true, message: "ok" };
 }
 
 function gaugesOf(exchange: Exchange): readonly (readonly [string, number, string])[] {

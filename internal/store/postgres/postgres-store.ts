@@ -188,6 +188,11 @@ class PostgresStore implements Store {
     return { kind: "committed" };
   }
 
+  async findDamage(): Promise<null> {
+    // PostgreSQL's own checksums and tools look after its files.
+    return null;
+  }
+
   upkeepDue(): "none" | "when-quiet" | "now" {
     if (this.#journalBytes > FOLD_NOW_BYTES) return "now";
     return this.#journalBytes > FOLD_QUIET_BYTES ? "when-quiet" : "none";

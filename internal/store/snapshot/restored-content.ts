@@ -14,6 +14,8 @@ export interface StoreStanding {
   readonly epoch: number;
   /** It holds no job. */
   readonly isFresh: boolean;
+  /** Its index and epoch are the last that were used: it is not damaged. */
+  readonly isSound: boolean;
   /** Up to where this periodic job's fires are settled, 0 where it is unknown. */
   settledUntilS(job: Watermark): number;
 }
@@ -32,7 +34,8 @@ export function restoredContent(snapshot: Snapshot, standing: StoreStanding | nu
   const clusterId = isKept ? standing.clusterId : header.clusterId;
   // A store of this cluster that is ahead of the snapshot knows the last epoch and index of it. No other does: the lost
   // server went on after the snapshot was made, and nodes refuse orders older than those they have seen.
-  const isHistoryKnown = standing !== null && standing.clusterId === clusterId && (clusterId !== header.clusterId || standing.epoch >= header.epoch);
+  const isHistoryKnown =
+    standing?.isSound === true && standing.clusterId === clusterId && (clusterId !== header.clusterId || standing.epoch >= header.epoch);
   const skipped = isHistoryKnown ? 0 : LIMITS.restoreSkip;
   const index = Math.max(standing?.index ?? 0, header.index) + 1 + skipped;
   return {

@@ -8,6 +8,7 @@ import { LIMITS } from "../../domain/limits.ts";
 import type { Runtime, SqliteConnection } from "../../runtime/runtime.ts";
 import { newerSchema } from "../newer-schema.ts";
 import { SCHEMA_NUMBER, SCHEMA_WITH_PROGRAM } from "../schema-number.ts";
+import { damageOf } from "./check.ts";
 import { APPLICATION_ID, MIGRATIONS } from "./schema.ts";
 import { letShrink } from "./shrink.ts";
 
@@ -95,14 +96,19 @@ export function guardCorruption<T>(path: string, work: () => T): T {
   }
 }
 
-// --- internal ---
+/** Whether opening it leaves out the check. */
+export function isLarge(connection: SqliteConnection): boolean {
+  return firstNumber(connection, "PRAGMA page_count") > QUICK_CHECK_PAGES_MAX;
+}
 
-function corrupt(path: string, reason: string, cause?: unknown): EdgeError {
+export function corrupt(path: string, reason: string, cause?: unknown): EdgeError {
   return new EdgeError("store-corrupt", `the state file ${path} is damaged: ${reason}`, {
     hint: `nothing was changed; put a copy of the file back in its place, or move ${path} and ${path}-wal away to start empty`,
     cause,
   });
 }
+
+// --- internal ---
 
 function checkIdentity(connection: SqliteConnection, path: string): void {
   // In this order: another server may fill the file in between, and gives it its id together with its tables.
@@ -112,13 +118,14 @@ function checkIdentity(connection: SqliteConnection, path: string): void {
   throw corrupt(path, "it is another program's database");
 }
 
+/** 64 MB: a twentieth of a second from memory, three seconds from a slow card. */
 const QUICK_CHECK_PAGES_MAX = 16_384;
 
-/** A whole check of a large file would take minutes; those are checked as they are loaded. */
+/** A whole check of a large file would hold up the start: it is made beside the running server. */
 function checkIntegrity(connection: SqliteConnection, path: string): void {
-  if (firstNumber(connection, "PRAGMA page_count") > QUICK_CHECK_PAGES_MAX) return;
-  const verdict = String(connection.prepare("PRAGMA quick_check(1)").values()[0]?.[0] ?? "");
-  if (verdict !== "ok") throw corrupt(path, verdict);
+  if (isLarge(connection)) return;
+  const damage = damageOf(connection);
+  if (damage !== null) throw corrupt(path, damage);
 }
 
 /** Fills a new file; an older one stays as it is until its leader migrates it. */

@@ -11,9 +11,10 @@ import type { Runtime, SqliteConnection } from "../../runtime/runtime.ts";
 import { epochAfter, fenced, gather, journalRows, tailOf } from "../journal-rows.ts";
 import { SCHEMA_NUMBER, SCHEMA_WITH_PROGRAM } from "../schema-number.ts";
 import type { CommitOutcome, LeaseRow, LeaseTake, Migration, Store, StoredContent, StoredState, Tail } from "../store.ts";
+import { checkApart } from "./check.ts";
 import { keepCopy } from "./copy.ts";
 import type { Drizzle } from "./database.ts";
-import { drizzleOver, guardCorruption, isBusy, migrateSchema, onceFree, prepareDatabase } from "./database.ts";
+import { corrupt, drizzleOver, guardCorruption, isBusy, isLarge, migrateSchema, onceFree, prepareDatabase } from "./database.ts";
 import { loadTable, writeContent, writeRows } from "./rows.ts";
 import { journal, lease, leaseProgram, tableIndex } from "./schema.ts";
 import { giveBackRoom, isRoomy } from "./shrink.ts";
@@ -65,6 +66,7 @@ class SqliteStore implements Store {
   #walSync: { datasync(): Promise<void>; close(): void } | null = null;
   #journalBytes = 0;
   #isRoomy = false;
+  readonly #isUnchecked: boolean;
   #walBytes = 0;
   #checkpoint: Promise<void> | null = null;
   #isClosed = false;
@@ -74,6 +76,7 @@ class SqliteStore implements Store {
     this.#runtime = runtime;
     this.#path = path;
     this.#connection = connection;
+    this.#isUnchecked = isLarge(connection);
     this.#database = drizzleOver(connection);
     // Read every second for ever, so its SQL is made once.
     this.#selectLease = this.#database.select().from(lease).where(eq(lease.id, 1)).prepare();
@@ -224,6 +227,15 @@ class SqliteStore implements Store {
     await this.#sync();
     this.#startCheckpointWhenDue();
     return { kind: "committed" };
+  }
+
+  async findDamage(): Promise<EdgeError | null> {
+    // A small file was looked through when it was opened.
+    if (!this.#isUnchecked) return null;
+    const found = await checkApart(this.#runtime, this.#path);
+    if (found === null) return null;
+    if (typeof found === "string") return corrupt(this.#path, found);
+    throw new EdgeError("internal", `the state file ${this.#path} could not be looked through for damage: ${found.unknown}`);
   }
 
   upkeepDue(): "none" | "when-quiet" | "now" {
