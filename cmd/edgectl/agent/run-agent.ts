@@ -45,8 +45,9 @@ function makeDataDirectory(runtime: Runtime, config: AgentConfig): void {
   const path = config.dataDirectory;
   try {
     files.makeDirectory(path, 0o755);
-    const format = files.readText(`${path}/format`)?.trim();
-    if (format === undefined) files.writeText(`${path}/format`, "1\n");
+    // A power cut may leave the file without what was written to it: nothing, or zeros.
+    const format = files.readText(`${path}/format`)?.replaceAll("\0", "").trim() ?? "";
+    if (format === "") files.writeText(`${path}/format`, "1\n");
     else if (format !== "1")
       throw new EdgeError("config", `the data directory ${path} has format ${format}; this program knows format 1`, {
         hint: "start the edgectl that wrote it",
