@@ -59,7 +59,7 @@ test(
       const broken = await place.start({ dataDirectory: agent.dataDirectory, isExpectedToFail: true });
       expect(await broken.ended()).toBe(1);
       expect(broken.log).toContain(`the state file ${file} is damaged`);
-      expect(broken.log).toContain("put a copy of the file back");
+      expect(broken.log).toContain("operator snapshot restore --offline");
       expect(readFileSync(file).equals(bytes)).toBe(true);
       writeFileSync(file, "not a database at all, but long enough to be taken for one ".repeat(100));
       const foreign = await place.start({ dataDirectory: agent.dataDirectory, isExpectedToFail: true });
