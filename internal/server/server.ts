@@ -43,6 +43,9 @@ export interface ServerOptions {
   wayBack?(): string;
 }
 
+/** Between two looks whether authority came back or went for good. */
+const AUTHORITY_LOOK_MS = 20;
+
 export class Server {
   readonly options: ServerOptions;
   readonly facts: ServerFacts;
@@ -134,6 +137,17 @@ export class Server {
   /** Whether it may act as the leader at this instant. */
   get hasAuthority(): boolean {
     return this.#loop.hasAuthority;
+  }
+
+  /**
+   * Waits while this server leads without authority: it is confirmed in a moment, or found to be gone. False when this
+   * server may not answer as the leader.
+   */
+  async untilAuthority(timeoutMs: number): Promise<boolean> {
+    const { clock } = this.options.runtime;
+    const deadlineMs = clock.monotonicMs() + timeoutMs;
+    while (this.isLeading && !this.hasAuthority && clock.monotonicMs() < deadlineMs && !this.#isStopped) await clock.sleep(AUTHORITY_LOOK_MS);
+    return this.isLeading && this.hasAuthority;
   }
 
   /** What is wrong with the stored data, as far as it was looked at; null for nothing. */

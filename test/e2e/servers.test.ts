@@ -183,6 +183,36 @@ test(
 );
 
 test(
+  "a leader that wakes up after its lease moved answers no read from what it knew",
+  () =>
+    inPlace(async (place) => {
+      let [leader, standby]: readonly Agent[] = await startPair(place);
+      for (let round = 0; round < 4; round++) {
+        if (!leader || !standby) throw new Error("two servers");
+        const sleeper = leader;
+        const readAll = () => Promise.all(Array.from({ length: 20 }, () => ask(sleeper, "GET", "/v1/jobs", undefined, 15_000)));
+        // Stopped at work, and asked over connections that stand already: when it wakes up, requests are there before its timers.
+        await readAll();
+        const work = [readAll(), readAll(), readAll()];
+        await sleep(Math.random() * 4);
+        leader.process.kill("SIGSTOP");
+        await untilLeading(standby, TAKEOVER_MS);
+        expect((await ask(standby, "PUT", "/v1/jobs", unplaceable(`new-${round}`), 10_000))?.status).toBe(200);
+        const reads = readAll();
+        await sleep(100);
+        sleeper.process.kill("SIGCONT");
+        const replies = await reads;
+        await Promise.all(work);
+        expect(replies.filter((reply) => reply?.status === 200 && !reply.text.includes(`"new-${round}"`)).length).toBe(0);
+        expect(replies.filter((reply) => reply?.status === 200).length).toBeGreaterThan(0);
+        [leader, standby] = [standby, leader];
+        await untilFollowing(standby, leader);
+      }
+    }),
+  2 * MINUTE,
+);
+
+test(
   "a write whose leader vanishes before it answers is told to be of unknown outcome, by the API and the CLI",
   () =>
     inPlace(async (place) => {

@@ -5,6 +5,7 @@ import type { NodeMessage, ServerMessage } from "../../api/node-protocol.ts";
 import { REGION_PATH } from "../../api/region-codec.ts";
 import { SERVER_CONNECT_PATH } from "../../api/server-protocol.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
 import type { RequestContext } from "../../runtime/runtime.ts";
 import type { Server } from "../server.ts";
 import { serverTransport } from "../socket-transport.ts";
@@ -83,8 +84,12 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
     if (cleaned) return cleaned;
     const region = foreignRegion(server, request);
     if (region !== null) return forwardToRegion({ server, request, context, region });
-    if (server.isLeading || isAnsweredAnywhere(server, request)) return answerHere(request, context);
-    return forward({ server, request, context, answerHere: (again) => answerHere(again, context) });
+    if (isAnsweredAnywhere(server, request)) return answerHere(request, context);
+    const passOn = () => forward({ server, request, context, answerHere: (again) => answerHere(again, context) });
+    if (!server.isLeading) return passOn();
+    if (server.hasAuthority || request.headers.has("upgrade")) return answerHere(request, context);
+    // One that stood still may have a successor by now, who answers what came meanwhile.
+    return server.untilAuthority(LIMITS.leaderWaitMsMax).then((isLeader) => (isLeader ? answerHere(request, context) : passOn()));
   };
 }
 

@@ -98,10 +98,14 @@ export async function read(exchange: Exchange, watch: readonly string[], look: (
   for (;;) {
     // A leader that loads everything again, as after a restore, is back in a moment.
     if (!query.isStale && !server.isLeading) await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
+    // One that stood still may have a successor by now, and know nothing of it yet.
+    if (!query.isStale && !(await server.untilAuthority(LIMITS.leaderWaitMsMax)))
+      throw new EdgeError("no-leader", "No cluster leader", { isRetryable: true });
     const reader = server.reader(query);
     const result = lookAt(reader.view);
     // Only durable state is shown: what was just applied may yet turn out never to have happened.
     await reader.settled();
+    if (!query.isStale && !server.hasAuthority) continue;
     const leftMs = deadlineMs - runtime.clock.monotonicMs();
     if (query.index === 0 || result.index > query.index || leftMs <= 0 || exchange.request.signal.aborted) return answer(exchange, result, reader);
     await new Promise<void>((resolve) => {
