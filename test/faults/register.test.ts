@@ -11,7 +11,7 @@ import { checkRegister, type RegisterCall, type RegisterOperation } from "./line
 
 const SECONDS = Math.min(Number(process.env.FAULT_SECONDS || 25), 60);
 const SEED = process.env.SEED || String(Date.now() % 1_000_000);
-const CLIENTS = 6;
+const CLIENTS = 8;
 const JOB = "register";
 
 interface Known {
@@ -80,14 +80,18 @@ class Clients {
   }
 }
 
+/**
+ * Nobody waits long: a client that hangs at a server that stands still sees nothing of what the next leader does, and a
+ * request that begins there after that is what a leader would answer wrongly that wakes up and believes that it still leads.
+ */
 function readRegister(address: string): Promise<Answer> {
-  return call(address, { method: "GET", path: `/v1/job/${JOB}`, timeoutMs: 6000 });
+  return call(address, { method: "GET", path: `/v1/job/${JOB}`, timeoutMs: 1500 });
 }
 
 function writeRegister(address: string, value: number, index: number): Promise<Answer> {
   const { Job: job } = unplaceable(JOB) as { readonly Job: object };
   const body = { Job: { ...job, Meta: { value: String(value) } }, EnforceIndex: true, JobModifyIndex: index };
-  return call(address, { method: "PUT", path: "/v1/jobs", body, timeoutMs: 8000 });
+  return call(address, { method: "PUT", path: "/v1/jobs", body, timeoutMs: 3000 });
 }
 
 /** Leaders that die, stand still beyond their lease, and hand over; one at a time, with a moment of calm between. */
@@ -98,7 +102,7 @@ async function disturb(cluster: Cluster, chance: Prng): Promise<string[]> {
     await sleep(chance.integer(300, 1500));
     if (deck.length === 0) deck = ["kill", "pause", "blink", "hand over", "kill a standby"];
     const [kind = ""] = deck.splice(chance.integer(0, deck.length - 1), 1);
-    const lengthMs = kind === "pause" ? chance.integer(3500, 6500) : chance.integer(200, 2500);
+    const lengthMs = kind === "pause" ? chance.integer(4500, 7500) : chance.integer(200, 2500);
     const leader = await cluster.leader();
     const target = kind === "kill a standby" ? cluster.servers.find((one) => one !== leader) : leader;
     if (!target) continue;
