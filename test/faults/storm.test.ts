@@ -57,11 +57,11 @@ async function get(server: Program, path: string): Promise<any> {
   return answer.body;
 }
 
-/** Waits until nothing is left of what `look` finds. */
+/** Waits until nothing is left of what `look` finds; what it may not ask yet is left too. */
 async function until(what: string, timeoutMs: number, look: () => Promise<readonly unknown[]>): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
   for (;;) {
-    const left = await look();
+    const left = await look().catch((error: unknown) => [String(error)]);
     if (left.length === 0) return;
     if (performance.now() > deadlineMs) throw new Error(`waited ${timeoutMs} ms for ${what}:\n${left.map((one) => JSON.stringify(one)).join("\n")}`);
     await sleep(250);
