@@ -1,4 +1,4 @@
-// A disk of a few megabytes that can be filled up and emptied again, while something lives on it.
+// A disk of some megabytes that can be filled up and emptied again, while something lives on it.
 
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";

@@ -27,7 +27,8 @@ const CONVERGENCE_MS = 90_000;
 function build(place: Place): Stage {
   const network = new Network({ servers: SERVERS, nodes: NODES });
   place.onClose(() => network.close());
-  const disk = new SmallDisk(place.path("disk"), 24);
+  // A journal may grow to 64 MB before it is folded at work.
+  const disk = new SmallDisk(place.path("disk"), 96);
   place.onClose(() => disk.close());
   const at = (length: number) => Array.from({ length }, (_, index) => index);
   const servers = at(SERVERS).map(
