@@ -2,20 +2,11 @@
 
 import { EdgeError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { KnownRegions } from "../domain/setting.ts";
 import type { JsonObject } from "./wire.ts";
 
 /** Where servers of a region introduce themselves, and are asked whether they live. */
 export const REGION_PATH = "/v1/internal/region";
-
-/** A region as another one knows it. */
-export interface KnownRegion {
-  /** Without a slash at their end, each another server of it. */
-  readonly urls: readonly string[];
-  /** "" while it was never asked. */
-  readonly clusterId: string;
-}
-
-export type KnownRegions = Readonly<Record<string, KnownRegion>>;
 
 /** What a server says of its region. */
 export interface RegionGreeting {

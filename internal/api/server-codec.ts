@@ -3,7 +3,8 @@
 
 import { formatDuration, parseDurationMs } from "../domain/duration.ts";
 import { EdgeError } from "../domain/errors.ts";
-import type { AutopilotConfig, ServerFacts, ServerStatus } from "./server-protocol.ts";
+import type { AutopilotConfig } from "../domain/setting.ts";
+import type { ServerFacts, ServerStatus } from "./server-protocol.ts";
 import type { JsonObject } from "./wire.ts";
 import { timeText } from "./wire.ts";
 

@@ -1,7 +1,7 @@
 // What servers of one region say to each other: a standby says who it is, the leader shows that it lives and how
 // far it is. What changed is read from the store itself.
 
-import type { KnownRegions } from "./region-codec.ts";
+import type { AutopilotConfig, KnownRegions } from "../domain/setting.ts";
 
 export const SERVER_PROTOCOL_VERSION = 1;
 /** Where a leader accepts the other servers. */
@@ -34,17 +34,6 @@ export interface SharedFacts {
   readonly autopilot: AutopilotConfig;
   /** Other regions that joined. */
   readonly regions: KnownRegions;
-}
-
-/** What counts as a healthy server. */
-export interface AutopilotConfig {
-  readonly doesForgetDeadServers: boolean;
-  readonly lastContactMsMax: number;
-  readonly trailingIndexesMax: number;
-  readonly stabilizationMs: number;
-  readonly serversMin: number;
-  readonly createIndex: number;
-  readonly modifyIndex: number;
 }
 
 /** From a standby. */

@@ -25,9 +25,22 @@ export interface TaskState {
   readonly events: readonly TaskEvent[];
 }
 
+/** What a task was given of a node's devices: whole ones by id, or a share of one. */
+export interface AllocatedDevice {
+  readonly vendor: string;
+  readonly type: string;
+  readonly name: string;
+  readonly ids: readonly string[];
+  /** Of each device named: above 0, at most 1. */
+  readonly share: number;
+}
+
 export interface TaskResources {
   readonly cpuMHz: number;
   readonly cores: number;
+  /** Ids of the cores that are this task's alone; absent where it reserves none. */
+  readonly coreIds?: readonly number[];
+  readonly devices?: readonly AllocatedDevice[];
   readonly memoryMiB: number;
   readonly memoryMaxMiB: number;
 }
@@ -106,6 +119,13 @@ export interface Alloc {
   readonly resources: AllocResources;
   readonly deploymentId: string;
   readonly health: AllocHealth | null;
+  /** The alloc whose place this was taken for. */
+  readonly preemptedByAlloc?: string;
+  /** Those that were ended to make room for this one. */
+  readonly preemptedAllocs?: readonly string[];
+  /** When its node was last cut off, and came back; absent where it never was. */
+  readonly disconnectedAtMs?: number;
+  readonly reconnectedAtMs?: number;
   readonly previousAlloc: string;
   readonly nextAlloc: string;
   readonly rescheduleEvents: readonly RescheduleEvent[];

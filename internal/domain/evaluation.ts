@@ -20,7 +20,9 @@ export type EvalTrigger =
   | "deployment-watcher"
   | "max-plan-attempts"
   | "failed-follow-up"
-  | "preemption";
+  | "preemption"
+  | "max-disconnect-timeout"
+  | "reconnect";
 
 export interface Evaluation {
   readonly id: string;
@@ -42,6 +44,8 @@ export interface Evaluation {
   /** Why groups could not be placed, by group. */
   readonly failedGroups: Readonly<Record<string, AllocMetric>>;
   readonly queued: Readonly<Record<string, number>>;
+  /** Place in the queue of what waits, set by an operator: the higher, the sooner; absent = by priority and age alone. */
+  readonly queueRank?: number;
   readonly createdAtMs: number;
   readonly modifiedAtMs: number;
   readonly createIndex: number;

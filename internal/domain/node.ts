@@ -21,6 +21,54 @@ export interface NodeResources {
   /** Inclusive range of ports the scheduler may hand out. */
   readonly portMin: number;
   readonly portMax: number;
+  /** Ids of the cores that tasks may have for themselves; absent = 0 up to `cores`. */
+  readonly coreIds?: readonly number[];
+  /** Devices that tasks may ask for; absent = none. */
+  readonly devices?: readonly NodeDeviceGroup[];
+  /** Addresses that ports may be bound to, by the host network's name; absent = one network called `default`. */
+  readonly hostNetworks?: Readonly<Record<string, NodeHostNetwork>>;
+}
+
+/** Devices of one kind: their ids are what a task is given. */
+export interface NodeDeviceGroup {
+  readonly vendor: string;
+  readonly type: string;
+  readonly name: string;
+  readonly attributes: StringMap;
+  readonly devices: readonly { readonly id: string; readonly healthy: boolean }[];
+}
+
+export interface NodeHostNetwork {
+  readonly address: string;
+  readonly interface: string;
+  /** Ports on it that are not handed out. */
+  readonly reservedPorts: readonly number[];
+}
+
+/** A folder of the machine that jobs may ask for by name. */
+export interface NodeHostVolume {
+  readonly path: string;
+  readonly readOnly: boolean;
+}
+
+/** An operator's word that the node is to be emptied. */
+export interface NodeDrain {
+  readonly startedAtMs: number;
+  /** When what is left is stopped; null = never. */
+  readonly deadlineAtMs: number | null;
+  /** Everything is stopped at once. */
+  readonly isForced: boolean;
+  readonly ignoresSystemJobs: boolean;
+  /** What the deadline was said as, in milliseconds: -1 forced, 0 none. */
+  readonly deadlineMs: number;
+}
+
+/** How the last drain went. */
+export interface NodeDrainRecord {
+  readonly status: "draining" | "complete" | "canceled";
+  readonly startedAtMs: number;
+  readonly updatedAtMs: number;
+  readonly meta: StringMap;
 }
 
 export interface NodeReserved {
@@ -60,6 +108,8 @@ export interface NodeSpec {
   readonly reserved: NodeReserved;
   readonly drivers: Readonly<Record<string, NodeDriver>>;
   readonly conditions: readonly NodeCondition[];
+  /** By name; absent = none. */
+  readonly hostVolumes?: Readonly<Record<string, NodeHostVolume>>;
   /** Empty unless the node listens for others: clients then come through the server. */
   readonly httpAddress: string;
   readonly version: string;
@@ -76,6 +126,9 @@ export interface Node extends NodeSpec {
   readonly statusDescription: string;
   readonly statusUpdatedAtMs: number;
   readonly eligibility: Eligibility;
+  /** While it is drained. */
+  readonly drain?: NodeDrain | null;
+  readonly lastDrain?: NodeDrainRecord;
   readonly events: readonly NodeEvent[];
   /** Hash of everything but `unique.` attributes: nodes of one class are feasible alike. */
   readonly computedClass: string;

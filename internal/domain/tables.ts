@@ -2,9 +2,11 @@
 // A change is one row put or deleted; a change set is applied as one index.
 
 import type { Alloc } from "./alloc.ts";
+import type { Deployment } from "./deployment.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Job, JobStatus } from "./job.ts";
 import type { Node } from "./node.ts";
+import type { NodePool, Setting } from "./setting.ts";
 
 /** The standing of a job: which version counts, and how it does. Its spec is in job_versions. */
 export interface JobHead {
@@ -86,6 +88,9 @@ export interface Tables {
   readonly fires: Fire;
   readonly watermarks: Watermark;
   readonly scaling_events: ScalingEvents;
+  readonly deployments: Deployment;
+  readonly node_pools: NodePool;
+  readonly settings: Setting;
 }
 
 export type TableName = keyof Tables;
@@ -102,6 +107,9 @@ export const TABLE_KEYS: { readonly [T in TableName]: (row: Tables[T]) => string
   fires: (row) => `${jobKey(row.namespace, row.jobId)}\u001f${row.jobCreateIndex}\u001f${row.scheduledAtS}`,
   watermarks: (row) => `${jobKey(row.namespace, row.jobId)}\u001f${row.jobCreateIndex}`,
   scaling_events: (row) => jobKey(row.namespace, row.jobId),
+  deployments: (row) => row.id,
+  node_pools: (row) => row.name,
+  settings: (row) => row.name,
 };
 
 export const TABLE_NAMES = Object.keys(TABLE_KEYS).sort() as TableName[]; // keys of a closed record

@@ -1,9 +1,11 @@
 // The read-only view of state that decisions are made from, and what a command handler gets beside it.
 
 import type { Alloc } from "./alloc.ts";
+import type { Deployment } from "./deployment.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Job } from "./job.ts";
 import type { Node } from "./node.ts";
+import type { NodePool, SchedulerConfig, Setting, SettingName } from "./setting.ts";
 import type { Change, Fire, JobHead, JobVersion, ScalingEvents, Submission, TableName, Watermark } from "./tables.ts";
 
 export interface View {
@@ -42,6 +44,18 @@ export interface View {
   fire(namespace: string, jobId: string, jobCreateIndex: number, scheduledAtS: number): Fire | undefined;
   firesOfJob(namespace: string, jobId: string): Iterable<Fire>;
   watermark(namespace: string, jobId: string, jobCreateIndex: number): Watermark | undefined;
+
+  deployment(id: string): Deployment | undefined;
+  deployments(): Iterable<Deployment>;
+  /** In the order in which they were made. */
+  deploymentsOfJob(namespace: string, jobId: string): Iterable<Deployment>;
+
+  /** Those that operators made; the built-in ones have no row. */
+  nodePool(name: string): NodePool | undefined;
+  nodePools(): Iterable<NodePool>;
+  setting<N extends SettingName>(name: N): Extract<Setting, { readonly name: N }> | undefined;
+  /** What operators set, or the defaults. */
+  schedulerConfig(): SchedulerConfig;
 }
 
 /** What a handler may use beside view and input: nothing else from the outside. */

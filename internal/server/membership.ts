@@ -1,8 +1,8 @@
 // The servers of a region as any of them knows them: a leader by their connections, a standby by what its leader told.
 // Kept in memory alone: it is what the servers say of themselves, and each says it again.
 
-import type { KnownRegions } from "../api/region-codec.ts";
-import type { AutopilotConfig, LeaderMessage, Member, ServerFacts, ServerStatus, SharedFacts } from "../api/server-protocol.ts";
+import type { LeaderMessage, Member, ServerFacts, ServerStatus, SharedFacts } from "../api/server-protocol.ts";
+import type { AutopilotConfig, KnownRegions } from "../domain/setting.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Peers } from "./peers.ts";
 

@@ -1,10 +1,11 @@
 // The other regions: where their servers are, and whether one of them answers. Those of the config are each server's own;
 // those that joined are shared by the servers of this region, in memory.
 
-import type { KnownRegions, RegionGreeting } from "../api/region-codec.ts";
+import type { RegionGreeting } from "../api/region-codec.ts";
 import { decodeGreeting, encodeGreeting, REGION_PATH } from "../api/region-codec.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { KnownRegions } from "../domain/setting.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 export interface RegionsParts {

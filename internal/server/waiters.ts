@@ -59,6 +59,11 @@ export function watchKeysOf(change: Change): readonly string[] {
       return [table, `jobs:${change.row.namespace}/${change.row.id}`];
     case "nodes":
       return [table, `nodes:${change.row.id}`];
+    case "deployments":
+      return [table, `deployments:${change.row.id}`, `deployments/job:${change.row.namespace}/${change.row.jobId}`];
+    case "node_pools":
+    case "settings":
+      return [table, `${table}:${change.row.name}`];
     case "submissions":
     case "fires":
     case "watermarks":

@@ -2,10 +2,13 @@
 // it decides nothing, forgets nothing by itself and does no I/O.
 
 import type { Alloc } from "../domain/alloc.ts";
+import type { Deployment } from "../domain/deployment.ts";
 import { assert } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import type { Job } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
+import type { NodePool, SchedulerConfig, Setting, SettingName } from "../domain/setting.ts";
+import { SCHEDULER_DEFAULTS } from "../domain/setting.ts";
 import type { Change, ChangeSet, Fire, JobHead, JobVersion, Row, ScalingEvents, Submission, TableName, Tables, Watermark } from "../domain/tables.ts";
 import { jobKey, RESTORED, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
@@ -43,6 +46,9 @@ export class State implements View {
     fires: new Table({ indexes: [{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }] }),
     watermarks: new Table(),
     scaling_events: new Table(),
+    deployments: new Table({ indexes: [{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }] }),
+    node_pools: new Table(),
+    settings: new Table(),
   };
   /** Heads joined with their version, the latest used ones; an entry is dropped when either changes. */
   readonly #joined = new Map<string, Job>();
@@ -194,9 +200,40 @@ export class State implements View {
     return this.#tables.watermarks.get(`${jobKey(namespace, jobId)}\u001f${jobCreateIndex}`);
   }
 
+  deployment(id: string): Deployment | undefined {
+    return this.#tables.deployments.get(id);
+  }
+
+  deployments(): Iterable<Deployment> {
+    return this.#tables.deployments.values();
+  }
+
+  deploymentsOfJob(namespace: string, jobId: string): Iterable<Deployment> {
+    return this.#tables.deployments.group(BY_JOB, jobKey(namespace, jobId));
+  }
+
+  nodePool(name: string): NodePool | undefined {
+    return this.#tables.node_pools.get(name);
+  }
+
+  nodePools(): Iterable<NodePool> {
+    return this.#tables.node_pools.values();
+  }
+
+  setting<N extends SettingName>(name: N): Extract<Setting, { readonly name: N }> | undefined {
+    return this.#tables.settings.get(name) as Extract<Setting, { readonly name: N }> | undefined; // the key is the name
+  }
+
+  schedulerConfig(): SchedulerConfig {
+    const set = this.setting("scheduler");
+    return set ? { ...set.value, createIndex: set.createIndex, modifyIndex: set.modifyIndex } : SCHEDULER_DEFAULTS;
+  }
+
   // --- internal ---
 
   #applyOne(change: Change, index: number, isNew: boolean): Change {
+    // A newer program leads, and this one only follows: it has no use for nouns that it does not know.
+    if (!isNew && !(change.table in this.#tables)) return change;
     this.#tables[change.table].lastIndex = index;
     if (change.op === "delete") {
       this.#deleteRow(change.table, change.key);

@@ -1,7 +1,8 @@
 // Addresses of other regions, and which of them can live side by side.
 
 import { describe, expect, test } from "bun:test";
-import { decodeGreeting, encodeGreeting, type KnownRegions, parseJoinAddress, parseServerUrl, withRegion } from "../../internal/api/region-codec.ts";
+import { decodeGreeting, encodeGreeting, parseJoinAddress, parseServerUrl, withRegion } from "../../internal/api/region-codec.ts";
+import type { KnownRegions } from "../../internal/domain/setting.ts";
 
 test.each([
   ["http://10.0.0.5:4646", "http://10.0.0.5:4646"],

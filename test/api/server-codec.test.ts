@@ -2,9 +2,10 @@
 
 import { describe, expect, test } from "bun:test";
 import { decodeAutopilotConfig, encodeAutopilotConfig, encodeHealth, encodeMember, type ServerHealth } from "../../internal/api/server-codec.ts";
-import type { AutopilotConfig, ServerFacts } from "../../internal/api/server-protocol.ts";
+import type { ServerFacts } from "../../internal/api/server-protocol.ts";
 import { parseServerMessage } from "../../internal/api/server-protocol.ts";
 import type { EdgeError } from "../../internal/domain/errors.ts";
+import type { AutopilotConfig } from "../../internal/domain/setting.ts";
 
 const CONFIG: AutopilotConfig = {
   doesForgetDeadServers: true,

@@ -25,6 +25,9 @@ function live(soak: Soak, days: number): ReadonlyMap<TableName, number> {
   return most;
 }
 
+/** What only operators write. */
+const UNTOUCHED: ReadonlySet<string> = new Set(["deployments", "node_pools", "settings"]);
+
 test("after half a year every table is as small as in its second month", () => {
   const soak = new Soak();
   live(soak, 30);
@@ -34,7 +37,7 @@ test("after half a year every table is as small as in its second month", () => {
   for (const table of TABLE_NAMES) {
     const [before = 0, after = 0] = [second.get(table), last.get(table)];
     expect([table, before, after, "flat"]).toEqual([table, before, after, after <= before * 1.05 + 2 ? "flat" : "grown"]);
-    expect(before).toBeGreaterThan(0);
+    expect([table, before > 0]).toEqual([table, !UNTOUCHED.has(table)]);
   }
   // What is seen of it: the latest runs, the jobs that live, and the nodes.
   expect(last.get("jobs")).toBeLessThan(60);

@@ -50,8 +50,8 @@ test(
       ]);
       expect((await place.get("/v1/job/once/allocations")).length).toBeGreaterThan(0);
       expect((await place.get("/v1/nodes")).map((node: { Name: string }) => node.Name)).toEqual(["greenhouse"]);
-      expect(agent.log).toContain(`from=1 to=2 before=${path}.schema-1`);
-      expect(schemaOf(path)).toBe(2);
+      expect(agent.log).toContain(`from=1 to=3 before=${path}.schema-1`);
+      expect(schemaOf(path)).toBe(3);
       expect(schemaOf(`${path}.schema-1`)).toBe(1);
       expect(existsSync(`${path}.schema-1.new`)).toBe(false);
       expect((await place.request("PUT", "/v1/jobs", unplaceable("new"))).status).toBe(200);

@@ -155,6 +155,9 @@ const READERS: { readonly [T in TableName]: (state: State, row: Tables[T]) => un
   fires: (state, row) => state.fire(row.namespace, row.jobId, row.jobCreateIndex, row.scheduledAtS),
   watermarks: (state, row) => state.watermark(row.namespace, row.jobId, row.jobCreateIndex),
   scaling_events: (state, row) => state.scalingEvents(row.namespace, row.jobId),
+  deployments: (state, row) => state.deployment(row.id),
+  node_pools: (state, row) => state.nodePool(row.name),
+  settings: (state, row) => state.setting(row.name),
 };
 
 /** Everything a state holds of the rows that the draws can make. */

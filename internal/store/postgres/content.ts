@@ -6,6 +6,7 @@ import type { ChangeSet, Row, TableName } from "../../domain/tables.ts";
 import { TABLE_NAMES } from "../../domain/tables.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
 import { keyOf } from "../journal-rows.ts";
+import { tablesOf } from "../schema-number.ts";
 import type { StoredContent, StoredState } from "../store.ts";
 import type { OpenClient } from "./open-client.ts";
 import { journal, keyText, lease, nounTable, tableIndex } from "./schema.ts";
@@ -16,7 +17,7 @@ export async function readContent(client: OpenClient): Promise<{ readonly state:
   const foldedIndex = row?.foldedIndex ?? 0;
   const indexes = await database.select().from(tableIndex).orderBy(asc(tableIndex.name));
   const rows: { readonly table: TableName; readonly row: Row }[] = [];
-  for (const table of TABLE_NAMES) for (const read of await readTable(client, table)) rows.push({ table, row: read });
+  for (const table of tablesOf(row?.schema ?? 1)) for (const read of await readTable(client, table)) rows.push({ table, row: read });
   const sets: ChangeSet[] = [];
   let journalBytes = 0;
   for (let after = foldedIndex; ; ) {

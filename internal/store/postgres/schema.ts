@@ -5,6 +5,7 @@ import { sql } from "drizzle-orm";
 import { bigint, integer, pgSchema, text } from "drizzle-orm/pg-core";
 import type { TableName } from "../../domain/tables.ts";
 import { TABLE_NAMES } from "../../domain/tables.ts";
+import { tablesNewIn } from "../schema-number.ts";
 
 export const SCHEMA_NAME = "edgectl";
 /** The channel on which commits are announced. */
@@ -68,11 +69,12 @@ export const MIGRATIONS: readonly { readonly to: number; readonly statements: re
          schema integer NOT NULL) WITH (fillfactor = 10)`,
       `CREATE TABLE ${SCHEMA_NAME}.journal (last_index bigint PRIMARY KEY, first_index bigint NOT NULL, sets text NOT NULL)`,
       `CREATE TABLE ${SCHEMA_NAME}.table_index (name ${KEY}, last_index bigint NOT NULL)`,
-      ...TABLE_NAMES.map((name) => `CREATE TABLE ${SCHEMA_NAME}.${name} (key ${KEY}, modify_index bigint NOT NULL, data text NOT NULL)`),
+      ...tablesNewIn(1).map(createTable),
       `INSERT INTO ${SCHEMA_NAME}.lease VALUES (1, '', 0, '', '', '', 0, 0, 1)`,
     ],
   },
   { to: 2, statements: [`ALTER TABLE ${SCHEMA_NAME}.lease ADD COLUMN program text NOT NULL DEFAULT ''`] },
+  { to: 3, statements: tablesNewIn(3).map(createTable) },
 ];
 
 /** Tells listeners that something was written, as an expression for RETURNING: it is sent with the commit. */
@@ -81,6 +83,10 @@ export function announcement(sender: string) {
 }
 
 // --- internal ---
+
+function createTable(name: TableName): string {
+  return `CREATE TABLE ${SCHEMA_NAME}.${name} (key ${KEY}, modify_index bigint NOT NULL, data text NOT NULL)`;
+}
 
 /** One table per noun: its key, the columns that are searched, the row itself as JSON. */
 const NOUN_TABLES: ReadonlyMap<TableName, NounTable> = new Map(TABLE_NAMES.map((name) => [name, makeNounTable(name)]));

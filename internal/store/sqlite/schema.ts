@@ -3,6 +3,7 @@
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { TableName } from "../../domain/tables.ts";
 import { TABLE_NAMES } from "../../domain/tables.ts";
+import { tablesNewIn } from "../schema-number.ts";
 
 /** Written into the file's header, so that another program's database is not taken for ours. */
 export const APPLICATION_ID = 0x0ed6ec71;
@@ -47,14 +48,19 @@ export const MIGRATIONS: readonly { readonly to: number; readonly statements: re
          address TEXT NOT NULL, challenge TEXT NOT NULL, last_index INTEGER NOT NULL, folded_index INTEGER NOT NULL, schema INTEGER NOT NULL)`,
       "CREATE TABLE journal (last_index INTEGER PRIMARY KEY, first_index INTEGER NOT NULL, sets TEXT NOT NULL)",
       "CREATE TABLE table_index (name TEXT PRIMARY KEY, last_index INTEGER NOT NULL) WITHOUT ROWID",
-      ...TABLE_NAMES.map((name) => `CREATE TABLE ${name} (key TEXT PRIMARY KEY, modify_index INTEGER NOT NULL, data TEXT NOT NULL) WITHOUT ROWID`),
+      ...tablesNewIn(1).map(createTable),
       "INSERT INTO lease VALUES (1, '', 0, '', '', '', 0, 0, 1)",
     ],
   },
   { to: 2, statements: ["ALTER TABLE lease ADD COLUMN program TEXT NOT NULL DEFAULT ''"] },
+  { to: 3, statements: tablesNewIn(3).map(createTable) },
 ];
 
 // --- internal ---
+
+function createTable(name: TableName): string {
+  return `CREATE TABLE ${name} (key TEXT PRIMARY KEY, modify_index INTEGER NOT NULL, data TEXT NOT NULL) WITHOUT ROWID`;
+}
 
 function nounTable(name: TableName) {
   return sqliteTable(name, {

@@ -5,11 +5,10 @@ import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
 import { assert, EdgeError, messageOf } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { ChangeSet } from "../../domain/tables.ts";
-import { TABLE_NAMES } from "../../domain/tables.ts";
 import { decodeIdentity, encodeIdentity } from "../../runtime/process-identity.ts";
 import type { Runtime, SqliteConnection } from "../../runtime/runtime.ts";
 import { epochAfter, fenced, gather, journalRows, tailOf } from "../journal-rows.ts";
-import { SCHEMA_NUMBER, SCHEMA_WITH_PROGRAM } from "../schema-number.ts";
+import { SCHEMA_NUMBER, SCHEMA_WITH_PROGRAM, tablesOf } from "../schema-number.ts";
 import type { CommitOutcome, LeaseRow, LeaseTake, Migration, Store, StoredContent, StoredState, Tail } from "../store.ts";
 import { checkApart } from "./check.ts";
 import { keepCopy } from "./copy.ts";
@@ -196,7 +195,7 @@ class SqliteStore implements Store {
       const row = this.#database.select().from(lease).where(eq(lease.id, 1)).get();
       assert(row, "the lease row is there");
       const indexes = this.#database.select().from(tableIndex).orderBy(asc(tableIndex.name)).all();
-      const rows = TABLE_NAMES.flatMap((table) => loadTable(this.#database, table));
+      const rows = tablesOf(Math.min(row.schema, this.schema)).flatMap((table) => loadTable(this.#database, table));
       const entries = this.#database.select().from(journal).where(gt(journal.lastIndex, row.foldedIndex)).orderBy(asc(journal.lastIndex)).all();
       this.#journalBytes = entries.reduce((sum, entry) => sum + entry.sets.length, 0);
       const sets = entries.flatMap((entry) => JSON.parse(entry.sets) as ChangeSet[]); // written by commit below
