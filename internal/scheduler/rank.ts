@@ -3,8 +3,8 @@
 import type { Affinity, Job, Spread, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import { resolveOnNode } from "../domain/node-scope.ts";
-import type { Demand, Usage } from "./capacity.ts";
 import { satisfies } from "./constraint.ts";
+import type { Demand, Usage } from "./fit.ts";
 
 export interface Score {
   readonly terms: Readonly<Record<string, number>>;

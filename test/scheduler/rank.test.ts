@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import type { JobDraft } from "../../internal/domain/job-model/job.ts";
 import type { Node } from "../../internal/domain/node.ts";
-import { allocate, type Demand, demandOf, exhaustedDimension, type Usage } from "../../internal/scheduler/capacity.ts";
+import { allocate, type Demand, demandOf, exhaustedDimension, type Usage } from "../../internal/scheduler/fit.ts";
 import { scoreNode } from "../../internal/scheduler/rank.ts";
 import { aJob, aNode, aSpec, type GroupDraft } from "../fixtures/model.ts";
 
