@@ -34,6 +34,9 @@ export interface View {
   allocsOfJob(namespace: string, jobId: string): Iterable<Alloc>;
   allocsOfNode(nodeId: string): Iterable<Alloc>;
   allocsOfEval(evalId: string): Iterable<Alloc>;
+  /** Those that are not terminal; what ended costs nothing here, however much there is. */
+  liveAllocsOfJob(namespace: string, jobId: string): Iterable<Alloc>;
+  liveAllocsOfNode(nodeId: string): Iterable<Alloc>;
 
   evaluation(id: string): Evaluation | undefined;
   evals(): Iterable<Evaluation>;

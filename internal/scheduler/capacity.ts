@@ -1,7 +1,6 @@
 // What a node has left: its resources less what allocs hold, as the plan being made would leave it.
 
 import type { Alloc } from "../domain/alloc.ts";
-import { isTerminal } from "../domain/alloc.ts";
 import type { Node } from "../domain/node.ts";
 import type { View } from "../domain/view.ts";
 import type { Usage } from "./fit.ts";
@@ -30,9 +29,9 @@ export class Capacity {
       ports: new Set(node.reserved.ports),
       groupCounts: new Map(),
     };
-    for (const alloc of this.#view.allocsOfNode(node.id)) {
+    for (const alloc of this.#view.liveAllocsOfNode(node.id)) {
       // A stopped alloc frees its room at once; the node itself waits for it before it starts the successor.
-      if (isTerminal(alloc) || this.#stopped.has(alloc.id)) continue;
+      if (this.#stopped.has(alloc.id)) continue;
       this.#count(usage, alloc);
     }
     for (const alloc of this.#placed.get(node.id) ?? []) this.#count(usage, alloc);

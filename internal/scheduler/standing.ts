@@ -1,7 +1,6 @@
 // What stands where while a plan is made: the job's allocs that stay, and those placed so far, over all its groups.
 
 import type { Alloc } from "../domain/alloc.ts";
-import { isTerminal } from "../domain/alloc.ts";
 import type { Job, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import { resolveOnNode } from "../domain/node-scope.ts";
@@ -61,8 +60,6 @@ function countValues(view: View, attribute: string, allocs: readonly Alloc[]): R
 }
 
 function standingAllocs(input: Standing): Alloc[] {
-  const existing = [...input.view.allocsOfJob(input.job.namespace, input.job.id)].filter(
-    (alloc) => !isTerminal(alloc) && !input.capacity.isStopped(alloc.id),
-  );
+  const existing = [...input.view.liveAllocsOfJob(input.job.namespace, input.job.id)].filter((alloc) => !input.capacity.isStopped(alloc.id));
   return [...existing, ...input.placed];
 }

@@ -1,7 +1,7 @@
 // All live state of a leader in indexed tables. Changes come in as data and are applied as one index;
 // it decides nothing, forgets nothing by itself and does no I/O.
 
-import type { Alloc } from "../domain/alloc.ts";
+import { type Alloc, isTerminal } from "../domain/alloc.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import { assert } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
@@ -17,6 +17,8 @@ import { Table } from "./table.ts";
 const BY_JOB = 0;
 const BY_NODE = 1;
 const BY_EVAL = 2;
+const LIVE_BY_JOB = 3;
+const LIVE_BY_NODE = 4;
 const JOINED_KEPT = 256;
 
 export interface StatePicture {
@@ -39,6 +41,8 @@ export class State implements View {
         { name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) },
         { name: "node", groupOf: (row) => row.nodeId },
         { name: "eval", groupOf: (row) => row.evalId },
+        { name: "live of job", groupOf: (row) => (isTerminal(row) ? undefined : jobKey(row.namespace, row.jobId)) },
+        { name: "live of node", groupOf: (row) => (isTerminal(row) ? undefined : row.nodeId) },
       ],
     }),
     // A pending eval is about to be run; all others are history, or wait.
@@ -170,6 +174,14 @@ export class State implements View {
 
   allocsOfEval(evalId: string): Iterable<Alloc> {
     return this.#tables.allocs.group(BY_EVAL, evalId);
+  }
+
+  liveAllocsOfJob(namespace: string, jobId: string): Iterable<Alloc> {
+    return this.#tables.allocs.group(LIVE_BY_JOB, jobKey(namespace, jobId));
+  }
+
+  liveAllocsOfNode(nodeId: string): Iterable<Alloc> {
+    return this.#tables.allocs.group(LIVE_BY_NODE, nodeId);
   }
 
   evaluation(id: string): Evaluation | undefined {

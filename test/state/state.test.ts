@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Alloc } from "../../internal/domain/alloc.ts";
 import type { JobVersion, Row, TableName, Tables } from "../../internal/domain/tables.ts";
 import { put, remove, TABLE_NAMES } from "../../internal/domain/tables.ts";
 import { State } from "../../internal/state/state.ts";
@@ -72,6 +73,20 @@ describe("groups", () => {
     expect([...state.allocsOfNode("n2")].find((alloc) => alloc.id === "a1")?.nodeId).toBe("n2");
     state.apply([remove("allocs", moved)]);
     expect(ids(state.allocsOfNode("n2"))).toEqual(["a2"]);
+  });
+
+  test("of living allocs lose those that end, whoever ended them, and take them back", () => {
+    const state = new State();
+    state.apply(["a1", "a2", "a3"].map((id) => put("allocs", born(anAlloc(id)))));
+    const change = (own: Partial<Alloc>, id = "a1") => {
+      const row = state.alloc(id);
+      if (row) state.apply([put("allocs", { ...row, ...own })]);
+      return [ids(state.liveAllocsOfJob("default", "j")), ids(state.liveAllocsOfNode("n1")), ids(state.allocsOfJob("default", "j")).length];
+    };
+    expect(change({ clientStatus: "failed" })).toEqual([["a2", "a3"], ["a2", "a3"], 3]);
+    expect(change({ desiredStatus: "stop" }, "a2")).toEqual([["a3"], ["a3"], 3]);
+    expect(change({ nodeId: "n2" }, "a3")).toEqual([["a3"], [], 3]);
+    expect(change({ clientStatus: "running" })).toEqual([["a1", "a3"], ["a1"], 3]);
   });
 
   test("of one job do not hold those of a job whose name begins alike, nor of another namespace", () => {
