@@ -47,7 +47,10 @@ export type StandbyMessage =
 /** From the leader. */
 export type LeaderMessage =
   /** A sign of life under its authority; everything up to `index` is durable. */
-  { readonly kind: "alive"; readonly epoch: number; readonly index: number } | ({ readonly kind: "shared" } & SharedFacts);
+  | { readonly kind: "alive"; readonly epoch: number; readonly index: number }
+  | ({ readonly kind: "shared" } & SharedFacts)
+  /** It hands the lease over to this one of them, in a moment. */
+  | { readonly kind: "yield"; readonly to: string };
 
 /** Null for what is no such message, also for a kind that a later version knows. */
 export function parseServerMessage<M extends StandbyMessage | LeaderMessage>(data: string | Uint8Array, kinds: readonly M["kind"][]): M | null {

@@ -21,7 +21,7 @@ interface Following {
   /** Last sign of life of that leader, or the instant from which one is expected. */
   readonly heardAtMs: number;
   readonly nextReadAtMs: number;
-  /** A lease that this server gave up itself is left to others until then. */
+  /** A lease that this server gave up itself, or that was promised to another one, is left to others until then. */
   readonly restUntilMs: number;
   /** A leader that answered a challenge lives, although this server does not hear it: it is left alone until then. */
   readonly trustUntilMs: number;
@@ -63,8 +63,10 @@ export type LeaseEvent =
   | { readonly kind: "fenced" }
   /** The store's content was replaced under this leader's epoch: it is loaded again, under a new one. */
   | { readonly kind: "replaced" }
-  /** Hand the lease over to any other server. */
+  /** Hand the lease over to another server. */
   | { readonly kind: "yield" }
+  /** The leader is about to hand it to a server that is not this one: a free lease is left to that one for a ttl. */
+  | { readonly kind: "rest" }
   | { readonly kind: "stop" };
 
 export type LeaseEffect =
@@ -168,6 +170,8 @@ function follow(state: At<"follower">, event: LeaseEvent, nowMs: number, times: 
       return stay({ ...state, heardAtMs: Number.NEGATIVE_INFINITY, nextReadAtMs: nowMs + times.ttlMs / 4 }, { kind: "read-row" });
     case "row-read":
       return look(state, event.row, nowMs, times);
+    case "rest":
+      return stay({ ...state, restUntilMs: nowMs + times.ttlMs });
     default:
       return stay(later);
   }
@@ -183,8 +187,8 @@ function look(state: At<"follower">, row: LeaseView, nowMs: number, times: Lease
   if (row.epoch !== state.epoch) return stay(following(row.epoch, nowMs, times), { kind: "watch", epoch: row.epoch });
   const silentAtMs = state.heardAtMs + times.ttlMs / 3;
   if (nowMs < silentAtMs) return stay({ ...state, nextReadAtMs: silentAtMs });
-  // What it cannot lead it does not ask for.
-  if (row.isBeyond) return stay(later);
+  // What it cannot lead it does not ask for, and a leader that hands over falls silent.
+  if (row.isBeyond || nowMs < state.restUntilMs) return stay(later);
   if (row.challenge !== "") return stay(waiting(row.epoch, row.challenge, nowMs, times));
   if (nowMs < state.trustUntilMs) return stay(later);
   return stay({ kind: "challenging", epoch: row.epoch }, { kind: "challenge", epoch: row.epoch });
@@ -221,6 +225,8 @@ function challenge(state: At<"challenging">, event: LeaseEvent, nowMs: number, t
 
 function wait(state: At<"waiting">, event: LeaseEvent, nowMs: number, times: LeaseTimes): LeaseStep {
   switch (event.kind) {
+    case "rest":
+      return stay(following(state.epoch, nowMs, times, { restUntilMs: nowMs + times.ttlMs }));
     case "heard":
       if (event.epoch < state.epoch) return stay(state);
       return event.epoch === state.epoch ? stay(following(state.epoch, nowMs, times)) : readAnew(nowMs, times);

@@ -95,6 +95,11 @@ export class Peers {
     this.#shareAs({ facts: this.#parts.self, status: "alive" });
   }
 
+  /** Says who is to lead next; the others leave a free lease to that one for a while. */
+  announce(successor: string): void {
+    this.#send(JSON.stringify({ kind: "yield", to: successor } satisfies LeaderMessage));
+  }
+
   /** This server leads no more: the others look for the next leader. `left` when it stops in good order. */
   closeAll(reason: string, status: "alive" | "left"): void {
     if (status === "left") this.#shareAs({ facts: this.#parts.self, status });

@@ -94,6 +94,7 @@ export class Server {
       },
       told: (shared) => this.membership.told(shared),
       lost: (epoch) => this.#loop.feed({ kind: "lost", epoch }),
+      passedOver: () => this.#loop.feed({ kind: "rest" }),
     });
     this.regions = new Regions({ runtime, own: region, configured: options.regions ?? {}, joined: () => this.membership.regions });
     this.membership = new Membership({
@@ -217,13 +218,14 @@ export class Server {
     this.leader.sessions.accept(transport);
   }
 
-  /** Lets another server lead. Throws `conflict` where none stands by. */
-  async transferLeadership(): Promise<void> {
+  /** Lets another server lead: the one of this id where it is given, and alive. Throws `conflict` where none stands by. */
+  async transferLeadership(successor = ""): Promise<void> {
     const { leader } = this;
     if (!this.peers.list().some((peer) => peer.status === "alive"))
       throw new EdgeError("conflict", "no other server stands by: leadership cannot be transferred", {
         hint: "start another one over the same store",
       });
+    if (successor !== "") this.peers.announce(successor);
     // Everything accepted becomes durable while this server may still write.
     await leader.stop();
     this.#loop.feed({ kind: "yield" });

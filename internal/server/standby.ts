@@ -27,6 +27,8 @@ export interface StandbyParts {
   /** The leader told what the servers know together. */
   told(shared: SharedFacts): void;
   lost(epoch: number): void;
+  /** The leader hands over to a server that is not this one. */
+  passedOver(): void;
 }
 
 export class Standby implements Reader {
@@ -127,10 +129,9 @@ export class Standby implements Reader {
       {
         open: (opened) => opened.send(JSON.stringify(hello)),
         message: (data) => {
-          const message = parseServerMessage<LeaderMessage>(data, ["alive", "shared"]);
+          const message = parseServerMessage<LeaderMessage>(data, ["alive", "shared", "yield"]);
           if (message === null || this.#leader !== row) return;
-          if (message.kind === "alive") this.#heard(message);
-          else this.#parts.told(message);
+          this.#take(message);
         },
         close: () => {
           if (this.#socket !== socket) return;
@@ -147,6 +148,17 @@ export class Standby implements Reader {
     if (this.#isStopped || this.#leader !== row) return;
     const delayMs = Math.min(LIMITS.connectBackoffMsMin * 2 ** Math.min(this.#failures++, 5), this.#parts.ttlMs);
     this.#redial = this.#parts.runtime.clock.after(delayMs, () => this.#dial(row), { keepsAlive: false });
+  }
+
+  #take(message: LeaderMessage): void {
+    switch (message.kind) {
+      case "alive":
+        return this.#heard(message);
+      case "shared":
+        return this.#parts.told(message);
+      case "yield":
+        if (message.to !== this.#parts.self.id) this.#parts.passedOver();
+    }
   }
 
   #heard(message: LeaderMessage & { kind: "alive" }): void {

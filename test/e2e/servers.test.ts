@@ -279,6 +279,29 @@ test(
 );
 
 test(
+  "leadership is handed to the one that is named, whichever of several that is",
+  () =>
+    inPlace(async (place) => {
+      const first = await startServer(place, "one");
+      const others = [];
+      for (const name of ["two", "three", "four"]) {
+        others.push(await startServer(place, name));
+        for (const other of others) await untilFollowing(other, first);
+      }
+      let leader = first;
+      for (const next of [...others, first, ...others.reverse()]) {
+        place.agent = leader;
+        expect(place.ok("operator", "transfer-leadership", `-peer-address=127.0.0.1:${next.port}`)).toBe(
+          `127.0.0.1:${next.port} leads now, after 127.0.0.1:${leader.port}\n`,
+        );
+        leader = next;
+        for (const other of [first, ...others]) if (other !== leader) await untilFollowing(other, leader);
+      }
+    }),
+  MINUTE,
+);
+
+test(
   "servers started at the very same moment on an empty folder agree on one leader",
   () =>
     inPlace(async (place) => {

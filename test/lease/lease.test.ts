@@ -301,6 +301,16 @@ describe("a leader that hands over", () => {
     expect(play(state, [2000 + TTL - 1, row(5, "none", 2100)]).effects).toEqual([]);
     expect(play(state, [2000 + TTL, row(5, "none", 2100)]).effects).toEqual([{ kind: "take", fromEpoch: 5, challenge: "" }]);
   });
+
+  test("to one of them: who is passed over leaves the free lease to that one for a ttl, and takes it if nobody did", () => {
+    const watching = play(newLease(), [0, TICK], [10, row(5, "alive", 5)]).state;
+    const { state } = play(watching, [2000, { kind: "rest" }], [2010, { kind: "lost", epoch: 5 }], [2015, row(5, "alive", 2012)]);
+    expect(state.kind).toBe("follower");
+    expect(play(state, [2020, row(5, "none", 2015)]).effects).toEqual([]);
+    expect(play(state, [2000 + TTL, row(5, "none", 2100)]).effects).toEqual([{ kind: "take", fromEpoch: 5, challenge: "" }]);
+    // A leader that died meanwhile is nobody's choice any more.
+    expect(play(state, [2020, row(5, "gone", 2015)]).effects).toEqual([{ kind: "take", fromEpoch: 5, challenge: "" }]);
+  });
 });
 
 // --- several servers, one row, any order of events ---
@@ -325,7 +335,7 @@ interface Server {
 const KINDS = [
   { weight: 40, arbitrary: fc.constant("act" as const) },
   { weight: 6, arbitrary: fc.constantFrom("hear" as const, "break" as const, "lose" as const) },
-  { weight: 1, arbitrary: fc.constantFrom("yield" as const, "stop" as const, "crash" as const) },
+  { weight: 1, arbitrary: fc.constantFrom("yield" as const, "rest" as const, "stop" as const, "crash" as const) },
 ] as const;
 
 const moves = fc.array(
@@ -404,7 +414,7 @@ function check(flaw: Flaw, numRuns: number): { readonly takes: number } {
         if (flaw === "take at once" && server.state.kind === "waiting") server.state = { ...server.state, takeAtMs: 0 };
         feed(move.server, TICK);
       } else if (move.kind === "crash") server.isGone = true;
-      else if (move.kind === "stop" || move.kind === "yield") feed(move.server, { kind: move.kind });
+      else if (move.kind === "stop" || move.kind === "yield" || move.kind === "rest") feed(move.server, { kind: move.kind });
       else if (move.kind === "break") feed(move.server, { kind: "lost", epoch: store.epoch });
       else if (move.kind === "hear") {
         const speaker = [...servers.keys()].find(hasPower);

@@ -65,7 +65,7 @@ export async function putAutopilot(exchange: Exchange): Promise<Response> {
   return json(exchange, true);
 }
 
-/** Hands the lease to the others; answers when one of them leads. */
+/** Hands the lease to the others, or to the one that is named; answers when one of them leads. */
 export async function transferLeadership(exchange: Exchange): Promise<Response> {
   const { server, query } = exchange;
   const from = server.facts;
@@ -74,17 +74,14 @@ export async function transferLeadership(exchange: Exchange): Promise<Response> 
   if (id !== "" && address !== "") throw new EdgeError("invalid", "a server is named by its id or by its address, not by both");
   const wanted = id === "" && address === "" ? null : namedServer(exchange, id, address);
   if (wanted?.isLeader) return json(exchange, { From: idAddress(from), To: idAddress(from), Noop: true });
-  const alive = candidates(exchange).filter((one) => !one.isLeader && one.status === "alive");
   if (wanted !== null && wanted.status !== "alive")
     throw new EdgeError("conflict", `server ${wanted.facts.name} (${wanted.facts.address}) does not answer: it cannot lead`);
-  if (wanted !== null && alive.length > 1)
-    throw new EdgeError("unsupported", "which server leads next cannot be chosen: whichever takes the lease first does", {
-      hint: "leave out the id and the address",
-    });
-  await server.transferLeadership();
+  await server.transferLeadership(wanted?.facts.id);
   const leaderAddress = await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
   const next = server.membership.list().find((one) => one.facts.address === leaderAddress);
   if (!next) throw new EdgeError("no-leader", "the lease was handed over, and no server has taken it yet", { isRetryable: true });
+  if (wanted !== null && next.facts.id !== wanted.facts.id)
+    throw new EdgeError("conflict", `server ${wanted.facts.name} did not take the lease: ${next.facts.name} (${leaderAddress}) leads now`);
   return json(exchange, { From: idAddress(from), To: idAddress(next.facts), Noop: next.facts.id === from.id });
 }
 

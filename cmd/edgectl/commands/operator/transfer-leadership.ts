@@ -9,11 +9,11 @@ interface Named {
 
 export default defineEdgeCommand({
   description:
-    "Everything that was accepted is written down first. Whichever server takes the lease first leads; a certain one can be named only where it is the sole other one.",
+    "Everything that was accepted is written down first. Whichever server takes the lease first leads, unless one is named: the others then leave it to that one.",
   operands: "",
   examples: [
     ["operator transfer-leadership", "let any other server lead"],
-    ["operator transfer-leadership -peer-address=127.0.0.1:4656", "only if that one can"],
+    ["operator transfer-leadership -peer-address=127.0.0.1:4656", "let that one lead"],
   ],
   options: {
     "peer-id": { type: "string", description: "id of the server that shall lead", valueHint: "ID" },
