@@ -3,36 +3,33 @@
 import type { Operator } from "../domain/job.ts";
 import { compilePattern } from "../domain/pattern.ts";
 
-/** `left` is undefined where the node has no such attribute: only the negative operators then hold. */
-export function satisfies(operator: Operator, left: string | undefined, right: string): boolean {
+/**
+ * A side is undefined where it names something that the node has not got. Only the negative operators hold then, and
+ * `!=` of two missing sides does not: both are the empty text to it.
+ */
+export function satisfies(operator: Operator, left: string | undefined, right: string | undefined): boolean {
   switch (operator) {
-    case "=":
-      return left !== undefined && left === right;
     case "!=":
-      return left !== right;
-    case "<":
-    case "<=":
-    case ">":
-    case ">=":
-      return left !== undefined && compareOrdered(operator, left, right);
-    case "regexp":
-      return left !== undefined && matches(left, right);
-    case "version":
-      return left !== undefined && versionMatches(left, right, "lenient");
-    case "semver":
-      return left !== undefined && versionMatches(left, right, "strict");
-    case "set_contains":
-    case "set_contains_all":
-      return left !== undefined && containsAll(left, right);
-    case "set_contains_any":
-      return left !== undefined && containsAny(left, right);
+      return (left ?? "") !== (right ?? "");
     case "is_set":
       return left !== undefined;
     case "is_not_set":
       return left === undefined;
     case "distinct_hosts":
     case "distinct_property":
-      return true; // they compare allocs, not nodes: see rank
+      return true; // they compare allocs, not nodes: see standing
+    case "=":
+    case "<":
+    case "<=":
+    case ">":
+    case ">=":
+    case "regexp":
+    case "version":
+    case "semver":
+    case "set_contains":
+    case "set_contains_all":
+    case "set_contains_any":
+      return left !== undefined && right !== undefined && compares(operator, left, right);
   }
 }
 
@@ -47,17 +44,55 @@ export function compareVersions(a: string, b: string): number | null {
 
 interface Version {
   readonly numbers: readonly number[];
+  /** How many of the numbers were written: the rest, up to three, are zeros. */
+  readonly written: number;
   readonly prerelease: string;
 }
 
 type Strictness = "lenient" | "strict";
+type Ordering = "<" | "<=" | ">" | ">=";
 
-function compareOrdered(operator: "<" | "<=" | ">" | ">=", left: string, right: string): boolean {
-  // Whole numbers, then decimals, then text: the order in which the field tries them.
-  const a = Number(left);
-  const b = Number(right);
-  const areNumbers = left.trim() !== "" && right.trim() !== "" && Number.isFinite(a) && Number.isFinite(b);
-  const order = areNumbers ? a - b : left < right ? -1 : left > right ? 1 : 0;
+function compares(
+  operator: Exclude<Operator, "!=" | "is_set" | "is_not_set" | "distinct_hosts" | "distinct_property">,
+  left: string,
+  right: string,
+): boolean {
+  switch (operator) {
+    case "=":
+      return left === right;
+    case "<":
+    case "<=":
+    case ">":
+    case ">=":
+      return isOrdered(operator, compareValues(left, right));
+    case "regexp":
+      return matches(left, right);
+    case "version":
+      return versionMatches(left, right, "lenient");
+    case "semver":
+      return versionMatches(left, right, "strict");
+    case "set_contains":
+    case "set_contains_all":
+      return containsAll(left, right);
+    case "set_contains_any":
+      return containsAny(left, right);
+  }
+}
+
+/** Whole numbers, then decimals, then text: the order in which the field tries them. */
+function compareValues(left: string, right: string): number {
+  if (WHOLE.test(left) && WHOLE.test(right)) {
+    const [a, b] = [BigInt(left.replace(/^\+/, "")), BigInt(right.replace(/^\+/, ""))];
+    return a < b ? -1 : a > b ? 1 : 0;
+  }
+  if (DECIMAL.test(left) && DECIMAL.test(right)) return Number(left) - Number(right);
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+const WHOLE = /^[+-]?\d{1,19}$/;
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+
+function isOrdered(operator: Ordering, order: number): boolean {
   switch (operator) {
     case "<":
       return order < 0;
@@ -90,8 +125,9 @@ function splitSet(text: string): ReadonlySet<string> {
   return new Set(text.split(",").map((item) => item.trim()));
 }
 
+/** The node's own version is read leniently for both operators; semver is strict in what the job asks for, and knows no `~>`. */
 function versionMatches(text: string, requirement: string, strictness: Strictness): boolean {
-  const version = parseVersion(text, strictness);
+  const version = parseVersion(text, "lenient");
   if (!version) return false;
   return requirement.split(",").every((part) => {
     const match = /^\s*(=|!=|>=|<=|>|<|~>)?\s*(\S+)\s*$/.exec(part);
@@ -102,41 +138,54 @@ function versionMatches(text: string, requirement: string, strictness: Strictnes
 
 function holds(operator: string, version: Version, wanted: Version, strictness: Strictness): boolean {
   const order = orderOf(version, wanted);
-  // A prerelease counts for a lenient range only when the range names a prerelease of the same numbers.
-  const isHiddenPrerelease = strictness === "lenient" && version.prerelease !== "" && wanted.prerelease === "";
   switch (operator) {
     case "=":
       return order === 0;
     case "!=":
       return order !== 0;
-    case ">":
-      return order > 0 && !isHiddenPrerelease;
-    case ">=":
-      return order >= 0 && !isHiddenPrerelease;
     case "<":
-      return order < 0 && !isHiddenPrerelease;
     case "<=":
-      return order <= 0 && !isHiddenPrerelease;
+    case ">":
+    case ">=":
+      return isOrdered(operator, order) && (strictness === "strict" || mayBeInRange(version, wanted));
     case "~>":
-      return order >= 0 && !isHiddenPrerelease && startsAlike(version, wanted);
+      return strictness === "lenient" && order >= 0 && mayBeInRange(version, wanted) && isNearby(version, wanted);
     default:
       return false;
   }
 }
 
-/** `~> 1.2.3` allows 1.2.x, `~> 1.2` allows 1.x: all but the last given number must be equal. */
-function startsAlike(version: Version, wanted: Version): boolean {
-  return wanted.numbers.slice(0, Math.max(1, wanted.numbers.length - 1)).every((number, at) => (version.numbers[at] ?? 0) === number);
+/** A prerelease counts for a lenient range only where the range names a prerelease of the very same numbers. */
+function mayBeInRange(version: Version, wanted: Version): boolean {
+  if (version.prerelease === "") return true;
+  return wanted.prerelease !== "" && version.numbers.length === wanted.numbers.length && sameNumbers(version, wanted, wanted.numbers.length);
 }
 
+/** `~> 1.2.3` allows 1.2.x, `~> 1.2` allows 1.x, `~> 1` anything from 1 on: all but the last written number must be equal. */
+function isNearby(version: Version, wanted: Version): boolean {
+  if (wanted.prerelease !== "" && version.prerelease === "") return false;
+  return version.numbers.length >= wanted.numbers.length && sameNumbers(version, wanted, wanted.written - 1);
+}
+
+function sameNumbers(version: Version, wanted: Version, count: number): boolean {
+  return wanted.numbers.slice(0, count).every((number, at) => version.numbers[at] === number);
+}
+
+/** Longer texts are no versions: the patterns take time in the square of the length. */
+const VERSION_CHARS_MAX = 256;
+const BUILD = String.raw`(?:\+[0-9A-Za-z~-]+(?:\.[0-9A-Za-z~-]+)*)?`;
+const NUMBERS = String.raw`v?(\d+(?:\.\d+)*)`;
+const MORE = String.raw`[0-9A-Za-z~-]*(?:\.[0-9A-Za-z~-]+)*`;
+const PATTERNS: Readonly<Record<Strictness, RegExp>> = {
+  lenient: new RegExp(`^${NUMBERS}(?:-(\\d${MORE})|-?([A-Za-z~-]${MORE}))?${BUILD}$`),
+  strict: new RegExp(`^${NUMBERS}(?:-(\\d${MORE})|-([A-Za-z~-]${MORE}))?${BUILD}$`),
+};
+
 function parseVersion(text: string, strictness: Strictness): Version | null {
-  const pattern =
-    strictness === "strict"
-      ? /^v?(\d+\.\d+\.\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$/
-      : /^v?(\d+(?:\.\d+)*)(?:[-.]?([A-Za-z][0-9A-Za-z.~-]*|-?[0-9A-Za-z.~-]+))?(?:\+[0-9A-Za-z.~-]+)?$/;
-  const match = pattern.exec(text.trim());
+  const match = text.length > VERSION_CHARS_MAX ? null : PATTERNS[strictness].exec(text);
   if (!match) return null;
-  return { numbers: (match[1] ?? "").split(".").map(Number), prerelease: match[2] ?? "" };
+  const numbers = (match[1] ?? "").split(".").map(Number);
+  return { numbers: [...numbers, 0, 0].slice(0, Math.max(numbers.length, 3)), written: numbers.length, prerelease: match[2] ?? match[3] ?? "" };
 }
 
 function orderOf(a: Version, b: Version): number {

@@ -20,7 +20,7 @@ export function describeConstraint(constraint: Constraint): string {
 function firstUnmet(constraints: readonly Constraint[], node: Node): string | null {
   for (const constraint of constraints) {
     const left = resolveOnNode(constraint.attribute, node);
-    const right = resolveOnNode(constraint.value, node) ?? "";
+    const right = resolveOnNode(constraint.value, node);
     if (!satisfies(constraint.operator, left, right)) return describeConstraint(constraint);
   }
   return null;

@@ -55,7 +55,7 @@ function affinityScore(affinities: readonly Affinity[], node: Node): number {
   for (const affinity of affinities) {
     total += Math.abs(affinity.weight);
     const left = resolveOnNode(affinity.attribute, node);
-    if (satisfies(affinity.operator, left, resolveOnNode(affinity.value, node) ?? "")) sum += affinity.weight;
+    if (satisfies(affinity.operator, left, resolveOnNode(affinity.value, node))) sum += affinity.weight;
   }
   return total === 0 ? 0 : sum / total;
 }

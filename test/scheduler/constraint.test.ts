@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type { Operator } from "../../internal/domain/job.ts";
 import { compareVersions, satisfies } from "../../internal/scheduler/constraint.ts";
 
-type Row = readonly [Operator, string | undefined, string, boolean];
+type Row = readonly [Operator, string | undefined, string | undefined, boolean];
 
 const ROWS: readonly Row[] = [
   ["=", "a", "a", true],
@@ -15,6 +15,22 @@ const ROWS: readonly Row[] = [
   ["!=", "a", "b", true],
   ["!=", "a", "a", false],
   ["!=", undefined, "a", true],
+  // What is missing is the empty text to `!=`; to all others a missing side holds nothing.
+  ["!=", undefined, "", false],
+  ["!=", undefined, undefined, false],
+  ["!=", "a", undefined, true],
+  ["!=", "", undefined, false],
+  ["=", "", undefined, false],
+  ["=", undefined, undefined, false],
+  [">", "b", undefined, false],
+  ["<", "", undefined, false],
+  ["regexp", "a", undefined, false],
+  ["version", "1.0", undefined, false],
+  ["semver", "1.0.0", undefined, false],
+  ["set_contains", "", undefined, false],
+  ["set_contains_any", "", undefined, false],
+  ["is_set", "a", undefined, true],
+  ["is_not_set", undefined, undefined, true],
 
   // Whole numbers and decimals by value, all else by text.
   ["<", "9", "10", true],
@@ -32,6 +48,17 @@ const ROWS: readonly Row[] = [
   [">", "1", "", true],
   ["<", undefined, "1", false],
   [">=", undefined, "1", false],
+  // Whole numbers are compared exactly, far beyond what a double holds.
+  ["<", "9007199254740992", "9007199254740993", true],
+  [">=", "9007199254740992", "9007199254740993", false],
+  ["<", "+1", "2", true],
+  ["<", "1e3", "1001", true],
+  [">", "1e3", "999.5", true],
+  // Neither hexadecimal nor padded texts are numbers.
+  ["<", "0x10", "9", true],
+  [">", " 9", "10", false],
+  ["<", "1_000", "2", true],
+  ["<", ".5", "1", true],
 
   ["regexp", "linux-arm", "arm", true],
   ["regexp", "linux-arm", "^arm", false],
@@ -70,13 +97,30 @@ const ROWS: readonly Row[] = [
   ["version", "1.9", "~> 1.2", true],
   ["version", "2.0", "~> 1.2", false],
   ["version", "1.9", "~> 1", true],
-  ["version", "2.0", "~> 1", false],
+  // With one number nothing must be equal: at least that version, as the field has it.
+  ["version", "2.0", "~> 1", true],
+  ["version", "0.9", "~> 1", false],
+  ["version", "1.2.3.9", "~> 1.2.3.4", true],
+  ["version", "1.2.4.9", "~> 1.2.3.4", false],
+  ["version", "1.2.4", "~> 1.2.3.4", false],
   // A prerelease is not in a range that names none, and comes before its release.
   ["version", "1.3.0-beta1", ">= 1.2.0", false],
   ["version", "1.3.0-beta1", "~> 1.2", false],
   ["version", "1.3.0-beta1", ">= 1.3.0-beta1", true],
   ["version", "1.3.0-beta2", "> 1.3.0-beta1", true],
   ["version", "1.3.0", "> 1.3.0-beta1", true],
+  // Nor in a range that names a prerelease of other numbers.
+  ["version", "1.4.0-beta1", "> 1.3.0-beta1", false],
+  ["version", "1.3.0-beta1", "< 1.4.0-alpha", false],
+  ["version", "1.3.0-beta2", "~> 1.3.0-beta1", true],
+  ["version", "1.3.1", "~> 1.3.0-beta1", false],
+  ["version", "1.3.0-beta1", "= 1.3.0-beta1", true],
+  ["version", "1.3.0-beta1", "!= 1.3.0", true],
+  ["version", "1.3.0beta1", "= 1.3.0-beta1", true],
+  ["version", "1.3.0+build7", "= 1.3.0", true],
+  ["version", " 1.3.0", "= 1.3.0", false],
+  ["version", "1.3.x", ">= 1", false],
+  ["version", `1.${"1".repeat(300)}`, ">= 1", false],
   ["version", "5.10.103-v7l+", ">= 5.4", false],
   ["version", "nonsense", ">= 1", false],
   ["version", "1.0", "nonsense", false],
@@ -89,13 +133,19 @@ const ROWS: readonly Row[] = [
   ["semver", "1.3.0-rc.1", "> 1.3.0-rc", true],
   ["semver", "1.3.0-1", "< 1.3.0-a", true],
   ["semver", "1.2.3+build7", "= 1.2.3", true],
-  ["semver", "1.2", ">= 1.0.0", false],
+  // The node's version is read leniently, the job's strictly.
+  ["semver", "1.2", ">= 1.0.0", true],
+  ["semver", "1.3.0beta1", "= 1.3.0-beta1", true],
+  ["semver", "1.3.0", "> 1.2beta", false],
+  ["semver", "1.2.3", "~> 1.2", false],
+  ["semver", "1.4.0-beta1", "> 1.3.0-beta1", true],
+  ["semver", undefined, ">= 0.0.0", false],
 
   ["distinct_hosts", undefined, "", true],
 ];
 
 for (const [operator, left, right, want] of ROWS) {
-  test(`${left === undefined ? "nothing" : `"${left}"`} ${operator} "${right}" is ${want}`, () => {
+  test(`${left === undefined ? "nothing" : `"${left}"`} ${operator} ${right === undefined ? "nothing" : `"${right}"`} is ${want}`, () => {
     expect(satisfies(operator, left, right)).toBe(want);
   });
 }
