@@ -3,11 +3,13 @@
 
 import type { Alloc, AllocMetric } from "../domain/alloc.ts";
 import { isTerminal } from "../domain/alloc.ts";
+import type { Deployment } from "../domain/deployment.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import type { Job, TaskGroup } from "../domain/job.ts";
 import { isCandidate } from "../domain/node-fit.ts";
 import type { Context, View } from "../domain/view.ts";
 import { Capacity } from "./capacity.ts";
+import type { Decision } from "./decision.ts";
 import { infeasibleReason } from "./feasible.ts";
 import { placeGroup, sortedNodes } from "./place.ts";
 import type { GroupChanges, Later, Place, Stop } from "./reconcile.ts";
@@ -31,6 +33,16 @@ export interface Plan {
   readonly failed: Readonly<Record<string, AllocMetric>>;
   readonly queued: Readonly<Record<string, number>>;
   readonly annotations: Readonly<Record<string, DesiredUpdates>>;
+  /** Each alloc that was looked at and each that is placed, with the reason. */
+  readonly decisions: readonly Decision[];
+  /** The roll-out of the job's version, as the plan leaves it; null where there is none. */
+  readonly deployment: Deployment | null;
+  /** Deployments that the plan makes, changes or ends. */
+  readonly deployments: readonly Deployment[];
+  /** Their nodes are cut off: they become unknown, until that instant. */
+  readonly unknowns: readonly Later[];
+  /** Their nodes are back, and they go on. */
+  readonly reconnects: readonly Alloc[];
 }
 
 /** The plan for the eval's job; `job` is undefined once it was purged. */
@@ -66,6 +78,11 @@ export function schedule(view: View, evaluation: Evaluation, job: Job | undefine
     failed,
     queued,
     annotations: Object.fromEntries(reconciled.map(({ group, changes }) => [group.name, annotate(changes)])),
+    decisions: [],
+    deployment: null,
+    deployments: [],
+    unknowns: [],
+    reconnects: [],
   };
 }
 
