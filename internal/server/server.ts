@@ -8,9 +8,10 @@ import { EdgeError, messageOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { State } from "../state/state.ts";
 import type { Snapshot } from "../store/snapshot/decode-snapshot.ts";
 import type { SnapshotFile } from "../store/snapshot/encode-snapshot.ts";
-import type { Store } from "../store/store.ts";
+import type { LeaseRow, Store } from "../store/store.ts";
 import type { Leader } from "./leader.ts";
 import { startLeader } from "./leader.ts";
 import { LeaseLoop } from "./lease-loop.ts";
@@ -20,7 +21,7 @@ import type { Reader } from "./reader.ts";
 import { Regions } from "./regions.ts";
 import { Replica } from "./replica.ts";
 import { SnapshotLoop, type SnapshotSettings } from "./snapshot-loop.ts";
-import { checkRegion, type Restored, replaceBySnapshot, takeSnapshot } from "./snapshots.ts";
+import { checkRegion, keepBeforeMigration, type Restored, replaceBySnapshot, takeSnapshot } from "./snapshots.ts";
 import { Standby } from "./standby.ts";
 
 export interface ServerOptions {
@@ -39,6 +40,8 @@ export interface ServerOptions {
   readonly gc?: GcSettings;
   /** Snapshots that it makes by itself while it leads; none unless given. */
   readonly snapshots?: SnapshotSettings;
+  /** Where a store over the network is kept as it was before its schema is raised; not at all unless given. */
+  readonly snapshotFolder?: string;
   /** What to do about damaged data, for the log. */
   wayBack?(): string;
 }
@@ -315,16 +318,13 @@ export class Server {
 
   async #loadAndLead(epoch: number): Promise<void> {
     const { runtime, log, store } = this.options;
-    const migration = await store.migrate(epoch, this.options.version);
-    if (migration) {
-      const kept = migration.copy === "" ? {} : { before: migration.copy };
-      log.warn("the store's schema was raised: older programs cannot lead any more", { from: migration.from, to: store.schema, ...kept });
-    }
-    const { clusterId } = await store.readLease();
+    const row = await store.readLease();
+    const { clusterId } = row;
     const replica = this.#replica;
     // The leader's state is its own from here on: what it applies may never become durable.
     this.#replica = new Replica(store);
     const state = await replica.take();
+    await this.#migrate({ ...row, epoch }, state);
     if (this.#isStopped || this.#loop.ledEpoch !== epoch) return;
     const leader = startLeader(state, {
       runtime,
@@ -350,6 +350,20 @@ export class Server {
     this.peers.speakSoon();
     this.#standby.forget();
     this.#wake();
+  }
+
+  async #migrate(row: LeaseRow, state: State): Promise<void> {
+    const { log, store, version, snapshotFolder: folder } = this.options;
+    const isKept = row.schema < store.schema && !store.isLocal && row.lastIndex > 0 && folder !== undefined;
+    const kept = isKept ? await keepBeforeMigration(this.options, state, { row, folder }) : "";
+    const migration = await store.migrate(row.epoch, version);
+    if (!migration) return;
+    const before = migration.copy || kept;
+    log.warn("the store's schema was raised: older programs cannot lead any more", {
+      from: migration.from,
+      to: store.schema,
+      ...(before === "" ? {} : { before }),
+    });
   }
 
   #stepDown(reason: string): void {

@@ -4,10 +4,13 @@
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { State } from "../state/state.ts";
+import { tablesOf } from "../store/schema-number.ts";
 import type { Snapshot } from "../store/snapshot/decode-snapshot.ts";
 import { encodeSnapshot, type SnapshotFile } from "../store/snapshot/encode-snapshot.ts";
 import { restoredContent } from "../store/snapshot/restored-content.ts";
-import type { Store } from "../store/store.ts";
+import { keepOldSchema } from "../store/snapshot/snapshot-folder.ts";
+import type { LeaseRow, Store } from "../store/store.ts";
 import type { Leader } from "./leader.ts";
 
 export interface SnapshotParts {
@@ -31,6 +34,31 @@ export async function takeSnapshot({ runtime, store, region, version }: Snapshot
   const { index, tableIndexes, tables } = await leader.picture();
   const header = { schema: store.schema, clusterId, region, index, epoch, madeAtMs, madeBy: version, tableIndexes };
   return encodeSnapshot(runtime, { header, tables });
+}
+
+/**
+ * What a store over the network held before its schema is raised, as a snapshot that the older program can read: no file is
+ * there to be copied. Returns its path. Throws where it cannot be kept.
+ */
+export async function keepBeforeMigration(
+  parts: SnapshotParts,
+  state: State,
+  kept: { readonly row: LeaseRow; readonly folder: string },
+): Promise<string> {
+  const { runtime, region, version } = parts;
+  const { schema, clusterId, epoch } = kept.row;
+  const { index, tableIndexes, tables } = state.picture();
+  const known = tablesOf(schema);
+  const header = { schema, clusterId, region, index, epoch, madeAtMs: runtime.clock.nowMs(), madeBy: version, tableIndexes };
+  const snapshot = await encodeSnapshot(runtime, { header, tables: new Map([...tables].filter(([table]) => known.includes(table))) });
+  try {
+    return await keepOldSchema(runtime, kept.folder, snapshot);
+  } catch (error) {
+    throw new EdgeError("store-full", `the state could not be written to ${kept.folder} before its schema is changed: ${messageOf(error)}`, {
+      hint: `nothing was changed; it needs ${snapshot.bytes.length} bytes there, or start the older edgectl`,
+      isRetryable: true,
+    });
+  }
 }
 
 /** Throws `invalid` for a snapshot of another region: its jobs and nodes belong elsewhere. */

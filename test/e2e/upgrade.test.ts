@@ -4,6 +4,10 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
+import { bunRuntime } from "../../internal/runtime/bun.ts";
+import { openStore } from "../../internal/store/open-store.ts";
+import { PostgresServer } from "../support/postgres.ts";
+import { testWith } from "../support/real-parts.ts";
 import { inPlace, type Place, until } from "./place.ts";
 import { ask, isLeading, startServer, unplaceable, untilFollowing } from "./servers.ts";
 
@@ -102,7 +106,7 @@ test(
       const before = readFileSync(path);
       const agent = await place.start({ name: "later", dataDirectory: first.dataDirectory, flags: ["--server"], isExpectedToFail: true });
       expect(await agent.ended()).toBe(1);
-      expect(agent.log).toContain("has schema 99, this program knows 2");
+      expect(agent.log).toContain("has schema 99, this program knows 3");
       expect(agent.log).toContain("9.8.7");
       expect(readFileSync(path).equals(before)).toBe(true);
     }),
@@ -130,3 +134,47 @@ test(
     }),
   MINUTE,
 );
+
+testWith(
+  ["postgresql"],
+  "a database of an older schema is kept as a snapshot before it is raised, and goes back into a database of its own",
+  () =>
+    inPlace(async (place) => {
+      const postgres = await PostgresServer.start();
+      try {
+        const [url, other] = [postgres.url(postgres.createDatabase()), postgres.url(postgres.createDatabase())];
+        putFixture(place.path("old.db"));
+        await moveAsSchema(`sqlite:${place.path("old.db")}`, url, 1);
+        const agent = await place.start({ flags: ["--server"], env: { EDGECTL_STORE: url } });
+        expect(await jobsOf(place)).toEqual(JOBS);
+        const kept = `${agent.dataDirectory}/server/snapshots/before-schema-1.snap`;
+        expect(agent.log).toContain(`from=1 to=3 before=${kept}`);
+        expect(place.ok("operator", "snapshot", "inspect", kept)).toMatch(/Schema += 1\n/);
+        await agent.stop();
+
+        await place.start({ name: "back", flags: ["--server"], env: { EDGECTL_STORE: other } });
+        place.ok("operator", "snapshot", "restore", kept);
+        expect(await jobsOf(place)).toEqual(JOBS);
+      } finally {
+        await postgres.remove();
+      }
+    }),
+  2 * MINUTE,
+);
+
+/** Puts what the file holds into the database as the program of that schema would have it. */
+async function moveAsSchema(from: string, to: string, schema: number): Promise<void> {
+  const runtime = bunRuntime();
+  const [source, target] = [await openStore(runtime, from, { schema }), await openStore(runtime, to, { schema })];
+  try {
+    const { index, tableIndexes, rows, journal } = await source.load();
+    const holder = { bootId: "", pidNamespace: "", pid: 1, startTicks: 1 };
+    const { clusterId } = await source.readLease();
+    await target.takeLease({ fromEpoch: 0, challenge: "", holder, address: "", clusterId });
+    await target.replace({ index, clusterId, tableIndexes, rows }, 1);
+    await target.commit([...journal], 1);
+    await target.releaseLease(1);
+  } finally {
+    await Promise.all([source.close(), target.close()]);
+  }
+}

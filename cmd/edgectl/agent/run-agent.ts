@@ -115,6 +115,7 @@ async function makeServer(runtime: Runtime, log: Log, config: AgentConfig, addre
     version: BUILD.version,
     gc: config.gc,
     ...snapshots,
+    snapshotFolder: config.snapshots.folder,
     wayBack: () => wayBack(runtime, config),
   });
 }

@@ -3,7 +3,6 @@
 import { asc, gt } from "drizzle-orm";
 import { LIMITS } from "../../domain/limits.ts";
 import type { ChangeSet, Row, TableName } from "../../domain/tables.ts";
-import { TABLE_NAMES } from "../../domain/tables.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
 import { keyOf } from "../journal-rows.ts";
 import { tablesOf } from "../schema-number.ts";
@@ -34,11 +33,11 @@ export async function readContent(client: OpenClient): Promise<{ readonly state:
 }
 
 /** Puts this content in the place of what is there; the lease is the caller's business. */
-export async function writeContent(client: OpenClient, content: StoredContent): Promise<void> {
+export async function writeContent(client: OpenClient, content: StoredContent, tables: readonly TableName[]): Promise<void> {
   const { database } = client;
   await database.delete(journal);
   await database.delete(tableIndex);
-  for (const table of TABLE_NAMES) await database.delete(nounTable(table));
+  for (const table of tables) await database.delete(nounTable(table));
   for (const [name, lastIndex] of content.tableIndexes) await database.insert(tableIndex).values({ name, lastIndex });
   const pages = new Map<TableName, Row[]>();
   const flush = async (table: TableName, rows: readonly Row[]) => {

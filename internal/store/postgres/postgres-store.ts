@@ -12,7 +12,7 @@ import { decodeIdentity, encodeIdentity } from "../../runtime/process-identity.t
 import type { Runtime } from "../../runtime/runtime.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
 import { epochAfter, fenced, gather, journalRows, tailOf } from "../journal-rows.ts";
-import { SCHEMA_WITH_PROGRAM } from "../schema-number.ts";
+import { SCHEMA_WITH_PROGRAM, tablesOf } from "../schema-number.ts";
 import type { CommitOutcome, LeaseRow, LeaseTake, Migration, Store, StoredContent, StoredState, Tail } from "../store.ts";
 import { AdvanceListener } from "./advance-listener.ts";
 import { Connection } from "./connection.ts";
@@ -141,7 +141,7 @@ class PostgresStore implements Store {
         .set({ clusterId, lastIndex: index, foldedIndex: index, epoch: Math.max(epoch, content.epochMin ?? 0) })
         .where(and(eq(lease.epoch, epoch), lte(lease.lastIndex, index)))
         .returning({ announced: announcement(this.#parts.sender) });
-      if (moved.length === 1) await writeContent(client, content);
+      if (moved.length === 1) await writeContent(client, content, tablesOf(this.schema));
       return moved.length === 1;
     };
     if (!(await this.#writer.transaction(work, { answerMs: LIMITS.storeRebuildMsMax }))) throw fenced();

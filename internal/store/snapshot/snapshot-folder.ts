@@ -24,8 +24,31 @@ export function keptSnapshots({ files }: Pick<Runtime, "files">, folder: string)
 /** Writes it whole or not at all, without holding up the event loop for a slow disk; then removes all but the newest. */
 export async function keepSnapshot(runtime: Pick<Runtime, "files">, folder: string, snapshot: SnapshotFile, keep: number): Promise<string> {
   const { files } = runtime;
-  files.makeDirectory(folder, 0o700);
   const path = `${folder}/${nameOf(snapshot.header)}`;
+  await writeSnapshot(runtime, { folder, path, snapshot });
+  for (const old of keptSnapshots(runtime, folder).slice(keep)) if (old.path !== path) files.remove(old.path);
+  // What a crash left unfinished is worth nothing.
+  for (const name of files.list(folder) ?? []) if (name.endsWith(".snap.new")) files.remove(`${folder}/${name}`);
+  return path;
+}
+
+/** The snapshot of a state as it was before its schema was raised: it stays until a person removes it. */
+export async function keepOldSchema(runtime: Pick<Runtime, "files">, folder: string, snapshot: SnapshotFile): Promise<string> {
+  const path = `${folder}/before-schema-${snapshot.header.schema}.snap`;
+  await writeSnapshot(runtime, { folder, path, snapshot });
+  return path;
+}
+
+// --- internal ---
+
+interface Target {
+  readonly folder: string;
+  readonly path: string;
+  readonly snapshot: SnapshotFile;
+}
+
+async function writeSnapshot({ files }: Pick<Runtime, "files">, { folder, path, snapshot }: Target): Promise<void> {
+  files.makeDirectory(folder, 0o700);
   const unfinished = `${path}.new`;
   try {
     files.writeText(unfinished, snapshot.bytes, 0o600);
@@ -36,13 +59,7 @@ export async function keepSnapshot(runtime: Pick<Runtime, "files">, folder: stri
     files.remove(unfinished);
     throw error;
   }
-  for (const old of keptSnapshots(runtime, folder).slice(keep)) if (old.path !== path) files.remove(old.path);
-  // What a crash left unfinished is worth nothing.
-  for (const name of files.list(folder) ?? []) if (name.endsWith(".snap.new")) files.remove(`${folder}/${name}`);
-  return path;
 }
-
-// --- internal ---
 
 const NAME = /^edgectl-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-(\d+)\.snap$/;
 

@@ -3,7 +3,6 @@
 import { asc, eq, sql } from "drizzle-orm";
 import { assert } from "../../domain/errors.ts";
 import type { Change, Row, TableName } from "../../domain/tables.ts";
-import { TABLE_NAMES } from "../../domain/tables.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
 import { keyOf } from "../journal-rows.ts";
 import type { StoredContent } from "../store.ts";
@@ -18,12 +17,12 @@ export function loadTable(database: Drizzle, table: TableName): { readonly table
 }
 
 /** Puts this content in the place of what is there; the lease is the caller's business. */
-export function writeContent(database: Drizzle, content: StoredContent): void {
+export function writeContent(database: Drizzle, content: StoredContent, tables: readonly TableName[]): void {
   database.delete(journal).run();
   database.delete(tableIndex).run();
-  for (const table of TABLE_NAMES) database.delete(nounTable(table)).run();
+  for (const table of tables) database.delete(nounTable(table)).run();
   for (const [name, last] of content.tableIndexes) database.insert(tableIndex).values({ name, lastIndex: last }).run();
-  const inserts = new Map(TABLE_NAMES.map((table) => [table, insertInto(database, table)]));
+  const inserts = new Map(tables.map((table) => [table, insertInto(database, table)]));
   for (const { table, row } of content.rows)
     inserts.get(table)?.run({ key: keyOf(table, row), modifyIndex: row.modifyIndex, data: rowTextOnce(row) });
 }

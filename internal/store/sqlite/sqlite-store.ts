@@ -180,7 +180,7 @@ class SqliteStore implements Store {
         ) === 0
       )
         return false;
-      writeContent(this.#database, content);
+      writeContent(this.#database, content, tablesOf(this.schema));
       return true;
     });
     if (!isDone) throw fenced();
