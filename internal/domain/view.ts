@@ -5,6 +5,7 @@ import type { Deployment } from "./deployment.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { Job } from "./job.ts";
 import type { Node } from "./node.ts";
+import type { NodeLoads } from "./node-loads.ts";
 import type { NodePool, SchedulerConfig, Setting, SettingName } from "./setting.ts";
 import type { Change, Fire, JobHead, JobVersion, ScalingEvents, Submission, TableName, Watermark } from "./tables.ts";
 
@@ -28,6 +29,8 @@ export interface View {
   node(id: string): Node | undefined;
   nodes(): Iterable<Node>;
   nodeCount(): number;
+  /** What is in use on every node, kept with each change: nothing is added up when it is asked for. */
+  nodeLoads(): NodeLoads;
 
   alloc(id: string): Alloc | undefined;
   allocs(): Iterable<Alloc>;

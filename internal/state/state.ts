@@ -7,11 +7,13 @@ import { assert } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import type { Job } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
+import type { NodeLoads } from "../domain/node-loads.ts";
 import type { NodePool, SchedulerConfig, Setting, SettingName } from "../domain/setting.ts";
 import { SCHEDULER_DEFAULTS } from "../domain/setting.ts";
 import type { Change, ChangeSet, Fire, JobHead, JobVersion, Row, ScalingEvents, Submission, TableName, Tables, Watermark } from "../domain/tables.ts";
 import { jobKey, RESTORED, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
+import { NodeLoadColumns } from "./node-loads.ts";
 import { Table } from "./table.ts";
 
 const BY_JOB = 0;
@@ -56,6 +58,7 @@ export class State implements View {
   };
   /** Heads joined with their version, the latest used ones; an entry is dropped when either changes. */
   readonly #joined = new Map<string, Job>();
+  readonly #loads = new NodeLoadColumns();
   /** Children by parent: heads do not carry the parent, their version does. */
   readonly #children = new Map<string, Set<string>>();
 
@@ -150,6 +153,10 @@ export class State implements View {
 
   nodes(): Iterable<Node> {
     return this.#tables.nodes.values();
+  }
+
+  nodeLoads(): NodeLoads {
+    return this.#loads.current();
   }
 
   nodeCount(): number {
@@ -269,6 +276,8 @@ export class State implements View {
 
   #putRow(table: TableName, row: Row): void {
     const key = keyOf(table, row);
+    if (table === "nodes") this.#loads.putNode(row as Node, this.index + 1);
+    if (table === "allocs") this.#loads.moveAlloc(this.#tables.allocs.get(key), row as Alloc, this.index + 1);
     (this.#tables[table] as Table<Row>).put(key, row); // table and row belong together by Change's type
     if (table === "jobs") this.#joined.delete(key);
     if (table === "job_versions") this.#rememberVersion(row as JobVersion);
@@ -286,6 +295,8 @@ export class State implements View {
 
   #deleteRow(table: TableName, key: string): void {
     const row = (this.#tables[table] as Table<Row>).delete(key);
+    if (table === "nodes") this.#loads.deleteNode(key, this.index + 1);
+    if (table === "allocs") this.#loads.moveAlloc(row as Alloc | undefined, undefined, this.index + 1);
     if (table === "jobs") this.#joined.delete(key);
     if (table !== "job_versions" || row === undefined) return;
     const version = row as JobVersion;
