@@ -28,7 +28,7 @@ export interface Member {
   readonly status: ServerStatus;
 }
 
-/** What the servers of a region know together, kept in their memory: a new leader goes on with what it was told. */
+/** What a leader tells: who there is, which a new leader goes on with; the rest is in the state, and told for older programs. */
 export interface SharedFacts {
   readonly members: readonly Member[];
   readonly autopilot: AutopilotConfig;

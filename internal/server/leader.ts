@@ -216,6 +216,11 @@ export class Leader implements Reader {
     this.#options.ended(reason, isFenced);
   }
 
+  /** An operator has evaluations kept and not run; the write that ends it runs them. */
+  get #isPaused(): boolean {
+    return this.view.schedulerConfig().pauseEvalBroker;
+  }
+
   /** Runs what is pending even if no request comes in. */
   #kick(): void {
     if (this.#isEnded) return;
@@ -227,6 +232,7 @@ export class Leader implements Reader {
     this.#delayTimer?.cancel();
     this.#delayTimer = null;
     const { clock } = this.#options.runtime;
+    if (this.#isPaused) return;
     // What could not run for want of authority or room on disk is looked at again soon.
     const atMs = this.broker.hasWork ? clock.nowMs() + WORK_RETRY_MS : this.broker.nextDelayedAtMs();
     if (atMs === null || this.#isEnded) return;
@@ -237,6 +243,7 @@ export class Leader implements Reader {
   /** Runs pending evaluations, then those that waited for room, until none is left or the slice is used up. */
   #runEvals(): void {
     const { clock } = this.#options.runtime;
+    if (this.#isPaused) return;
     const startedAtMs = clock.monotonicMs();
     const isOver = () => clock.monotonicMs() - startedAtMs > LIMITS.sliceMs;
     // An evaluation that is taken off the list must be carried out: authority is asked for before each.

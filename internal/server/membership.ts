@@ -1,8 +1,9 @@
 // The servers of a region as any of them knows them: a leader by their connections, a standby by what its leader told.
-// Kept in memory alone: it is what the servers say of themselves, and each says it again.
+// Who they are is kept in memory alone: each says it again. What operators set is in the state.
 
 import type { LeaderMessage, Member, ServerFacts, ServerStatus, SharedFacts } from "../api/server-protocol.ts";
 import type { AutopilotConfig, KnownRegions } from "../domain/setting.ts";
+import type { View } from "../domain/view.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Peers } from "./peers.ts";
 
@@ -12,6 +13,8 @@ export interface MembershipParts {
   readonly ttlMs: number;
   readonly signOfLifeMs: number;
   sign(): LeaderMessage | null;
+  /** The state as this server knows it; null before it was loaded. */
+  view(): View | null;
   isLeading(): boolean;
   /** host:port of the leader while it is heard, else "". */
   leaderAddress(): string;
@@ -27,13 +30,14 @@ export interface Standing {
 export class Membership {
   readonly peers: Peers;
   readonly #parts: MembershipParts;
+  readonly #autopilotDefaults: AutopilotConfig;
   #told: readonly Member[] = [];
-  #autopilot: AutopilotConfig;
-  #regions: KnownRegions = {};
+  /** Regions that a leader of an older program keeps in its memory. */
+  #toldRegions: KnownRegions = {};
 
   constructor(parts: MembershipParts) {
     this.#parts = parts;
-    this.#autopilot = {
+    this.#autopilotDefaults = {
       doesForgetDeadServers: true,
       // Twice the time between two signs of life, and a half.
       lastContactMsMax: parts.signOfLifeMs * 2.5,
@@ -49,7 +53,7 @@ export class Membership {
       signOfLifeMs: parts.signOfLifeMs,
       silentMsMax: parts.ttlMs,
       sign: () => parts.sign(),
-      shared: () => ({ autopilot: this.#autopilot, regions: this.#regions }),
+      shared: () => ({ autopilot: this.autopilot, regions: this.regions }),
     });
   }
 
@@ -70,32 +74,20 @@ export class Membership {
   }
 
   get autopilot(): AutopilotConfig {
-    return this.#autopilot;
-  }
-
-  /** The leader's new rules, told to the others at once. */
-  setAutopilot(config: AutopilotConfig): void {
-    this.#autopilot = config;
-    this.peers.share();
+    const set = this.#parts.view()?.setting("autopilot");
+    return set ? { ...set.value, createIndex: set.createIndex, modifyIndex: set.modifyIndex } : this.#autopilotDefaults;
   }
 
   /** Other regions that joined this one. */
   get regions(): KnownRegions {
-    return this.#regions;
-  }
-
-  /** Told to the other servers at once. */
-  setRegions(regions: KnownRegions): void {
-    this.#regions = regions;
-    this.peers.share();
+    return this.#parts.view()?.setting("regions")?.value ?? this.#toldRegions;
   }
 
   /** What the leader told. */
   told(shared: SharedFacts): void {
     this.#told = shared.members;
     this.#toldBy = shared.members[0]?.facts.id ?? "";
-    this.#autopilot = shared.autopilot;
-    this.#regions = shared.regions;
+    this.#toldRegions = shared.regions;
   }
   #toldBy = "";
 

@@ -1,5 +1,5 @@
 // The other regions: where their servers are, and whether one of them answers. Those of the config are each server's own;
-// those that joined are shared by the servers of this region, in memory.
+// those that joined are in this region's state.
 
 import type { RegionGreeting } from "../api/region-codec.ts";
 import { decodeGreeting, encodeGreeting, REGION_PATH } from "../api/region-codec.ts";

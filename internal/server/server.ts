@@ -105,6 +105,7 @@ export class Server {
       self: this.facts,
       ttlMs: store.ttlMs,
       isLeading: () => this.isLeading,
+      view: () => (this.isLeading ? this.leader.view : this.#standby.isLoaded ? this.#standby.view : null),
       leaderAddress: () => this.leaderAddress,
       signOfLifeMs: this.#loop.signOfLifeMs,
       sign: () => {

@@ -23,6 +23,7 @@ import { isStaleRead, parseQuery } from "./query.ts";
 import { forwardToRegion, greetingRoute, joinRoute, meetRoute } from "./regions.ts";
 import type { EdgeContext, Exchange, HonoEnvironment } from "./reply.ts";
 import { errorResponse } from "./reply.ts";
+import { getSchedulerConfig, putSchedulerConfig } from "./scheduler.ts";
 import { restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { collectGarbageRoute, reconcileSummariesRoute } from "./system.ts";
 
@@ -58,6 +59,7 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   route("/v1/operator/raft/configuration", { GET: raftConfiguration });
   route("/v1/operator/raft/transfer-leadership", { PUT: transferLeadership });
   route("/v1/operator/autopilot/configuration", { GET: getAutopilot, PUT: putAutopilot });
+  route("/v1/operator/scheduler/configuration", { GET: getSchedulerConfig, PUT: putSchedulerConfig });
   route("/v1/operator/autopilot/health", { GET: autopilotHealth });
   route("/v1/event/stream", { GET: eventStreamRoute });
   route("/v1/agent/join", { PUT: joinRoute });

@@ -8,8 +8,8 @@ import { nanos } from "../../api/wire.ts";
 import { dispatchJob } from "../../cluster/dispatch.ts";
 import { deregisterJob, evaluateJob, revertJob, scaleJob, setJobStability } from "../../cluster/jobs.ts";
 import { forcePeriodic } from "../../cluster/periodic.ts";
+import { admitting } from "../../cluster/settings.ts";
 import type { Alloc } from "../../domain/alloc.ts";
-import { isTerminal } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import type { Job } from "../../domain/job.ts";
 import type { JobVersion } from "../../domain/tables.ts";
@@ -174,8 +174,8 @@ async function revert(exchange: JobExchange): Promise<Response> {
   if (textField(body, "JobID") !== exchange.id) throw new EdgeError("invalid", "Job ID does not match");
   const version = numberField(body, "JobVersion") ?? 0;
   const enforcePriorVersion = numberField(body, "EnforcePriorVersion");
-  const { result, index } = await exchange.server.leader.ledger.write((view, context) =>
-    revertJob(view, { namespace: exchange.query.namespace, id: exchange.id, version, enforcePriorVersion }, context),
+  const { result, index } = await exchange.server.leader.ledger.write(
+    admitting((view, context) => revertJob(view, { namespace: exchange.query.namespace, id: exchange.id, version, enforcePriorVersion }, context)),
   );
   return written(exchange, index, jobWrite(result, index));
 }
@@ -196,7 +196,7 @@ function scaleStatus(exchange: JobExchange): Promise<Response> {
   return readOf(exchange, (view) =>
     jobRead(view, exchange.query.namespace, exchange.id, (job) => {
       const events = view.scalingEvents(job.namespace, job.id);
-      const allocs = [...view.allocsOfJob(job.namespace, job.id)].filter((alloc) => !isTerminal(alloc));
+      const allocs = [...view.liveAllocsOfJob(job.namespace, job.id)];
       const groups = job.groups.map((group) => {
         const own = allocs.filter((alloc) => alloc.group === group.name);
         const scaling = (events?.groups[group.name] ?? []).map((event) => ({
@@ -249,7 +249,7 @@ async function scale(exchange: JobExchange): Promise<Response> {
     meta: typeof meta === "object" && meta !== null ? (meta as Readonly<Record<string, unknown>>) : {},
     enforceIndex: numberField(body, "JobModifyIndex") || null,
   };
-  const { result, index } = await exchange.server.leader.ledger.write((view, context) => scaleJob(view, input, context));
+  const { result, index } = await exchange.server.leader.ledger.write(admitting((view, context) => scaleJob(view, input, context)));
   return written(exchange, index, jobWrite(result, index));
 }
 
@@ -281,7 +281,7 @@ async function dispatched(
     idempotencyToken: exchange.query.all.get("idempotency_token") ?? "",
     ...given,
   };
-  const { result, index } = await exchange.server.leader.ledger.write((view, context) => dispatchJob(view, input, context));
+  const { result, index } = await exchange.server.leader.ledger.write(admitting((view, context) => dispatchJob(view, input, context)));
   return written(exchange, index, {
     DispatchedJobID: result.childId,
     EvalID: result.evalId,

@@ -3,6 +3,7 @@
 import { encodeJobStub } from "../../api/summary-codec.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import { registerJob } from "../../cluster/jobs.ts";
+import { admitting } from "../../cluster/settings.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import type { Job } from "../../domain/job.ts";
 import type { View } from "../../domain/view.ts";
@@ -38,19 +39,14 @@ export async function putJob(exchange: Exchange, idInPath: string | null): Promi
   const { spec, warnings } = admit(withPlace(wire, exchange));
   checkPlace(exchange, spec);
   const submission = submissionOf(body);
-  const { result, index } = await exchange.server.leader.ledger.write((view, context) =>
-    registerJob(
-      view,
-      {
-        spec,
-        submission,
-        enforceIndex: isTrue(body, "EnforceIndex") ? (numberField(body, "JobModifyIndex") ?? 0) : null,
-        preserveCounts: isTrue(body, "PreserveCounts"),
-        evalPriority: numberField(body, "EvalPriority") ?? 0,
-      },
-      context,
-    ),
-  );
+  const input = {
+    spec,
+    submission,
+    enforceIndex: isTrue(body, "EnforceIndex") ? (numberField(body, "JobModifyIndex") ?? 0) : null,
+    preserveCounts: isTrue(body, "PreserveCounts"),
+    evalPriority: numberField(body, "EvalPriority") ?? 0,
+  };
+  const { result, index } = await exchange.server.leader.ledger.write(admitting((view, context) => registerJob(view, input, context)));
   return written(exchange, index, {
     EvalID: result.evalId,
     EvalCreateIndex: result.evalCreateIndex,

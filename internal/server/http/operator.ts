@@ -2,12 +2,14 @@
 // what it decided, and hand it over.
 
 import { decodeAutopilotConfig, encodeAutopilotConfig, encodeHealth, encodeRaftServer, type ServerHealth } from "../../api/server-codec.ts";
+import { setAutopilot } from "../../cluster/settings.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Standing } from "../membership.ts";
 import { jsonBody } from "./body.ts";
 import type { Exchange } from "./reply.ts";
 import { json } from "./reply.ts";
+import { enforcedIndex } from "./scheduler.ts";
 
 export function raftConfiguration(exchange: Exchange): Response {
   const { server } = exchange;
@@ -55,14 +57,12 @@ export function getAutopilot(exchange: Exchange): Response {
 /** Answers whether the rules were changed: with ?cas only from the version that was read. */
 export async function putAutopilot(exchange: Exchange): Promise<Response> {
   const { membership, leader } = exchange.server;
-  const before = membership.autopilot;
-  const cas = exchange.query.all.get("cas");
-  if (cas !== null && !/^\d{1,15}$/.test(cas)) throw new EdgeError("invalid", `Error parsing cas value: "${cas}" is no whole number`);
-  const next = decodeAutopilotConfig(await jsonBody(exchange), before);
-  if (cas !== null && Number(cas) !== membership.autopilot.modifyIndex) return json(exchange, false);
-  const modifyIndex = Math.max(leader.view.index, before.modifyIndex + 1);
-  membership.setAutopilot({ ...next, createIndex: before.createIndex || modifyIndex, modifyIndex });
-  return json(exchange, true);
+  const enforceIndex = enforcedIndex(exchange.query);
+  const body = await jsonBody(exchange);
+  const { result } = await leader.ledger.write((view) =>
+    setAutopilot(view, { value: decodeAutopilotConfig(body, membership.autopilot), enforceIndex }),
+  );
+  return json(exchange, result);
 }
 
 /** Hands the lease to the others, or to the one that is named; answers when one of them leads. */

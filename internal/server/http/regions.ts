@@ -2,6 +2,7 @@
 // is answered by a server of that region.
 
 import { decodeGreeting, encodeGreeting, parseJoinAddress, type RegionGreeting, withRegion } from "../../api/region-codec.ts";
+import { setRegions } from "../../cluster/settings.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import type { RequestContext } from "../../runtime/runtime.ts";
 import type { Server } from "../server.ts";
@@ -42,7 +43,7 @@ export async function meetRoute(exchange: Exchange): Promise<Response> {
   const met = decodeGreeting(await jsonBody(exchange));
   if (met === null || met.urls.length === 0) throw new EdgeError("invalid", "the greeting lacks its region, cluster or URLs");
   if (!server.isLeading) throw new EdgeError("no-leader", "No cluster leader", { isRetryable: true });
-  server.membership.setRegions(withRegion(server.membership.regions, greetingOf(server), met));
+  await server.leader.ledger.write((view) => setRegions(view, (known) => withRegion(known, greetingOf(server), met)));
   return greetingRoute(exchange);
 }
 
@@ -90,7 +91,7 @@ async function join(server: Server, address: string): Promise<void> {
     throw new EdgeError("conflict", `the server at ${url} is of region "${asked.region}", not "${region}"`);
   withRegion(server.membership.regions, greetingOf(server), asked);
   const met = await server.regions.greet(url, greetingOf(server));
-  server.membership.setRegions(withRegion(server.membership.regions, greetingOf(server), met));
+  await server.leader.ledger.write((view) => setRegions(view, (known) => withRegion(known, greetingOf(server), met)));
 }
 
 async function send({ server, request, region }: ForeignRequest, base: string, path: string): Promise<Response> {
