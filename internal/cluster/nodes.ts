@@ -4,13 +4,12 @@ import type { Alloc, AllocReport } from "../domain/alloc.ts";
 import { isClientTerminal, isServerTerminal, isTerminal } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
-import { LIMITS } from "../domain/limits.ts";
-import type { Eligibility, Node, NodeEvent, NodeSpec, NodeStatus } from "../domain/node.ts";
-import { isCandidate } from "../domain/node-fit.ts";
+import type { Eligibility, Node, NodeSpec, NodeStatus } from "../domain/node.ts";
 import type { Change } from "../domain/tables.ts";
-import { jobKey, put } from "../domain/tables.ts";
+import { jobKey, put, remove } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
 import { evalForJob } from "./evals.ts";
+import { evalsForNode, requireNode, withEvent } from "./node-evals.ts";
 
 export interface RegisterNodeInput {
   readonly spec: NodeSpec;
@@ -47,6 +46,8 @@ export function registerNode(view: View, input: RegisterNodeInput, context: Cont
     statusDescription: "",
     statusUpdatedAtMs: context.nowMs,
     eligibility: known?.eligibility ?? "eligible",
+    ...(known?.drain ? { drain: known.drain } : {}),
+    ...(known?.lastDrain ? { lastDrain: known.lastDrain } : {}),
     events: withEvent(known?.events ?? [], {
       atMs: context.nowMs,
       subsystem: "Cluster",
@@ -89,6 +90,10 @@ export function setEligibility(
 ): Outcome<readonly string[]> {
   const node = requireNode(view, input.nodeId);
   if (node.eligibility === input.eligibility) return { changes: [], result: [] };
+  if (node.drain && input.eligibility === "eligible")
+    throw new EdgeError("invalid", "can not set node's scheduling eligibility to eligible while it is draining", {
+      hint: "`edgectl node drain --disable` ends the drain and makes it eligible",
+    });
   const changed: Node = {
     ...node,
     eligibility: input.eligibility,
@@ -102,6 +107,22 @@ export function setEligibility(
   const evals = input.eligibility === "eligible" ? evalsForNode(view, changed, context) : [];
   return {
     changes: [put("nodes", changed), ...evals.map((evaluation) => put("evals", evaluation))],
+    result: evals.map((evaluation) => evaluation.id),
+  };
+}
+
+/** Evaluates everything that the node has a part in, as if it had changed. */
+export function evaluateNode(view: View, input: { readonly nodeId: string }, context: Context): Outcome<readonly string[]> {
+  const evals = evalsForNode(view, requireNode(view, input.nodeId), context);
+  return { changes: evals.map((evaluation) => put("evals", evaluation)), result: evals.map((evaluation) => evaluation.id) };
+}
+
+/** The node is known no more: what ran there is lost. One that lives registers again, as a new one. */
+export function purgeNode(view: View, input: { readonly nodeId: string }, context: Context): Outcome<readonly string[]> {
+  const node = requireNode(view, input.nodeId);
+  const evals = evalsForNode(view, { ...node, status: "down" }, context);
+  return {
+    changes: [remove("nodes", node), ...evals.map((evaluation) => put("evals", evaluation))],
     result: evals.map((evaluation) => evaluation.id),
   };
 }
@@ -158,12 +179,6 @@ export function stopAlloc(
 
 // --- internal ---
 
-function requireNode(view: View, nodeId: string): Node {
-  const node = view.node(nodeId);
-  if (!node) throw new EdgeError("not-found", "node not found");
-  return node;
-}
-
 function specPart(node: NodeSpec): unknown {
   const {
     id,
@@ -213,34 +228,6 @@ function newLifeMessage(remembered: number, incarnation: number): string {
   return `Node came back ${memory}: incarnation ${incarnation}`;
 }
 
-function withEvent(events: readonly NodeEvent[], event: NodeEvent): readonly NodeEvent[] {
-  return [...events, event].slice(-LIMITS.nodeEventsKept);
-}
-
-/** Jobs with allocs on the node, and system jobs that could run there. */
-function evalsForNode(view: View, node: Node, context: Context): Evaluation[] {
-  const evals = new Map<string, Evaluation>();
-  for (const alloc of view.allocsOfNode(node.id)) {
-    if (isServerTerminal(alloc) || isClientTerminal(alloc)) continue;
-    const job = view.job(alloc.namespace, alloc.jobId);
-    const key = jobKey(alloc.namespace, alloc.jobId);
-    if (!evals.has(key)) evals.set(key, forNode(alloc.namespace, alloc.jobId, job?.type ?? "service", job?.priority ?? 50, node, context));
-  }
-  if (node.status === "ready" && node.eligibility === "eligible") {
-    for (const head of view.jobHeads()) {
-      const job = view.job(head.namespace, head.id);
-      if (!job || job.stop || (job.type !== "system" && job.type !== "sysbatch") || job.periodic || (job.parameterized && !job.dispatched)) continue;
-      const key = jobKey(job.namespace, job.id);
-      if (!evals.has(key) && isCandidate(job, node)) evals.set(key, forNode(job.namespace, job.id, job.type, job.priority, node, context));
-    }
-  }
-  return [...evals.values()];
-}
-
-function forNode(namespace: string, id: string, type: Evaluation["type"], priority: number, node: Node, context: Context): Evaluation {
-  return { ...evalForJob({ namespace, id, type, priority }, "node-update", 0, context), nodeId: node.id };
-}
-
 /** Null when the report says nothing new. A status that was final stays final. */
 function mergeReport(alloc: Alloc, report: AllocReport, context: Context): Alloc | null {
   if (isClientTerminal(alloc) && alloc.clientStatus !== "lost") return null;
@@ -252,6 +239,7 @@ function mergeReport(alloc: Alloc, report: AllocReport, context: Context): Alloc
     clientDescription: report.clientDescription,
     taskStates: report.taskStates,
     health,
+    ...(hasComeBack(alloc, report) ? { reconnectedAtMs: context.nowMs } : {}),
     modifiedAtMs: context.nowMs,
   };
   const isSame =
@@ -262,10 +250,17 @@ function mergeReport(alloc: Alloc, report: AllocReport, context: Context): Alloc
   return isSame ? null : updated;
 }
 
+/** Whether the node tells of an alloc again that nothing was known of while it was cut off. */
+function hasComeBack(before: Alloc, report: Pick<Alloc, "clientStatus">): boolean {
+  return before.clientStatus === "unknown" && report.clientStatus !== "unknown";
+}
+
 /** A failure asks for a successor; a new healthy alloc lets a rolling update go on. */
 function evalAfterReport(view: View, before: Alloc, after: Alloc, context: Context): Evaluation | null {
   const job = view.job(after.namespace, after.jobId);
   if (!job || isServerTerminal(after)) return null;
+  // What stays of it and of its replacement is the group's to say.
+  if (hasComeBack(before, after)) return evalForJob(job, "reconnect", job.jobModifyIndex, context);
   const hasFailed = after.clientStatus === "failed" && before.clientStatus !== "failed";
   const isNewlyHealthy = after.health?.isHealthy === true && before.health?.isHealthy !== true;
   if (hasFailed) return evalForJob(job, "alloc-failure", job.jobModifyIndex, context);
@@ -278,7 +273,7 @@ function hasOutdatedAllocs(
   view: View,
   job: { readonly namespace: string; readonly id: string; readonly version: number; readonly createIndex: number },
 ): boolean {
-  for (const alloc of view.allocsOfJob(job.namespace, job.id))
-    if (!isTerminal(alloc) && (alloc.jobVersion !== job.version || alloc.jobCreateIndex !== job.createIndex)) return true;
+  for (const alloc of view.liveAllocsOfJob(job.namespace, job.id))
+    if (alloc.jobVersion !== job.version || alloc.jobCreateIndex !== job.createIndex) return true;
   return false;
 }

@@ -111,12 +111,26 @@ export const LIMITS = {
   gcRowsPerSliceMax: 1000,
   gcChangesPerSliceMax: 1000,
 
+  /** Rows that have ended are packed together: up to so many, or as soon as they have so much text. */
+  coldRowsPerBlock: 64,
+  coldBlockChars: 65_536,
+  /** A block with more text, for the sake of one row, stays as it is: packing it would stop all else for too long. */
+  coldPackedCharsMax: 524_288,
+  /** Packed blocks of one table that stay unpacked for the next reader. */
+  coldBlocksUnpacked: 8,
+
   catchUpFiresMax: 100,
   cronsPerJobMax: 20,
 
   killTimeoutMsMax: 30_000,
   heartbeatTtlMsMin: 10_000,
   heartbeatGraceMs: 10_000,
+  /** Of all nodes together: beyond it each of them is asked for fewer. */
+  heartbeatsPerSecond: 50,
+  /** Nodes that were lost together are marked so many at once, between which the server answers others. */
+  silentNodesPerSliceMax: 100,
+  /** Allocs of draining nodes that are told to move in one change set. */
+  drainMarksPerStepMax: 500,
   connectBackoffMsMin: 250,
   connectBackoffMsMax: 15_000,
 

@@ -25,6 +25,8 @@ export class NodeSession {
   readonly machineId: string;
   readonly incarnation: number;
   lastHeardMs: number;
+  /** By when it was told to be heard from again. */
+  heartbeatTtlMs: number;
   readonly #transport: Transport<ServerMessage, NodeMessage>;
   readonly #calls = new Map<number, PendingCall>();
   #nextCall = 1;
@@ -38,6 +40,7 @@ export class NodeSession {
     readonly machineId: string;
     readonly transport: Transport<ServerMessage, NodeMessage>;
     readonly nowMs: number;
+    readonly heartbeatTtlMs: number;
   }) {
     this.nodeId = parts.nodeId;
     this.processId = parts.processId;
@@ -45,6 +48,7 @@ export class NodeSession {
     this.machineId = parts.machineId;
     this.#transport = parts.transport;
     this.lastHeardMs = parts.nowMs;
+    this.heartbeatTtlMs = parts.heartbeatTtlMs;
   }
 
   send(message: ServerMessage): void {

@@ -2,21 +2,19 @@
 
 import type { DesiredAlloc, NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
 import { desiredOf, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from "../api/node-protocol.ts";
-import { applyReports, registerNode, setNodeStatus } from "../cluster/nodes.ts";
+import { applyReports, registerNode } from "../cluster/nodes.ts";
 import type { Alloc } from "../domain/alloc.ts";
 import { isClientTerminal } from "../domain/alloc.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
-import { LIMITS } from "../domain/limits.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import type { ChangeSet, JobVersion } from "../domain/tables.ts";
 import type { Log } from "../runtime/log.ts";
-import type { Runtime, Timer } from "../runtime/runtime.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { computedClassOf } from "./computed-class.ts";
+import { Heartbeats } from "./heartbeats.ts";
 import type { Ledger } from "./ledger.ts";
 import { NodeSession } from "./node-session.ts";
 
-/** Living connections are looked at this often: a server with nothing to do wakes seldom. */
-const CHECK_INTERVAL_MS = 5000;
 const PING_WAIT_MS = 1500;
 
 export interface NodeSessionsParts {
@@ -33,21 +31,27 @@ type NodeTransport = Transport<ServerMessage, NodeMessage>;
 export class NodeSessions {
   readonly #parts: NodeSessionsParts;
   readonly #sessions = new Map<string, NodeSession>();
-  /** Instants (monotonic) at which nodes without a live connection count as down. */
-  readonly #deadlines = new Map<string, number>();
   readonly #transports = new Set<NodeTransport>();
-  #timer: Timer | null = null;
-  #dueMs = 0;
+  readonly #heartbeats: Heartbeats;
   #isStopped = false;
 
   constructor(parts: NodeSessionsParts) {
     this.#parts = parts;
+    this.#heartbeats = new Heartbeats({
+      runtime: parts.runtime,
+      log: parts.log,
+      ledger: parts.ledger,
+      sessions: () => this.#sessions,
+      lapsed: (session) => {
+        session.close("no heartbeat");
+        // A peer that is gone does not answer the close either.
+        this.#left(session, "no heartbeat");
+      },
+    });
   }
 
-  /** A new leader gives every node that was ready a full TTL plus grace to come back. */
   watchKnownNodes(): void {
-    for (const node of this.#parts.ledger.view.nodes()) if (node.status === "ready") this.#expectBy(node.id);
-    this.#armCheck();
+    this.#heartbeats.watchKnownNodes();
   }
 
   session(nodeId: string): NodeSession | undefined {
@@ -100,7 +104,7 @@ export class NodeSessions {
 
   stop(reason: string): void {
     this.#isStopped = true;
-    this.#timer?.cancel();
+    this.#heartbeats.stop();
     for (const session of this.#sessions.values()) session.close(reason);
     for (const transport of this.#transports) transport.close(reason);
     this.#sessions.clear();
@@ -125,8 +129,11 @@ export class NodeSessions {
         computedClass: computedClassOf(hello.node, runtime.hashing),
         remembered: hello.memory?.clusterId === clusterId ? hello.memory.incarnation : 0,
       };
-      const written = await ledger.write((view, context) => registerNode(view, input, context));
-      incarnation = written.result.incarnation;
+      const registered = ledger.apply((view, context) => registerNode(view, input, context));
+      incarnation = registered.result.incarnation;
+      // Until that is durable it has no connection that counts, and is not silent either.
+      this.#heartbeats.joining(hello.node.id);
+      await ledger.untilDurable(registered.index);
     } catch (error) {
       const known = error instanceof EdgeError ? error : new EdgeError("internal", messageOf(error));
       log.warn("a node was refused", { node: hello.node.name, id: hello.node.id, reason: known.message });
@@ -135,6 +142,7 @@ export class NodeSessions {
       return null;
     }
     if (this.#isStopped || !this.#transports.has(transport)) return null;
+    const heartbeatTtlMs = this.#heartbeats.drawTtlMs();
     const session = new NodeSession({
       nodeId: hello.node.id,
       processId: hello.processId,
@@ -142,18 +150,18 @@ export class NodeSessions {
       machineId: hello.node.machineId,
       transport,
       nowMs: runtime.clock.monotonicMs(),
+      heartbeatTtlMs,
     });
     this.#sessions.get(hello.node.id)?.close("replaced by a newer connection of the same node");
     this.#sessions.set(hello.node.id, session);
-    this.#deadlines.delete(hello.node.id);
-    this.#armCheck();
+    this.#heartbeats.joined(hello.node.id);
     session.send({
       kind: "welcome",
       protocol: PROTOCOL_VERSION,
       clusterId,
       epoch,
       incarnation,
-      heartbeatTtlMs: this.#ttlMs(),
+      heartbeatTtlMs,
       serverTimeMs: runtime.clock.nowMs(),
     });
     session.send(this.#fullOrder(hello.node.id));
@@ -189,7 +197,8 @@ export class NodeSessions {
     if (session.handle(message)) return;
     switch (message.kind) {
       case "heartbeat":
-        session.send({ kind: "heartbeat-ack", heartbeatTtlMs: this.#ttlMs(), serverTimeMs: this.#parts.runtime.clock.nowMs() });
+        session.heartbeatTtlMs = this.#heartbeats.drawTtlMs();
+        session.send({ kind: "heartbeat-ack", heartbeatTtlMs: session.heartbeatTtlMs, serverTimeMs: this.#parts.runtime.clock.nowMs() });
         return;
       case "report":
         void this.#applyReport(session, message);
@@ -232,73 +241,17 @@ export class NodeSessions {
     session.ended(reason);
     if (this.#sessions.get(session.nodeId) !== session) return;
     this.#sessions.delete(session.nodeId);
-    this.#expectBy(session.nodeId);
-    this.#armCheck();
-  }
-
-  #expectBy(nodeId: string): void {
-    this.#deadlines.delete(nodeId);
-    this.#deadlines.set(nodeId, this.#parts.runtime.clock.monotonicMs() + this.#ttlMs() + LIMITS.heartbeatGraceMs);
-  }
-
-  /** Grows with the fleet so that heartbeats stay at about fifty a second. */
-  #ttlMs(): number {
-    return Math.max(LIMITS.heartbeatTtlMsMin, (this.#parts.ledger.view.nodeCount() / 50) * 1000);
-  }
-
-  #armCheck(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
-    if (this.#isStopped || (this.#deadlines.size === 0 && this.#sessions.size === 0)) return;
-    const { clock } = this.#parts.runtime;
-    // Deadlines are kept in the order in which they were set, and all lie equally far ahead: the first is the earliest.
-    const first = this.#deadlines.values().next().value ?? Number.POSITIVE_INFINITY;
-    const delayMs = Math.max(Math.min(CHECK_INTERVAL_MS, first - clock.monotonicMs()), 10);
-    this.#dueMs = clock.monotonicMs() + delayMs;
-    this.#timer = clock.after(
-      delayMs,
-      () => {
-        this.#check();
-        this.#armCheck();
-      },
-      { keepsAlive: false },
-    );
-  }
-
-  #check(): void {
-    const nowMs = this.#parts.runtime.clock.monotonicMs();
-    if (nowMs - this.#dueMs > 1000) {
-      // This loop was held up: silence during that time says nothing about the nodes.
-      for (const session of this.#sessions.values()) session.lastHeardMs = nowMs;
-      for (const nodeId of [...this.#deadlines.keys()]) this.#expectBy(nodeId);
-      return;
-    }
-    const ttlMs = this.#ttlMs() + LIMITS.heartbeatGraceMs;
-    for (const session of [...this.#sessions.values()]) if (nowMs - session.lastHeardMs > ttlMs) session.close("no heartbeat");
-    for (const [nodeId, atMs] of [...this.#deadlines]) if (nowMs >= atMs) this.#markDown(nodeId);
-  }
-
-  #markDown(nodeId: string): void {
-    const { ledger, log } = this.#parts;
-    try {
-      if (ledger.view.node(nodeId))
-        ledger.apply((view, context) => setNodeStatus(view, { nodeId, status: "down", description: "no heartbeat" }, context));
-      this.#deadlines.delete(nodeId);
-      log.warn("node is down: it was not heard from", { id: nodeId });
-    } catch (error) {
-      if (!(error instanceof EdgeError)) throw error;
-      log.warn("a silent node could not be marked down now", { id: nodeId, error: error.message });
-    }
+    this.#heartbeats.left(session);
   }
 
   #fullOrder(nodeId: string): ServerMessage {
-    const allocs = [...this.#parts.ledger.view.allocsOfNode(nodeId)];
-    const { durableIndex } = this.#parts.ledger;
+    const { view, durableIndex } = this.#parts.ledger;
     // What is not durable yet is no order yet: it follows with its commit, and must not be forgotten until then.
     // One that was given up as lost may run on there: the node is told what became of it.
     const mayLive = (alloc: Alloc) => !isClientTerminal(alloc) || alloc.clientStatus === "lost";
-    const living = allocs.filter((alloc) => mayLive(alloc) && alloc.modifyIndex <= durableIndex);
-    const known = allocs.filter((alloc) => !living.includes(alloc)).map((alloc) => alloc.id);
+    const living = [...view.openAllocsOfNode(nodeId)].filter((alloc) => mayLive(alloc) && alloc.modifyIndex <= durableIndex);
+    const told = new Set(living.map((alloc) => alloc.id));
+    const known = view.allocIdsOfNode(nodeId).filter((id) => !told.has(id));
     return this.#order(living, durableIndex, known, { isFull: true });
   }
 
