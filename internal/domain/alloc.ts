@@ -50,6 +50,8 @@ export interface AllocatedPort {
   readonly value: number;
   readonly to: number;
   readonly hostNetwork: string;
+  /** Of that network on the alloc's node; absent where it was not noted. */
+  readonly hostAddress?: string;
 }
 
 export interface AllocResources {
@@ -160,6 +162,11 @@ export function isServerTerminal(alloc: { readonly desiredStatus: DesiredStatus 
 
 export function isTerminal(alloc: Pick<Alloc, "clientStatus" | "desiredStatus">): boolean {
   return isServerTerminal(alloc) || isClientTerminal(alloc);
+}
+
+/** Whether its node told its end: no report changes it any more. One that counts as lost may still turn up. */
+export function isSettled(alloc: Pick<Alloc, "clientStatus">): boolean {
+  return alloc.clientStatus === "complete" || alloc.clientStatus === "failed";
 }
 
 /** Whether the alloc still holds its node's resources: until the client says it ended. */

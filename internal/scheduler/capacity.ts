@@ -3,7 +3,7 @@
 import type { Alloc } from "../domain/alloc.ts";
 import type { Node } from "../domain/node.ts";
 import type { View } from "../domain/view.ts";
-import type { Usage } from "./fit.ts";
+import { countResources, reservedUsage, type Usage } from "./fit.ts";
 
 /** Usage of nodes during one evaluation; allocs the plan stops no longer count, those it places do. */
 export class Capacity {
@@ -22,19 +22,13 @@ export class Capacity {
   usageOf(node: Node): Usage {
     const known = this.#usage.get(node.id);
     if (known) return known;
-    const usage: Usage = {
-      cpuMHz: node.reserved.cpuMHz,
-      memoryMiB: node.reserved.memoryMiB,
-      diskMiB: node.reserved.diskMiB,
-      ports: new Set(node.reserved.ports),
-      groupCounts: new Map(),
-    };
+    const usage = reservedUsage(node);
     for (const alloc of this.#view.liveAllocsOfNode(node.id)) {
       // A stopped alloc frees its room at once; the node itself waits for it before it starts the successor.
       if (this.#stopped.has(alloc.id)) continue;
-      this.#count(usage, alloc);
+      this.#count(usage, node, alloc);
     }
-    for (const alloc of this.#placed.get(node.id) ?? []) this.#count(usage, alloc);
+    for (const alloc of this.#placed.get(node.id) ?? []) this.#count(usage, node, alloc);
     this.#usage.set(node.id, usage);
     return usage;
   }
@@ -57,17 +51,14 @@ export class Capacity {
   }
 
   take(node: Node, alloc: Alloc): void {
-    this.#count(this.usageOf(node), alloc);
+    this.#count(this.usageOf(node), node, alloc);
     const placed = this.#placed.get(node.id);
     if (placed) placed.push(alloc);
     else this.#placed.set(node.id, [alloc]);
   }
 
-  #count(usage: Usage, alloc: Alloc): void {
-    usage.cpuMHz += alloc.resources.cpuMHz;
-    usage.memoryMiB += alloc.resources.memoryMiB;
-    usage.diskMiB += alloc.resources.diskMiB;
-    for (const port of alloc.resources.ports) usage.ports.add(port.value);
+  #count(usage: Usage, node: Node, alloc: Alloc): void {
+    countResources(usage, node, alloc.resources, 1);
     if (alloc.jobId === this.#job.id && alloc.namespace === this.#job.namespace)
       usage.groupCounts.set(alloc.group, (usage.groupCounts.get(alloc.group) ?? 0) + 1);
   }

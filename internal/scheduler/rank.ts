@@ -4,7 +4,7 @@ import type { Affinity, Job, Spread, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import { resolveOnNode } from "../domain/node-scope.ts";
 import { satisfies } from "./constraint.ts";
-import type { Demand, Usage } from "./fit.ts";
+import { cpuOf, type Demand, deviceAffinity, type Usage } from "./fit.ts";
 
 export interface Score {
   readonly terms: Readonly<Record<string, number>>;
@@ -33,6 +33,8 @@ export function scoreNode(input: RankInput, node: Node, usage: Usage): Score {
   if (affinity !== 0) terms["node-affinity"] = affinity;
   const spreads = [...input.group.spreads, ...input.job.spreads];
   if (spreads.length > 0) terms["allocation-spread"] = spreadScore(spreads, node, input);
+  const devices = input.demand.isPlain ? null : deviceAffinity(node, usage, input.demand);
+  if (devices !== null) terms.devices = devices;
   const values = Object.values(terms);
   return { terms, mean: values.reduce((sum, value) => sum + value, 0) / values.length };
 }
@@ -43,7 +45,7 @@ export function scoreNode(input: RankInput, node: Node, usage: Usage): Score {
 function binpack(node: Node, usage: Usage, demand: Demand): number {
   const cpu = node.resources.cpuMHz - node.reserved.cpuMHz;
   const memory = node.resources.memoryMiB - node.reserved.memoryMiB;
-  const freeCpu = cpu <= 0 ? 0 : 1 - (usage.cpuMHz - node.reserved.cpuMHz + demand.cpuMHz) / cpu;
+  const freeCpu = cpu <= 0 ? 0 : 1 - (usage.cpuMHz - node.reserved.cpuMHz + cpuOf(node, demand)) / cpu;
   const freeMemory = memory <= 0 ? 0 : 1 - (usage.memoryMiB - node.reserved.memoryMiB + demand.memoryMiB) / memory;
   const raw = 20 - (10 ** freeCpu + 10 ** freeMemory);
   return Math.min(Math.max(raw, 0), 18) / 18;

@@ -1,14 +1,14 @@
-// Score terms by figures computed by hand, and what a node has left.
+// Score terms by figures computed by hand.
 
 import { describe, expect, test } from "bun:test";
 import type { JobDraft } from "../../internal/domain/job-model/job.ts";
 import type { Node } from "../../internal/domain/node.ts";
-import { allocate, type Demand, demandOf, exhaustedDimension, type Usage } from "../../internal/scheduler/fit.ts";
+import { type Demand, reservedUsage, type Usage } from "../../internal/scheduler/fit.ts";
 import { scoreNode } from "../../internal/scheduler/rank.ts";
 import { aJob, aNode, aSpec, type GroupDraft } from "../fixtures/model.ts";
 
-const NO_USAGE: Usage = { cpuMHz: 0, memoryMiB: 0, diskMiB: 0, ports: new Set(), groupCounts: new Map() };
-const DEMAND: Demand = { cpuMHz: 1000, memoryMiB: 1024, diskMiB: 0, networks: [] };
+const NO_USAGE: Usage = reservedUsage(aNode("n1"));
+const DEMAND: Demand = { cpuMHz: 1000, memoryMiB: 1024, diskMiB: 0, cores: 0, ports: [], devices: [], isPlain: true };
 
 interface Given {
   readonly job?: JobDraft;
@@ -132,84 +132,4 @@ describe("the score of a node has for", () => {
     expect(terms).toEqual({ binpack: expect.any(Number), "job-anti-affinity": -1, "node-reschedule-penalty": -1 });
     expect(mean).toBeCloseTo((0.48629 - 2) / 3, 4);
   });
-});
-
-const PORTS = (ports: NonNullable<GroupDraft["networks"]>[number]["ports"]): GroupDraft => ({ networks: [{ ports: ports ?? [] }] });
-
-/** [name, what of it is given, the dimension that is exhausted] */
-const FITS: readonly (readonly [string, Given, GroupDraft, string | null])[] = [
-  ["exactly fits", { demand: { cpuMHz: 4000, memoryMiB: 4096, diskMiB: 100_000 } }, {}, null],
-  ["asks for one MHz more", { demand: { cpuMHz: 4001 } }, {}, "cpu"],
-  ["asks for one MiB more", { demand: { memoryMiB: 4097 } }, {}, "memory"],
-  ["asks for one MiB of disk more", { demand: { diskMiB: 100_001 } }, {}, "disk"],
-  ["asks for a port in use", { usage: { ports: new Set([80]) } }, PORTS([{ label: "http", static: 80 }]), "network: reserved port collision http=80"],
-  [
-    "asks for a port in use and takes the collision",
-    { usage: { ports: new Set([80]) } },
-    PORTS([{ label: "http", static: 80, ignoreCollision: true }]),
-    null,
-  ],
-  ["asks for a free port", { usage: { ports: new Set([81]) } }, PORTS([{ label: "http", static: 80 }]), null],
-];
-
-const narrow = (own: Partial<Node> = {}): Partial<Node> => ({
-  resources: { cpuMHz: 4000, cores: 4, memoryMiB: 4096, diskMiB: 100_000, portMin: 20_000, portMax: 20_002 },
-  ...own,
-});
-const DYNAMIC = [{ label: "a" }, { label: "b" }, { label: "c" }];
-
-const PORT_FITS: readonly (readonly [string, Given, GroupDraft, string | null])[] = [
-  ["asks for every dynamic port", { node: narrow() }, PORTS(DYNAMIC), null],
-  ["asks for one dynamic port too many", { node: narrow() }, PORTS([...DYNAMIC, { label: "d" }]), "network: dynamic port selection failed"],
-  ["finds a dynamic port taken", { node: narrow(), usage: { ports: new Set([20_001]) } }, PORTS(DYNAMIC), "network: dynamic port selection failed"],
-  ["does not mind ports taken elsewhere", { node: narrow(), usage: { ports: new Set([80, 443]) } }, PORTS(DYNAMIC), null],
-  [
-    "takes a static port of the dynamic range for itself",
-    { node: narrow() },
-    PORTS([...DYNAMIC, { label: "s", static: 20_000 }]),
-    "network: dynamic port selection failed",
-  ],
-];
-
-describe("a group that", () => {
-  for (const [name, given, draft, want] of [...FITS, ...PORT_FITS]) {
-    test(`${name} ${want === null ? "has room" : `is refused: ${want}`}`, () => {
-      const [group] = aSpec({}, draft).groups;
-      const demand = { ...DEMAND, ...given.demand, networks: group?.networks ?? [] };
-      expect(exhaustedDimension(aNode("n1", given.node), { ...NO_USAGE, ...given.usage }, demand)).toBe(want);
-    });
-  }
-});
-
-test("dynamic ports are the lowest free ones, each once, beside the static ones", () => {
-  const draft = PORTS([{ label: "a" }, { label: "s", static: 20_001, to: -1 }, { label: "b", to: 8080 }, { label: "c", to: -1 }]);
-  const [group] = aSpec({}, draft).groups;
-  if (!group) throw new Error("a job has a group");
-  const { ports } = allocate(group, aNode("n1"), { ...NO_USAGE, ports: new Set([20_002]) });
-  expect(ports.map(({ label, value, to }) => [label, value, to])).toEqual([
-    ["s", 20_001, 20_001],
-    ["a", 20_000, 0],
-    ["b", 20_003, 8080],
-    ["c", 20_004, 20_004],
-  ]);
-});
-
-test("tasks that never run together count by the phase that needs most", () => {
-  const task = (name: string, memoryMiB: number, lifecycle?: { hook: "prestart" | "poststart" | "poststop"; sidecar?: boolean }) => ({
-    name,
-    driver: "raw_exec",
-    resources: { cpuMHz: memoryMiB, memoryMiB },
-    ...(lifecycle ? { lifecycle } : {}),
-  });
-  const demandFor = (...tasks: readonly ReturnType<typeof task>[]) => {
-    const [group] = aSpec({}, { tasks }).groups;
-    return group ? demandOf(group).memoryMiB : 0;
-  };
-  expect(demandFor(task("a", 100), task("b", 50))).toBe(150);
-  expect(demandFor(task("a", 100), task("before", 500, { hook: "prestart" }))).toBe(500);
-  expect(demandFor(task("a", 100), task("before", 50, { hook: "prestart" }))).toBe(100);
-  expect(demandFor(task("a", 100), task("side", 50, { hook: "prestart", sidecar: true }))).toBe(150);
-  expect(demandFor(task("a", 100), task("before", 120, { hook: "prestart" }), task("side", 50, { hook: "prestart", sidecar: true }))).toBe(170);
-  expect(demandFor(task("a", 100), task("after", 30, { hook: "poststart" }))).toBe(130);
-  expect(demandFor(task("a", 100), task("last", 300, { hook: "poststop" }))).toBe(300);
 });
