@@ -178,7 +178,7 @@ function blockedEval(view: View, evaluation: Evaluation, job: Job | undefined, p
 /** One blocked eval per job: the newest wins, older ones are canceled. */
 function supersededBlocked(view: View, evaluation: Evaluation, context: Context): Change[] {
   const changes: Change[] = [];
-  for (const other of view.evalsOfJob(evaluation.namespace, evaluation.jobId)) {
+  for (const other of view.openEvalsOfJob(evaluation.namespace, evaluation.jobId)) {
     if (other.status !== "blocked" || other.id === evaluation.id) continue;
     changes.push(
       put("evals", { ...other, status: "canceled", statusDescription: `superseded by evaluation ${evaluation.id}`, modifiedAtMs: context.nowMs }),

@@ -3,8 +3,9 @@
 
 import type { Alloc } from "../domain/alloc.ts";
 import { isClientTerminal, isServerTerminal } from "../domain/alloc.ts";
-import type { Evaluation } from "../domain/evaluation.ts";
+import { type Evaluation, isOpen } from "../domain/evaluation.ts";
 import type { Job, Keep } from "../domain/job.ts";
+import type { JobHead } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 
 /** Ages from which on what has ended may go, in milliseconds. */
@@ -35,7 +36,7 @@ export const GC_DEFAULTS: GcSettings = {
 export const GC_FORCED: GcThresholds = { evalMs: 0, batchEvalMs: 0, jobMs: 0, nodeMs: 0 };
 
 export function isTerminalEval(evaluation: Evaluation): boolean {
-  return evaluation.status === "complete" || evaluation.status === "failed" || evaluation.status === "canceled";
+  return !isOpen(evaluation);
 }
 
 /** Whether nobody will report anything of the alloc any more. */
@@ -109,13 +110,25 @@ function rankChildren(view: View, namespace: string, parentId: string): Readonly
   const ended = [...view.childrenOf(namespace, parentId)].filter((head) => head.status === "dead").sort((a, b) => b.createIndex - a.createIndex);
   const counts = { success: 0, failure: 0 };
   for (const head of ended) {
-    const outcome = hasSucceeded(view, namespace, head.id) ? "success" : "failure";
+    const outcome = outcomeOf(view, head) ? "success" : "failure";
     const limit = keep[outcome];
     if (limit === null) continue;
     counts[outcome] += 1;
     standings.set(head.id, counts[outcome] <= limit ? "kept" : "surplus");
   }
   return standings;
+}
+
+/** How a dead job ended stays as it is while its head does, once all its allocs told their end: it is asked again and again. */
+const outcomes = new WeakMap<JobHead, boolean>();
+
+function outcomeOf(view: View, head: JobHead): boolean {
+  const known = outcomes.get(head);
+  if (known !== undefined) return known;
+  const outcome = hasSucceeded(view, head.namespace, head.id);
+  const isFinal = [...view.openAllocsOfJob(head.namespace, head.id)].length === 0;
+  if (isFinal) outcomes.set(head, outcome);
+  return outcome;
 }
 
 /** Every alloc that was not replaced completed, and there was one. */

@@ -4,13 +4,12 @@
 import type { Alloc } from "../domain/alloc.ts";
 import { isTerminal } from "../domain/alloc.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
-import type { Job } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
 import type { Change, JobHead } from "../domain/tables.ts";
 import { jobKey, put, remove, versionKey } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
-import { Children, type GcThresholds, hasEnded, isNeeded, isOver, isTerminalEval } from "./gc-rules.ts";
+import { Children, type ChildStanding, type GcThresholds, hasEnded, isNeeded, isOver, isTerminalEval } from "./gc-rules.ts";
 import { purgeChanges, surplusVersions, versionRemoval } from "./jobs.ts";
 
 /** Where a sweep stands: nodes first, since what they never reported ends with them; then jobs, then the evals of those that stay. */
@@ -55,6 +54,11 @@ export function collectGarbage(view: View, input: GcInput, context: Context): Ou
 
 const NEXT_STAGE = { nodes: "jobs", jobs: "evals", evals: null } as const;
 
+interface NamedVersion {
+  readonly createIndex: number;
+  readonly version: number;
+}
+
 /** One call's work: what it decided so far, so that later rows of the same call see it. */
 class Slice {
   readonly changes: Change[] = [];
@@ -65,6 +69,8 @@ class Slice {
   readonly #thresholds: GcThresholds;
   readonly #nowMs: number;
   readonly #children: Children;
+  /** Rows read, those of jobs and evals with them: reading is what takes the time. */
+  #looked = 0;
   readonly #goneAllocs = new Map<string, Alloc>();
   readonly #goneJobs = new Set<string>();
 
@@ -78,12 +84,11 @@ class Slice {
   run(from: GcCursor): GcCursor | null {
     let at = 0;
     let stayed = from.skip;
-    let looked = 0;
     for (const collect of this.#rowsOf(from.stage)) {
       at += 1;
       if (at <= from.skip) continue;
-      if (looked >= LIMITS.gcRowsPerSliceMax || this.changes.length >= LIMITS.gcChangesPerSliceMax) return { stage: from.stage, skip: stayed };
-      looked += 1;
+      if (this.#looked >= LIMITS.gcRowsPerSliceMax || this.changes.length >= LIMITS.gcChangesPerSliceMax) return { stage: from.stage, skip: stayed };
+      this.#looked += 1;
       if (!collect()) stayed += 1;
     }
     const stage = NEXT_STAGE[from.stage];
@@ -92,14 +97,18 @@ class Slice {
 
   /** A version beyond those that are tracked, or of a purged job, stood only for the allocs that named it. */
   dropUnnamedVersions(): void {
-    const jobs = new Map<string, { readonly namespace: string; readonly id: string; readonly named: Set<string> }>();
+    const jobs = new Map<
+      string,
+      { readonly namespace: string; readonly id: string; readonly gone: Map<string, NamedVersion & { readonly count: number }> }
+    >();
     for (const alloc of this.#goneAllocs.values()) {
       const key = jobKey(alloc.namespace, alloc.jobId);
-      const job = jobs.get(key) ?? { namespace: alloc.namespace, id: alloc.jobId, named: new Set() };
+      const job = jobs.get(key) ?? { namespace: alloc.namespace, id: alloc.jobId, gone: new Map() };
       jobs.set(key, job);
-      job.named.add(versionKey(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion));
+      const version = versionKey(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
+      job.gone.set(version, { createIndex: alloc.jobCreateIndex, version: alloc.jobVersion, count: (job.gone.get(version)?.count ?? 0) + 1 });
     }
-    for (const { namespace, id, named } of jobs.values()) this.#dropVersions(namespace, id, named);
+    for (const { namespace, id, gone } of jobs.values()) this.#dropVersions(namespace, id, gone);
   }
 
   // --- internal ---
@@ -109,7 +118,7 @@ class Slice {
     const view = this.#view;
     if (stage === "nodes") for (const node of view.nodes()) yield () => this.#collectNode(node);
     else if (stage === "jobs") for (const head of view.jobHeads()) yield () => this.#collectJob(head);
-    else for (const id of view.evalIds()) yield () => this.#collectEval(view.evaluation(id));
+    else for (const id of view.endedEvalIds()) yield () => this.#collectEval(view.evaluation(id));
   }
 
   /** Whether that age is reached; otherwise it is noted when it will be. */
@@ -122,12 +131,12 @@ class Slice {
 
   #collectNode(node: Node): boolean {
     if (node.status !== "down") return false;
-    const allocs = [...this.#view.allocsOfNode(node.id)];
-    if (!allocs.every(isTerminal) || !this.#isOld(node.statusUpdatedAtMs, this.#thresholds.nodeMs)) return false;
+    const open = [...this.#view.openAllocsOfNode(node.id)];
+    if (!open.every(isTerminal) || !this.#isOld(node.statusUpdatedAtMs, this.#thresholds.nodeMs)) return false;
     this.changes.push(remove("nodes", node));
     this.counts.nodes += 1;
     // What it was told to stop and never reported has nobody left to report it.
-    for (const alloc of allocs)
+    for (const alloc of open)
       if (!hasEnded(this.#view, alloc))
         this.changes.push(
           put("allocs", { ...alloc, clientStatus: "lost", clientDescription: "its node did not come back", modifiedAtMs: this.#nowMs }),
@@ -142,11 +151,12 @@ class Slice {
     if (!job || !isOver(view, job)) return false;
     const standing = this.#children.standingOf(job);
     if (standing === "kept") return false;
-    const allocs = [...view.allocsOfJob(head.namespace, head.id)];
-    const evals = [...view.evalsOfJob(head.namespace, head.id)];
-    if (!allocs.every((alloc) => hasEnded(view, alloc)) || !evals.every(isTerminalEval)) return false;
-    const changedAtMs = [...allocs, ...evals].reduce((latest, row) => Math.max(latest, row.modifiedAtMs), job.submittedAtMs);
-    if (standing === "by-age" && !this.#isOld(changedAtMs, this.#thresholds.jobMs)) return false;
+    if ([...view.openEvalsOfJob(head.namespace, head.id)].length > 0) return false;
+    for (const alloc of view.openAllocsOfJob(head.namespace, head.id)) if (!hasEnded(view, alloc)) return false;
+    if (standing === "by-age" && !this.#isOld(job.submittedAtMs, this.#thresholds.jobMs)) return false;
+    const evals = this.#allOld(view.latestEvalsOfJob(head.namespace, head.id), standing);
+    const allocs = evals && this.#allOld(view.latestAllocsOfJob(head.namespace, head.id), standing);
+    if (!evals || !allocs) return false;
     this.#goneJobs.add(jobKey(head.namespace, head.id));
     for (const alloc of allocs) this.#removeAlloc(alloc);
     for (const evaluation of evals) this.#removeEval(evaluation);
@@ -155,17 +165,33 @@ class Slice {
     return true;
   }
 
+  /** All of a job's rows, or null from the first on that is too young: the latest come first, so that little is read in vain. */
+  #allOld<R extends { readonly modifiedAtMs: number }>(rows: Iterable<R>, standing: ChildStanding): R[] | null {
+    const all: R[] = [];
+    for (const row of rows) {
+      this.#looked += 1;
+      if (standing === "by-age" && !this.#isOld(row.modifiedAtMs, this.#thresholds.jobMs)) return null;
+      all.push(row);
+    }
+    return all;
+  }
+
   /** An eval goes once all its allocs went; they may go one by one before. */
   #collectEval(evaluation: Evaluation | undefined): boolean {
     if (!evaluation || !isTerminalEval(evaluation)) return false;
+    const view = this.#view;
+    const job = view.job(evaluation.namespace, evaluation.jobId);
+    const isHeld = (alloc: Alloc) => !hasEnded(view, alloc) || isNeeded(view, job, alloc);
+    const open = [...view.openAllocsOfEval(evaluation.id)];
+    const count = view.allocIdsOfEval(evaluation.id).length;
+    // What waits for allocs that run is due never, and what is young needs none of its ended allocs read.
+    if (count > 0 && open.length === count && open.every(isHeld)) return false;
     const endsByItself = evaluation.type === "batch" || evaluation.type === "sysbatch";
     const thresholdMs = endsByItself ? this.#thresholds.batchEvalMs : this.#thresholds.evalMs;
-    const allocs = [...this.#view.allocsOfEval(evaluation.id)];
-    const job = this.#view.job(evaluation.namespace, evaluation.jobId);
-    const isHeld = (alloc: Alloc) => !hasEnded(this.#view, alloc) || isNeeded(this.#view, job, alloc);
-    const free = allocs.filter((alloc) => !isHeld(alloc));
-    if (allocs.length > 0 && free.length === 0) return false;
     if (!this.#isOld(evaluation.modifiedAtMs, thresholdMs)) return false;
+    const allocs = [...view.allocsOfEval(evaluation.id)];
+    this.#looked += allocs.length - open.length;
+    const free = allocs.filter((alloc) => !isHeld(alloc));
     const old = free.filter((alloc) => this.#isOld(alloc.modifiedAtMs, thresholdMs));
     for (const alloc of old) this.#removeAlloc(alloc);
     if (old.length < allocs.length) return false;
@@ -187,20 +213,17 @@ class Slice {
     this.counts.evals += 1;
   }
 
-  #dropVersions(namespace: string, id: string, candidates: ReadonlySet<string>): void {
+  /** `gone`: the versions that this slice's allocs named, and how many of them. */
+  #dropVersions(namespace: string, id: string, gone: ReadonlyMap<string, NamedVersion & { readonly count: number }>): void {
     const job = this.#goneJobs.has(jobKey(namespace, id)) ? undefined : this.#view.job(namespace, id);
-    const named = new Set<string>();
-    for (const alloc of this.#view.allocsOfJob(namespace, id))
-      if (!this.#goneAllocs.has(alloc.id)) named.add(versionKey(namespace, id, alloc.jobCreateIndex, alloc.jobVersion));
-    const isNamed = (key: string) => named.has(key);
-    for (const key of candidates) if (!isNamed(key) && !isOfJob(job, key)) this.changes.push({ table: "job_versions", op: "delete", key });
-    if (!job || ![...candidates].some((key) => isOfJob(job, key))) return;
+    const isNamed = (version: NamedVersion) => {
+      const count = this.#view.allocCountOfVersion(namespace, id, version.createIndex, version.version);
+      return count > (gone.get(versionKey(namespace, id, version.createIndex, version.version))?.count ?? 0);
+    };
+    for (const [key, version] of gone)
+      if (!isNamed(version) && version.createIndex !== job?.createIndex) this.changes.push({ table: "job_versions", op: "delete", key });
+    if (!job || ![...gone.values()].some((version) => version.createIndex === job.createIndex)) return;
     for (const version of surplusVersions(this.#view.jobVersions(namespace, id), LIMITS.jobVersionsTracked))
-      if (!isNamed(versionKey(namespace, id, version.createIndex, version.version))) this.changes.push(...versionRemoval(this.#view, version));
+      if (!isNamed(version)) this.changes.push(...versionRemoval(this.#view, version));
   }
-}
-
-/** Whether the version belongs to the job that has the id now, not to one that was purged before it. */
-function isOfJob(job: Job | undefined, key: string): boolean {
-  return job !== undefined && key.startsWith(versionKey(job.namespace, job.id, job.createIndex, 0).slice(0, -1));
 }

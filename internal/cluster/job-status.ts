@@ -1,6 +1,6 @@
 // The status of jobs, derived from their allocs and evals whenever one of those changed.
 
-import { isTerminal } from "../domain/alloc.ts";
+import { isClientTerminal } from "../domain/alloc.ts";
 import type { Job, JobStatus } from "../domain/job.ts";
 import type { Change } from "../domain/tables.ts";
 import { jobKey, put } from "../domain/tables.ts";
@@ -34,26 +34,26 @@ export function statusOf(view: View, job: Job): JobStatus {
     // The parent of fires or dispatches runs nothing itself: it lives until it is stopped.
     if (!job.dispatched) return job.stop ? "dead" : "running";
   }
-  let hasAlloc = false;
-  for (const alloc of view.allocsOfJob(job.namespace, job.id)) {
-    if (alloc.jobCreateIndex !== job.createIndex) continue;
-    hasAlloc = true;
-    if (!isTerminal(alloc) || (alloc.clientStatus !== "complete" && alloc.clientStatus !== "failed" && alloc.clientStatus !== "lost"))
-      return "running";
-  }
-  for (const evaluation of view.evalsOfJob(job.namespace, job.id)) {
-    if (evaluation.status === "pending" || evaluation.status === "blocked") return "pending";
-  }
-  if (job.stop || hasAlloc) return job.type === "system" && !job.stop ? "running" : "dead";
-  if (job.type === "system" || job.type === "sysbatch") return job.type === "system" ? "running" : "dead";
+  // What has ended is asked last: it may lie where reading costs more.
+  for (const alloc of view.openAllocsOfJob(job.namespace, job.id))
+    if (alloc.jobCreateIndex === job.createIndex && !isClientTerminal(alloc)) return "running";
+  if (hasOpenEval(view, job)) return "pending";
+  if (job.stop) return "dead";
+  if (job.type === "system") return "running";
   // Once its evals were collected, a job that had ended is still as dead as it was.
-  return hasEval(view, job) || job.status === "dead" ? "dead" : "pending";
+  const isOver = job.type === "sysbatch" || job.status === "dead" || view.hasEvals(job.namespace, job.id) || hasAlloc(view, job);
+  return isOver ? "dead" : "pending";
 }
 
 // --- internal ---
 
-function hasEval(view: View, job: Job): boolean {
-  for (const _evaluation of view.evalsOfJob(job.namespace, job.id)) return true;
+function hasOpenEval(view: View, job: Job): boolean {
+  for (const _evaluation of view.openEvalsOfJob(job.namespace, job.id)) return true;
+  return false;
+}
+
+function hasAlloc(view: View, job: Job): boolean {
+  for (const alloc of view.latestAllocsOfJob(job.namespace, job.id)) if (alloc.jobCreateIndex === job.createIndex) return true;
   return false;
 }
 

@@ -215,10 +215,8 @@ export function existing(view: View, namespace: string, id: string, code: "not-f
 /** Removes the job, and of its versions those that no alloc names: the readers of an alloc need the spec. */
 export function purgeChanges(view: View, job: Job): Change[] {
   const changes: Change[] = [remove("jobs", job)];
-  const named = new Set<number>();
-  for (const alloc of view.allocsOfJob(job.namespace, job.id)) if (alloc.jobCreateIndex === job.createIndex) named.add(alloc.jobVersion);
   for (const version of view.jobVersions(job.namespace, job.id)) {
-    if (!named.has(version.version)) changes.push(remove("job_versions", version));
+    if (!isNamed(view, version)) changes.push(remove("job_versions", version));
     const submission = view.submission(job.namespace, job.id, version.version);
     if (submission) changes.push(remove("submissions", submission));
   }
@@ -299,11 +297,13 @@ function versionChanges(view: View, version: JobVersion, current: Job | undefine
 function trimVersions(view: View, next: JobVersion): Change[] {
   const kept = view.jobVersions(next.namespace, next.id);
   if (kept.length < LIMITS.jobVersionsTracked) return [];
-  const named = new Set<number>();
-  for (const alloc of view.allocsOfJob(next.namespace, next.id)) if (alloc.jobCreateIndex === next.createIndex) named.add(alloc.jobVersion);
   return surplusVersions(kept, LIMITS.jobVersionsTracked - 1)
-    .filter((version) => !named.has(version.version))
+    .filter((version) => !isNamed(view, version))
     .flatMap((version) => versionRemoval(view, version));
+}
+
+function isNamed(view: View, version: JobVersion): boolean {
+  return view.allocCountOfVersion(version.namespace, version.id, version.createIndex, version.version) > 0;
 }
 
 function submissionChanges(view: View, version: JobVersion, submission: RegisterInput["submission"], current: Job | undefined): Change[] {

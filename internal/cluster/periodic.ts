@@ -1,7 +1,6 @@
 // Periodic jobs: which fires are due, and the changes that take one. A fire is keyed by its scheduled
 // second, so it happens once; a watermark per job says up to where fires are settled.
 
-import { isTerminal } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { Job, Periodic } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -153,7 +152,7 @@ function hasActiveChild(view: View, job: Job): boolean {
   for (const head of view.childrenOf(job.namespace, job.id)) {
     if (!head.id.startsWith(`${job.id}/periodic-`)) continue;
     if (head.status === "pending" || head.status === "running") return true;
-    for (const alloc of view.allocsOfJob(head.namespace, head.id)) if (!isTerminal(alloc)) return true;
+    for (const _alloc of view.liveAllocsOfJob(head.namespace, head.id)) return true;
   }
   return false;
 }
@@ -175,13 +174,7 @@ function watermarkChanges(view: View, job: Job, settledUntilS: number): Change[]
 
 /** The watermark outlives them, so old records of fires can go. */
 function trimFires(view: View, job: Job): Change[] {
-  const fires = [...view.firesOfJob(job.namespace, job.id)].sort((a, b) => b.scheduledAtS - a.scheduledAtS);
-  return fires.slice(FIRES_KEPT).map(
-    (fire) =>
-      ({
-        table: "fires",
-        op: "delete",
-        key: `${fire.namespace}\u001f${fire.jobId}\u001f${fire.jobCreateIndex}\u001f${fire.scheduledAtS}`,
-      }) as const,
-  );
+  const scheduledAt = (key: string) => Number(key.slice(key.lastIndexOf("\u001f") + 1));
+  const keys = [...view.fireKeysOfJob(job.namespace, job.id)].sort((a, b) => scheduledAt(b) - scheduledAt(a));
+  return keys.slice(FIRES_KEPT).map((key) => ({ table: "fires", op: "delete", key }) as const);
 }

@@ -51,3 +51,8 @@ export interface Evaluation {
   readonly createIndex: number;
   readonly modifyIndex: number;
 }
+
+/** Whether it waits to be answered, now or once there is room. */
+export function isOpen(evaluation: Pick<Evaluation, "status">): boolean {
+  return evaluation.status === "pending" || evaluation.status === "blocked";
+}

@@ -35,20 +35,36 @@ export interface View {
   alloc(id: string): Alloc | undefined;
   allocs(): Iterable<Alloc>;
   allocsOfJob(namespace: string, jobId: string): Iterable<Alloc>;
+  /** The same from what ended last to what began: who looks for the latest reads little. */
+  latestAllocsOfJob(namespace: string, jobId: string): Iterable<Alloc>;
   allocsOfNode(nodeId: string): Iterable<Alloc>;
   allocsOfEval(evalId: string): Iterable<Alloc>;
-  /** Those that are not terminal; what ended costs nothing here, however much there is. */
+  /** How many allocs name this version of a job. */
+  allocCountOfVersion(namespace: string, jobId: string, createIndex: number, version: number): number;
+  allocIdsOfNode(nodeId: string): readonly string[];
+  allocIdsOfEval(evalId: string): readonly string[];
+  /** Those that may still be reported of, lost ones among them. What has ended costs nothing here, however much there is. */
+  openAllocsOfJob(namespace: string, jobId: string): Iterable<Alloc>;
+  openAllocsOfNode(nodeId: string): Iterable<Alloc>;
+  openAllocsOfEval(evalId: string): Iterable<Alloc>;
+  /** Those that are not terminal, as cheaply. */
   liveAllocsOfJob(namespace: string, jobId: string): Iterable<Alloc>;
   liveAllocsOfNode(nodeId: string): Iterable<Alloc>;
 
   evaluation(id: string): Evaluation | undefined;
   evals(): Iterable<Evaluation>;
-  /** In the order in which they came: a row may be skipped without unpacking it. */
-  evalIds(): Iterable<string>;
+  /** Ids of those that were answered, in that order: one may be skipped without reading it. */
+  endedEvalIds(): Iterable<string>;
   evalsOfJob(namespace: string, jobId: string): Iterable<Evaluation>;
+  latestEvalsOfJob(namespace: string, jobId: string): Iterable<Evaluation>;
+  hasEvals(namespace: string, jobId: string): boolean;
+  /** Those that wait to be answered; what was answered costs nothing here. */
+  openEvals(): Iterable<Evaluation>;
+  openEvalsOfJob(namespace: string, jobId: string): Iterable<Evaluation>;
 
   fire(namespace: string, jobId: string, jobCreateIndex: number, scheduledAtS: number): Fire | undefined;
   firesOfJob(namespace: string, jobId: string): Iterable<Fire>;
+  fireKeysOfJob(namespace: string, jobId: string): Iterable<string>;
   watermark(namespace: string, jobId: string, jobCreateIndex: number): Watermark | undefined;
 
   deployment(id: string): Deployment | undefined;

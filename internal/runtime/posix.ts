@@ -46,6 +46,18 @@ export const posixCompression: Compression = {
     new Promise((resolve, reject) =>
       zlib().gunzip(data, { maxOutputLength: bytesMax }, (error, result) => (error ? reject(error) : resolve(result))),
     ),
+  // zstd packs smaller and in half the time; Node has it from 22.15 on. The copy leaves the larger buffer it was made in.
+  packText: (text) => {
+    const { zstdCompressSync, deflateRawSync, constants } = zlib();
+    const data = Buffer.from(text);
+    return new Uint8Array(
+      zstdCompressSync ? zstdCompressSync(data, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }) : deflateRawSync(data, { level: 1 }),
+    );
+  },
+  unpackText: (packed) => {
+    const { zstdDecompressSync, inflateRawSync } = zlib();
+    return (zstdDecompressSync ? zstdDecompressSync(packed) : inflateRawSync(packed)).toString();
+  },
 };
 
 export const posixProcesses: Processes = { spawn, run, signal };

@@ -211,11 +211,15 @@ export interface Sha256 {
   digest(): Uint8Array;
 }
 
-/** A whole piece at once, off the event loop where the machine can. */
+/** A whole piece at once. */
 export interface Compression {
+  /** Off the event loop where the machine can, as is unpacking it. */
   gzip(data: Uint8Array): Promise<Uint8Array>;
   /** All members of the file, one after another. Throws for what is no gzip, or grows beyond the limit. */
   gunzip(data: Uint8Array, bytesMax: number): Promise<Uint8Array>;
+  /** At once and quickly, for memory: no other program or version need be able to read it. */
+  packText(text: string): Uint8Array;
+  unpackText(packed: Uint8Array): string;
 }
 
 export interface Runtime {

@@ -14,7 +14,7 @@ export class EvalBroker {
 
   /** Takes over what a loaded state holds. */
   restore(view: View): void {
-    for (const evaluation of view.evals()) this.#file(evaluation);
+    for (const evaluation of view.openEvals()) this.#file(evaluation);
     this.#hasNewRoom = true;
   }
 

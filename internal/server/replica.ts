@@ -2,17 +2,20 @@
 
 import { assert } from "../domain/errors.ts";
 import type { ChangeSet } from "../domain/tables.ts";
+import type { RowCodec } from "../state/cold-rows.ts";
 import { State } from "../state/state.ts";
 import type { Store } from "../store/store.ts";
 
 export class Replica {
   readonly #store: Store;
+  readonly #codec: RowCodec;
   #state: State | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   #isTaken = false;
 
-  constructor(store: Store) {
+  constructor(store: Store, codec: RowCodec) {
     this.#store = store;
+    this.#codec = codec;
   }
 
   /** The state so far, null before the first load. Replaced by another object when the journal had a gap. */
@@ -71,7 +74,7 @@ export class Replica {
   }
 
   async #load(untilIndex: number): Promise<State> {
-    const state = new State();
+    const state = new State(this.#codec);
     const stored = await this.#store.load();
     state.restoreIndexes(stored.index, stored.tableIndexes);
     for (const { table, row } of stored.rows) state.restoreRow(table, row as never); // table and row were stored together

@@ -72,7 +72,7 @@ export class Server {
     this.options = options;
     const { runtime, log, store, address, region, datacenter, name, version } = options;
     this.facts = { id: runtime.chance.uuid(), name, address, region, datacenter, version, schema: store.schema };
-    this.#replica = new Replica(store);
+    this.#replica = new Replica(store, runtime.compression);
     this.#loop = new LeaseLoop({
       runtime,
       log,
@@ -323,7 +323,7 @@ export class Server {
     const { clusterId } = row;
     const replica = this.#replica;
     // The leader's state is its own from here on: what it applies may never become durable.
-    this.#replica = new Replica(store);
+    this.#replica = new Replica(store, runtime.compression);
     const state = await replica.take();
     await this.#migrate({ ...row, epoch }, state);
     if (this.#isStopped || this.#loop.ledEpoch !== epoch) return;

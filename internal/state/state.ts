@@ -13,54 +13,35 @@ import { SCHEDULER_DEFAULTS } from "../domain/setting.ts";
 import type { Change, ChangeSet, Fire, JobHead, JobVersion, Row, ScalingEvents, Submission, TableName, Tables, Watermark } from "../domain/tables.ts";
 import { jobKey, RESTORED, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
+import { type ColdOptions, coldOptions, type RowCodec, UNPACKED_CODEC } from "./cold-rows.ts";
+import { isOldVersion } from "./ended.ts";
 import { NodeLoadColumns } from "./node-loads.ts";
-import { Table } from "./table.ts";
+import type { HeldRows, Table } from "./table.ts";
+import { ALLOCS_OF_VERSION, BY_EVAL, BY_JOB, BY_NODE, emptyTables } from "./tables.ts";
 
-const BY_JOB = 0;
-const BY_NODE = 1;
-const BY_EVAL = 2;
-const LIVE_BY_JOB = 3;
-const LIVE_BY_NODE = 4;
 const JOINED_KEPT = 256;
 
 export interface StatePicture {
   readonly index: number;
   readonly tableIndexes: ReadonlyMap<string, number>;
   /** Rows, or the JSON text of those that are kept as text. */
-  readonly tables: ReadonlyMap<TableName, readonly (Row | string)[]>;
+  readonly tables: ReadonlyMap<TableName, HeldRows<Row>>;
 }
 
 export class State implements View {
   index = 0;
   restoredIndex = 0;
-  readonly #tables: { readonly [T in TableName]: Table<Tables[T]> } = {
-    jobs: new Table(),
-    job_versions: new Table({ indexes: [{ name: "job", groupOf: (row) => jobKey(row.namespace, row.id) }], isPacked: () => true }),
-    submissions: new Table({ isPacked: () => true }),
-    nodes: new Table(),
-    allocs: new Table({
-      indexes: [
-        { name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) },
-        { name: "node", groupOf: (row) => row.nodeId },
-        { name: "eval", groupOf: (row) => row.evalId },
-        { name: "live of job", groupOf: (row) => (isTerminal(row) ? undefined : jobKey(row.namespace, row.jobId)) },
-        { name: "live of node", groupOf: (row) => (isTerminal(row) ? undefined : row.nodeId) },
-      ],
-    }),
-    // A pending eval is about to be run; all others are history, or wait.
-    evals: new Table({ indexes: [{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }], isPacked: (row) => row.status !== "pending" }),
-    fires: new Table({ indexes: [{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }] }),
-    watermarks: new Table(),
-    scaling_events: new Table(),
-    deployments: new Table({ indexes: [{ name: "job", groupOf: (row) => jobKey(row.namespace, row.jobId) }] }),
-    node_pools: new Table(),
-    settings: new Table(),
-  };
+  readonly #tables: { readonly [T in TableName]: Table<Tables[T]> };
   /** Heads joined with their version, the latest used ones; an entry is dropped when either changes. */
   readonly #joined = new Map<string, Job>();
   readonly #loads = new NodeLoadColumns();
   /** Children by parent: heads do not carry the parent, their version does. */
   readonly #children = new Map<string, Set<string>>();
+
+  /** `cold` says how rows that have ended are packed; without it they are kept as they are. */
+  constructor(cold: RowCodec | ColdOptions = UNPACKED_CODEC) {
+    this.#tables = emptyTables("codec" in cold ? cold : coldOptions(cold));
+  }
 
   /**
    * Applies the changes under the next index and returns them as they were stamped. `derive` sees the
@@ -175,6 +156,10 @@ export class State implements View {
     return this.#tables.allocs.group(BY_JOB, jobKey(namespace, jobId));
   }
 
+  latestAllocsOfJob(namespace: string, jobId: string): Iterable<Alloc> {
+    return this.#tables.allocs.groupLatestFirst(BY_JOB, jobKey(namespace, jobId));
+  }
+
   allocsOfNode(nodeId: string): Iterable<Alloc> {
     return this.#tables.allocs.group(BY_NODE, nodeId);
   }
@@ -183,12 +168,36 @@ export class State implements View {
     return this.#tables.allocs.group(BY_EVAL, evalId);
   }
 
+  allocIdsOfNode(nodeId: string): readonly string[] {
+    return this.#tables.allocs.groupKeys(BY_NODE, nodeId);
+  }
+
+  allocIdsOfEval(evalId: string): readonly string[] {
+    return this.#tables.allocs.groupKeys(BY_EVAL, evalId);
+  }
+
+  openAllocsOfJob(namespace: string, jobId: string): Iterable<Alloc> {
+    return this.#tables.allocs.hotGroup(BY_JOB, jobKey(namespace, jobId));
+  }
+
+  openAllocsOfNode(nodeId: string): Iterable<Alloc> {
+    return this.#tables.allocs.hotGroup(BY_NODE, nodeId);
+  }
+
+  openAllocsOfEval(evalId: string): Iterable<Alloc> {
+    return this.#tables.allocs.hotGroup(BY_EVAL, evalId);
+  }
+
   liveAllocsOfJob(namespace: string, jobId: string): Iterable<Alloc> {
-    return this.#tables.allocs.group(LIVE_BY_JOB, jobKey(namespace, jobId));
+    return living(this.openAllocsOfJob(namespace, jobId));
   }
 
   liveAllocsOfNode(nodeId: string): Iterable<Alloc> {
-    return this.#tables.allocs.group(LIVE_BY_NODE, nodeId);
+    return living(this.openAllocsOfNode(nodeId));
+  }
+
+  allocCountOfVersion(namespace: string, jobId: string, createIndex: number, version: number): number {
+    return this.#tables.allocs.count(ALLOCS_OF_VERSION, versionKey(namespace, jobId, createIndex, version));
   }
 
   evaluation(id: string): Evaluation | undefined {
@@ -199,12 +208,28 @@ export class State implements View {
     return this.#tables.evals.values();
   }
 
-  evalIds(): Iterable<string> {
-    return this.#tables.evals.keys();
+  endedEvalIds(): Iterable<string> {
+    return this.#tables.evals.coldKeys();
   }
 
   evalsOfJob(namespace: string, jobId: string): Iterable<Evaluation> {
     return this.#tables.evals.group(BY_JOB, jobKey(namespace, jobId));
+  }
+
+  latestEvalsOfJob(namespace: string, jobId: string): Iterable<Evaluation> {
+    return this.#tables.evals.groupLatestFirst(BY_JOB, jobKey(namespace, jobId));
+  }
+
+  hasEvals(namespace: string, jobId: string): boolean {
+    return this.#tables.evals.hasGroup(BY_JOB, jobKey(namespace, jobId));
+  }
+
+  openEvals(): Iterable<Evaluation> {
+    return this.#tables.evals.hotValues();
+  }
+
+  openEvalsOfJob(namespace: string, jobId: string): Iterable<Evaluation> {
+    return this.#tables.evals.hotGroup(BY_JOB, jobKey(namespace, jobId));
   }
 
   fire(namespace: string, jobId: string, jobCreateIndex: number, scheduledAtS: number): Fire | undefined {
@@ -213,6 +238,10 @@ export class State implements View {
 
   firesOfJob(namespace: string, jobId: string): Iterable<Fire> {
     return this.#tables.fires.group(BY_JOB, jobKey(namespace, jobId));
+  }
+
+  fireKeysOfJob(namespace: string, jobId: string): Iterable<string> {
+    return this.#tables.fires.groupKeys(BY_JOB, jobKey(namespace, jobId));
   }
 
   watermark(namespace: string, jobId: string, jobCreateIndex: number): Watermark | undefined {
@@ -279,8 +308,17 @@ export class State implements View {
     if (table === "nodes") this.#loads.putNode(row as Node, this.index + 1);
     if (table === "allocs") this.#loads.moveAlloc(this.#tables.allocs.get(key), row as Alloc, this.index + 1);
     (this.#tables[table] as Table<Row>).put(key, row); // table and row belong together by Change's type
-    if (table === "jobs") this.#joined.delete(key);
+    if (table === "jobs") this.#sortVersions(key, row as JobHead);
     if (table === "job_versions") this.#rememberVersion(row as JobVersion);
+  }
+
+  /** The version that the job runs is at hand, older ones and those of a job that is over lie with what has ended. */
+  #sortVersions(key: string, head: JobHead | undefined): void {
+    this.#joined.delete(key);
+    const versions = this.#tables.job_versions;
+    for (const versionKeyOf of versions.hotGroupKeys(BY_JOB, key))
+      if (!head || isOldVersion(partsOf(versionKeyOf), head)) versions.move(versionKeyOf, "cold");
+    if (head && head.status !== "dead") versions.move(versionKey(head.namespace, head.id, head.createIndex, head.version), "hot");
   }
 
   #rememberVersion(version: JobVersion): void {
@@ -297,7 +335,7 @@ export class State implements View {
     const row = (this.#tables[table] as Table<Row>).delete(key);
     if (table === "nodes") this.#loads.deleteNode(key, this.index + 1);
     if (table === "allocs") this.#loads.moveAlloc(row as Alloc | undefined, undefined, this.index + 1);
-    if (table === "jobs") this.#joined.delete(key);
+    if (table === "jobs") this.#sortVersions(key, undefined);
     if (table !== "job_versions" || row === undefined) return;
     const version = row as JobVersion;
     const jobsKey = jobKey(version.namespace, version.id);
@@ -310,6 +348,16 @@ export class State implements View {
     set?.delete(jobsKey);
     if (set?.size === 0) this.#children.delete(parent);
   }
+}
+
+function* living(allocs: Iterable<Alloc>): Iterable<Alloc> {
+  for (const alloc of allocs) if (!isTerminal(alloc)) yield alloc;
+}
+
+/** Numbers of a version's key: so many rows need not be read. */
+function partsOf(versionsKey: string): { readonly createIndex: number; readonly version: number } {
+  const [, , createIndex, version] = versionsKey.split("\u001f");
+  return { createIndex: Number(createIndex), version: Number(version) };
 }
 
 function keyOf(table: TableName, row: Row): string {

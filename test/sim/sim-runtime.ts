@@ -1,7 +1,7 @@
 // The runtime of a simulated program: production code gets its clock, chance, files, network and SQLite from here.
 
 import { createHash } from "node:crypto";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { deflateRawSync, gunzipSync, gzipSync, inflateRawSync } from "node:zlib";
 import type { Runtime } from "../../internal/runtime/runtime.ts";
 import type { Program } from "./machines.ts";
 import type { SimNetwork } from "./network.ts";
@@ -50,6 +50,8 @@ export function simRuntime({ program, network, chance, sqlite, kill }: SimRuntim
     compression: {
       gzip: async (data) => gzipSync(data),
       gunzip: async (data, bytesMax) => gunzipSync(data, { maxOutputLength: bytesMax }),
+      packText: (text) => deflateRawSync(text, { level: 1 }),
+      unpackText: (packed) => inflateRawSync(packed).toString(),
     },
     files: {
       ...files,

@@ -91,7 +91,7 @@ describe("a snapshot", () => {
     const state = aState();
     const { index, tableIndexes, tables } = state.picture();
     const before = dumpOf(
-      [...tables].flatMap(([table, rows]) => rows.map((row) => ({ table, row: typeof row === "string" ? JSON.parse(row) : row }))),
+      [...tables].flatMap(([table, rows]) => [...rows].map((row) => ({ table, row: typeof row === "string" ? JSON.parse(row) : row }))),
     );
     const writing = encodeSnapshot(runtime, { header: { ...HEADER, index, tableIndexes }, tables });
     state.replay(

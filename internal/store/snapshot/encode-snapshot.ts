@@ -6,6 +6,7 @@ import { LIMITS } from "../../domain/limits.ts";
 import type { Row, TableName } from "../../domain/tables.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
+import type { HeldRows } from "../../state/table.ts";
 import { hexOf, sealOf } from "./seal.ts";
 import { encodeHeader, type SnapshotHeader } from "./snapshot-header.ts";
 import { tarEnd, tarHeader, tarPadding } from "./tar.ts";
@@ -13,7 +14,7 @@ import { tarEnd, tarHeader, tarPadding } from "./tar.ts";
 export interface SnapshotSource {
   readonly header: Omit<SnapshotHeader, "counts">;
   /** Rows, or the JSON text of those that are kept as text. */
-  readonly tables: ReadonlyMap<TableName, readonly (Row | string)[]>;
+  readonly tables: ReadonlyMap<TableName, HeldRows<Row>>;
 }
 
 export interface SnapshotFile {
