@@ -126,7 +126,9 @@ function typeOf(set: ChangeSet): string | null {
 
 /** A node's row does not say what was asked; the newest of its own events does. */
 function nodeTypeOf(node: Node): string {
-  if (/^Node marked as/.test(node.events.at(-1)?.message ?? "")) return "NodeEligibility";
+  const last = node.events.at(-1);
+  if (/^Node marked as/.test(last?.message ?? "")) return "NodeEligibility";
+  if (last?.subsystem === "Drain") return "NodeDrain";
   return node.status === "ready" ? "NodeRegistration" : "NodeStreamEvent";
 }
 

@@ -2,7 +2,7 @@
 
 import type { Node } from "../domain/node.ts";
 import type { JsonObject } from "./wire.ts";
-import { nullIfEmptyMap, timeText } from "./wire.ts";
+import { nanos, nullIfEmptyMap, timeText } from "./wire.ts";
 
 export function encodeNode(node: Node): JsonObject {
   const cpuMHz = node.resources.cpuMHz;
@@ -62,8 +62,8 @@ export function encodeNode(node: Node): JsonObject {
     NodePool: node.nodePool,
     CgroupParent: node.attributes["os.cgroups.parent"] ?? "",
     ComputedClass: node.computedClass,
-    DrainStrategy: null,
-    Drain: false,
+    DrainStrategy: encodeDrain(node),
+    Drain: Boolean(node.drain),
     SchedulingEligibility: node.eligibility,
     Status: node.status,
     StatusDescription: node.statusDescription,
@@ -81,7 +81,7 @@ export function encodeNode(node: Node): JsonObject {
     HostNetworks: null,
     CSIControllerPlugins: null,
     CSINodePlugins: null,
-    LastDrain: null,
+    LastDrain: encodeLastDrain(node),
     LastMissedHeartbeatIndex: 0,
     LastAllocUpdateIndex: 0,
     Version: node.version,
@@ -103,7 +103,7 @@ export function encodeNodeStub(node: Node, options: { readonly withResources: bo
     NodeClass: node.nodeClass,
     NodePool: node.nodePool,
     Version: node.version,
-    Drain: false,
+    Drain: Boolean(node.drain),
     SchedulingEligibility: node.eligibility,
     Status: node.status,
     StatusDescription: node.statusDescription,
@@ -112,13 +112,34 @@ export function encodeNodeStub(node: Node, options: { readonly withResources: bo
     GCVolumesOnNode: null,
     NodeResources: options.withResources ? full.NodeResources : null,
     ReservedResources: options.withResources ? full.ReservedResources : null,
-    LastDrain: null,
+    LastDrain: encodeLastDrain(node),
     CreateIndex: node.createIndex,
     ModifyIndex: node.modifyIndex,
   };
 }
 
 // --- internal ---
+
+function encodeDrain({ drain }: Node): JsonObject | null {
+  if (!drain) return null;
+  return {
+    Deadline: drain.isForced ? -1 : nanos(drain.deadlineMs),
+    IgnoreSystemJobs: drain.ignoresSystemJobs,
+    ForceDeadline: timeText(drain.deadlineAtMs),
+    StartedAt: timeText(drain.startedAtMs),
+  };
+}
+
+function encodeLastDrain({ lastDrain }: Node): JsonObject | null {
+  if (!lastDrain) return null;
+  return {
+    StartedAt: timeText(lastDrain.startedAtMs),
+    UpdatedAt: timeText(lastDrain.updatedAtMs),
+    Status: lastDrain.status,
+    AccessorID: "",
+    Meta: nullIfEmptyMap(lastDrain.meta),
+  };
+}
 
 function encodeDrivers(node: Node): JsonObject {
   return Object.fromEntries(

@@ -46,6 +46,8 @@ export function waitedForUntilMs(view: View, node: Node, jobs: AllocJobs, nowMs:
   let untilMs: number | null = null;
   const silentSinceMs = node.status === "disconnected" ? node.statusUpdatedAtMs : nowMs;
   for (const alloc of view.liveAllocsOfNode(node.id)) {
+    // What never ran there is lost at once: nothing of it can come back.
+    if (alloc.clientStatus !== "running" && alloc.clientStatus !== "unknown") continue;
     const lostAfterMs = jobs.group(alloc)?.disconnect?.lostAfterMs ?? 0;
     if (lostAfterMs === 0) continue;
     const sinceMs = alloc.clientStatus === "unknown" ? (alloc.disconnectedAtMs ?? silentSinceMs) : silentSinceMs;

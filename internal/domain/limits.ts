@@ -131,6 +131,7 @@ export const LIMITS = {
   silentNodesPerSliceMax: 100,
   /** Allocs of draining nodes that are told to move in one change set. */
   drainMarksPerStepMax: 500,
+  drainDeadlineMsMax: 365 * 86_400_000,
   connectBackoffMsMin: 250,
   connectBackoffMsMax: 15_000,
 

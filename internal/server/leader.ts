@@ -15,6 +15,7 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import { isNoOp, schedule } from "../scheduler/schedule.ts";
 import type { State, StatePicture } from "../state/state.ts";
 import type { Store } from "../store/store.ts";
+import { DrainLoop } from "./drain-loop.ts";
 import { EvalBroker } from "./eval-broker.ts";
 import { GcLoop } from "./gc-loop.ts";
 import { Ledger } from "./ledger.ts";
@@ -63,6 +64,7 @@ export class Leader implements Reader {
   readonly #state: State;
   readonly #periodic: PeriodicLoop;
   readonly #gc: GcLoop;
+  readonly #drains: DrainLoop;
   #delayTimer: Timer | null = null;
   #upkeepTimer: Timer | null = null;
   #upkeep: Promise<void> | null = null;
@@ -106,10 +108,12 @@ export class Leader implements Reader {
       hasAuthority: options.hasAuthority,
       forget: (allocs) => this.sessions.forget(allocs),
     });
+    this.#drains = new DrainLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger });
     this.broker.restore(this.view);
     this.sessions.watchKnownNodes();
     this.#periodic.restore();
     this.#gc.restore();
+    this.#drains.restore();
     this.#kick();
   }
 
@@ -153,6 +157,7 @@ export class Leader implements Reader {
     this.#upkeepTimer?.cancel();
     this.#periodic.stop();
     this.#gc.stop();
+    this.#drains.stop();
     this.sessions.stop(reason);
     this.ledger.fail(
       new EdgeError("outcome-unknown", `this server stopped leading (${reason}): the outcome is unknown`, { isRetryable: true }),
@@ -165,6 +170,7 @@ export class Leader implements Reader {
   async quiesce(): Promise<void> {
     this.#periodic.stop();
     this.#gc.stop();
+    this.#drains.stop();
     await this.ledger.drain();
     await this.#upkeep;
   }
@@ -182,6 +188,7 @@ export class Leader implements Reader {
     this.broker.note(set);
     this.#periodic.note(set);
     this.#gc.note(set);
+    this.#drains.note(set);
   }
 
   #durable(sets: readonly ChangeSet[]): void {
