@@ -10,6 +10,7 @@ import { jobKey, put, remove } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
 import { evalForJob } from "./evals.ts";
 import { evalsForNode, requireNode, withEvent } from "./node-evals.ts";
+import { poolOfNode } from "./node-pools.ts";
 
 export interface RegisterNodeInput {
   readonly spec: NodeSpec;
@@ -57,7 +58,8 @@ export function registerNode(view: View, input: RegisterNodeInput, context: Cont
     createIndex: known?.createIndex ?? 0,
     modifyIndex: 0,
   };
-  return { changes: [put("nodes", node), ...evalsForNode(view, node, context).map((evaluation) => put("evals", evaluation))], result: node };
+  const pool = poolOfNode(view, node.nodePool);
+  return { changes: [...pool, put("nodes", node), ...evalsForNode(view, node, context).map((evaluation) => put("evals", evaluation))], result: node };
 }
 
 /** Marks the node down (missed heartbeats) or ready again, and evaluates every job it matters to. */

@@ -3,6 +3,7 @@
 import { encodeJobStub } from "../../api/summary-codec.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import { registerJob } from "../../cluster/jobs.ts";
+import { jobPoolProblem } from "../../cluster/node-pools.ts";
 import { admitting } from "../../cluster/settings.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import type { Job } from "../../domain/job.ts";
@@ -46,7 +47,12 @@ export async function putJob(exchange: Exchange, idInPath: string | null): Promi
     preserveCounts: isTrue(body, "PreserveCounts"),
     evalPriority: numberField(body, "EvalPriority") ?? 0,
   };
-  const { result, index } = await exchange.server.leader.ledger.write(admitting((view, context) => registerJob(view, input, context)));
+  const { result, index } = await exchange.server.leader.ledger.write(
+    admitting((view, context) => {
+      requirePool(view, spec);
+      return registerJob(view, input, context);
+    }),
+  );
   return written(exchange, index, {
     EvalID: result.evalId,
     EvalCreateIndex: result.evalCreateIndex,
@@ -106,6 +112,12 @@ export function withPlace(wire: unknown, exchange: Exchange): unknown {
 export function checkPlace(exchange: Exchange, spec: { readonly id: string; readonly namespace: string; readonly region: string }): void {
   if (spec.namespace !== "default") throw new EdgeError("invalid-job", `job "${spec.id}" is in nonexistent namespace "${spec.namespace}"`);
   if (spec.region !== exchange.server.options.region) throw new EdgeError("internal", "No path to region");
+}
+
+/** Throws for a job that names a pool nobody made. */
+export function requirePool(view: View, spec: { readonly id: string; readonly nodePool: string }): void {
+  const problem = jobPoolProblem(view, spec);
+  if (problem !== null) throw new EdgeError("invalid-job", multiError([problem]), { hint: "`edgectl node pool list` shows the pools" });
 }
 
 export function* jobsIn(view: View, namespace: string, prefix: string): Iterable<Job> {

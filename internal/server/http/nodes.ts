@@ -1,4 +1,4 @@
-// /v1/nodes, /v1/node/:id and below, /v1/node/pools.
+// /v1/nodes, /v1/node/:id and below.
 
 import { encodeAlloc } from "../../api/alloc-codec.ts";
 import { encodeJob } from "../../api/job-codec.ts";
@@ -15,6 +15,7 @@ import { jobKey, put, remove } from "../../domain/tables.ts";
 import type { Context, Outcome, View } from "../../domain/view.ts";
 import { jsonBody, textField } from "./body.ts";
 import { checkIdPrefix, requireUuid } from "./ids.ts";
+import { nodePoolRoute } from "./node-pools.ts";
 import { isSet } from "./query.ts";
 import type { Exchange } from "./reply.ts";
 import { list, read, written } from "./reply.ts";
@@ -35,7 +36,7 @@ export function listNodes(exchange: Exchange): Promise<Response> {
 
 export function nodeRoute(exchange: Exchange): Promise<Response> {
   const [, id = "", action = "", ...rest] = exchange.path.split("/");
-  if (id === "pools" || id === "pool") return nodePools(exchange, id, action, rest);
+  if (id === "pools" || id === "pool") return nodePoolRoute(exchange, exchange.path.split("/").slice(1));
   const method = exchange.request.method === "POST" ? "PUT" : exchange.request.method;
   const handler = (
     {
@@ -120,34 +121,4 @@ function evaluateAllocsOf(view: View, nodeId: string, context: Context): Outcome
     changes: [...evals.values()].map((evaluation) => put("evals", evaluation)),
     result: [...evals.values()].map((evaluation) => evaluation.id),
   };
-}
-
-const BUILT_IN_POOLS = [
-  { Name: "all", Description: "Node pool with all nodes in the cluster.", Meta: null, SchedulerConfiguration: null, CreateIndex: 1, ModifyIndex: 1 },
-  { Name: "default", Description: "Default node pool.", Meta: null, SchedulerConfiguration: null, CreateIndex: 1, ModifyIndex: 1 },
-] as const;
-
-/** The built-in pools, and those that nodes name for themselves. */
-function nodePools(exchange: Exchange, kind: "pools" | "pool", name: string, rest: readonly string[]): Promise<Response> {
-  if (exchange.request.method !== "GET")
-    throw new EdgeError("unsupported", "node pools are made by naming them in a node's config (client.node_pool)");
-  return read(exchange, ["nodes"], (view) => {
-    const named = new Set([...view.nodes()].map((node) => node.nodePool));
-    const pools: JsonObject[] = [
-      ...BUILT_IN_POOLS,
-      ...[...named].filter((pool) => pool !== "default" && pool !== "all").map((pool) => ({ ...BUILT_IN_POOLS[1], Name: pool, Description: "" })),
-    ];
-    pools.sort((a, b) => (String(a.Name) < String(b.Name) ? -1 : 1));
-    const index = Math.max(1, view.tableIndex("nodes"));
-    if (kind === "pools") return { index, body: pools.filter((pool) => String(pool.Name).startsWith(exchange.query.prefix)) };
-    const pool = pools.find((candidate) => candidate.Name === name);
-    if (!pool) return { index, body: null, missing: "node pool not found" };
-    if (rest[0] !== "nodes") return { index, body: pool };
-    return {
-      index,
-      body: [...view.nodes()]
-        .filter((node) => name === "all" || node.nodePool === name)
-        .map((node) => encodeNodeStub(node, { withResources: false, withOs: false })),
-    };
-  });
 }

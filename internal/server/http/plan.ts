@@ -12,7 +12,7 @@ import { schedule } from "../../scheduler/schedule.ts";
 import { admit, warningsText } from "./admission.ts";
 import { isTrue, jsonBody } from "./body.ts";
 import { jobDiff } from "./job-diff.ts";
-import { checkPlace, forwardJob, withPlace } from "./jobs.ts";
+import { checkPlace, forwardJob, requirePool, withPlace } from "./jobs.ts";
 import type { Exchange } from "./reply.ts";
 import { json } from "./reply.ts";
 
@@ -28,6 +28,7 @@ export async function planJob(exchange: Exchange, id: string): Promise<Response>
   const { leader } = exchange.server;
   const { runtime } = exchange.server.options;
   const { view } = leader;
+  requirePool(view, spec);
   const current = view.job(spec.namespace, spec.id);
   const context = { nowMs: runtime.clock.nowMs(), index: view.index + 1, newId: () => runtime.chance.uuid() };
   // The registration is decided and thrown away: the very rules that will apply, nothing applied.
