@@ -48,6 +48,8 @@ function typeOf(field: Field): string {
       return field.oneOf ? field.oneOf.map((option) => JSON.stringify(option)).join(" | ") : "string";
     case "int":
       return "integer";
+    case "number":
+      return "number";
     case "duration":
       return 'duration ("30s")';
     case "bool":
@@ -67,7 +69,7 @@ function typeOf(field: Field): string {
 
 function defaultOf(field: Field): string {
   if (field.kind === "duration") return field.default === null ? "" : JSON.stringify(formatDuration(field.default));
-  if (field.kind === "int" || field.kind === "bool") return field.default === null ? "" : String(field.default);
+  if (field.kind === "int" || field.kind === "number" || field.kind === "bool") return field.default === null ? "" : String(field.default);
   if (field.kind === "string") return field.default === "" ? "" : JSON.stringify(field.default);
   return field.kind === "strings" && field.default.length > 0 ? JSON.stringify(field.default) : "";
 }

@@ -50,7 +50,7 @@ function blockParts(block: Block, label: string | undefined, blocks: Map<string,
   }
   for (const [key, shorthand] of Object.entries(block.shorthands ?? {})) properties[key] = { ...shorthand.schema, description: shorthand.doc };
   // Beside resources too, because an inline table cannot be extended.
-  if (block.name === "task") properties.device = { ...oneOrMany("device"), description: "A device the task needs (not carried out yet)" };
+  if (block.name === "task") properties.device = { ...oneOrMany("device"), description: "A device the task needs" };
   const required = block.fields.filter((field) => field.kind === "string" && field.isRequired && field.key !== label);
   return { properties, required: required.map((field) => field.tomlPath[0] ?? "") };
 }
@@ -62,6 +62,8 @@ function fieldSchema(field: Field, blocks: Map<string, JsonMap>): JsonMap {
       return { type: field.isLoose ? ["string", "number", "boolean"] : "string", ...(field.default === "" ? {} : { default: field.default }) };
     case "int":
       return orVariable({ type: "integer", ...limits(field) }, field.default);
+    case "number":
+      return orVariable({ type: "number" }, field.default);
     case "duration":
       return { $ref: "#/$defs/duration", ...(field.default === null ? {} : { default: formatDuration(field.default) }) };
     case "bool":

@@ -49,6 +49,8 @@ function anyField(field: Field): fc.Arbitrary<unknown> {
       return field.oneOf ? fc.constantFrom(...field.oneOf) : fc.string({ maxLength: 8 });
     case "int":
       return fc.integer({ min: -1, max: 70_000 });
+    case "number":
+      return fc.constantFrom(1, 2, 7, 0.5, 0.001, 0.333);
     case "duration":
       return fc.oneof(
         fc.integer({ min: 0, max: 1e12 }),

@@ -105,7 +105,12 @@ const SINGLE: readonly (readonly [string, string, readonly [number, number], str
     [4, 10],
     "`template` is not carried out by edgectl yet",
   ],
-  ["a device beside inline resources", `${HEAD}resources = { cpu = 50 }\n[[task.t.device]]\nname = "gpu"\n`, [5, 10], "`device` is not carried out"],
+  [
+    "a count of a device beside inline resources",
+    `${HEAD}resources = { cpu = 50 }\n[[task.t.device]]\nname = "gpu"\ncount = 1.5\n`,
+    [7, 9],
+    "`count` of a device is a whole number or a share below 1, not 1.5",
+  ],
   [
     "a network mode that is not carried out yet",
     'id = "a"\n[group.g.network]\nmode = "bridge"\n[group.g.task.t]\ndriver = "x"\n',

@@ -33,6 +33,11 @@ export interface IntField<V extends number | null = number> extends Common {
   readonly min?: number;
   readonly max?: number;
 }
+/** May have decimals; what it may be exactly is a rule's to say. */
+export interface NumberField extends Common {
+  readonly kind: "number";
+  readonly default: number;
+}
 /** Milliseconds in the domain, a string such as "30s" in TOML, integer nanoseconds on the wire. */
 export interface DurationField<V extends number | null = number> extends Common {
   readonly kind: "duration";
@@ -78,6 +83,7 @@ export interface BlockListField<B = unknown> extends Common {
 export type AnyField =
   | StringField
   | IntField<number | null>
+  | NumberField
   | DurationField<number | null>
   | BoolField
   | StringListField
@@ -93,7 +99,7 @@ export type FieldOf<V> = [NonNullable<V>] extends [boolean]
   : [NonNullable<V>] extends [string]
     ? StringField<Extract<V, string>>
     : [NonNullable<V>] extends [number]
-      ? IntField<Extract<V, number | null>> | DurationField<Extract<V, number | null>>
+      ? IntField<Extract<V, number | null>> | DurationField<Extract<V, number | null>> | NumberField
       : [V] extends [readonly string[]]
         ? StringListField
         : [V] extends [readonly (infer B)[]]
@@ -169,6 +175,10 @@ export function int(doc: string, initial: number, more: More<IntField> = {}): In
 
 export function maybeInt(doc: string, more: More<IntField> = {}): IntField<number | null> {
   return { kind: "int", doc, default: null, ...more };
+}
+
+export function decimal(doc: string, initial: number, more: More<NumberField> = {}): NumberField {
+  return { kind: "number", doc, default: initial, ...more };
 }
 
 export function duration(doc: string, initialMs: number, more: More<DurationField> = {}): DurationField<number> {

@@ -23,6 +23,7 @@ function fillField(field: Field, value: unknown): unknown {
     case "strings":
       return value === undefined || (Array.isArray(value) && value.length === 0) ? field.default : value;
     case "int":
+    case "number":
     case "duration":
     case "bool":
     case "json":

@@ -17,18 +17,19 @@ const EPHEMERAL_DISK = block<EphemeralDisk>("ephemeral_disk", {
 const VOLUME = block<VolumeRequest>("volume", {
   name: text("Name of the volume", { isRequired: true }),
   type: text("host or csi", { default: "host" }),
-  source: text("Volume to use"),
+  source: text("Name of the volume, as the node's settings offer it"),
   readOnly: bool("Asks for read-only use"),
-  sticky: bool("Keeps the same volume over updates"),
-  accessMode: text("Who may read and write"),
-  attachmentMode: text("file-system or block-device"),
-  perAlloc: bool("One volume for each allocation"),
+  sticky: bool("Keeps the same volume over updates", false, { isCarriedOut: false }),
+  accessMode: text("Who may read and write", { isCarriedOut: false }),
+  attachmentMode: text("file-system or block-device", { isCarriedOut: false }),
+  perAlloc: bool("One volume for each allocation", false, { isCarriedOut: false }),
   mountOptions: maybeOne(
     block<NonNullable<VolumeRequest["mountOptions"]>>("mount_options", {
       fsType: text("File system", { wire: "FSType" }),
       mountFlags: strings("Mount flags"),
     }),
     "How it is mounted",
+    { isCarriedOut: false },
   ),
 });
 
@@ -51,7 +52,7 @@ export const TASK_GROUP = block<TaskGroup>(
     ephemeralDisk: one(EPHEMERAL_DISK, "Disk of the group's allocation directory"),
     networks: many(NETWORK, "Network and ports of the group", { toml: "network" }),
     services: many(SERVICE, "A service the group offers", { toml: "service", isCarriedOut: false }),
-    volumes: labelled(VOLUME, "name", "A volume the group needs", { toml: "volume", isCarriedOut: false }),
+    volumes: labelled(VOLUME, "name", "A volume that the node must offer; it is not mounted yet", { toml: "volume" }),
     scaling: maybeOne(SCALING, "Between what counts the group may be scaled"),
     consul: maybeOne(CONSUL, "Access to Consul", { isCarriedOut: false }),
     tasks: labelled(TASK, "name", "A task of the group", { toml: "task", countLimit: "tasksPerGroupMax" }),

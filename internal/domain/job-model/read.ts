@@ -107,6 +107,8 @@ function readField(field: Field, value: unknown, place: Place, options: ReadOpti
       return readString(field, value, place, options);
     case "int":
       return Number.isSafeInteger(value) ? value : wrong(place, options, "a whole number", value);
+    case "number":
+      return typeof value === "number" && Number.isFinite(value) ? value : wrong(place, options, "a number", value);
     case "duration":
       return readDuration(value, place, options);
     case "bool":

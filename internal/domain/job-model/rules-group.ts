@@ -28,6 +28,7 @@ export function groupProblems(group: TaskGroup, index: number, spec: JobSpec): r
     ...(group.migrate ? migrateProblems(group.migrate, [...path, "migrate"]) : []),
     ...(group.disconnect ? disconnectProblems(group.disconnect, [...path, "disconnect"]) : []),
     ...(group.scaling ? scalingProblems(group.scaling, [...path, "scaling"], group.count) : []),
+    ...volumeProblems(group, [...path, "volumes"]),
     ...networkProblems(group.networks, [...path, "networks"]),
     ...group.services.flatMap((service, place) => serviceProblems(service, [...path, "services", place])),
     ...group.tasks.flatMap((task, place) => taskProblems(task, [...path, "tasks", place], group)),
@@ -77,6 +78,15 @@ function taskListProblems(group: TaskGroup, path: Path): readonly JobProblem[] {
   const leaders = [...group.tasks.entries()].filter(([, task]) => task.leader);
   for (const [index] of leaders.slice(1)) problems.push({ path: [...tasks, index, "leader"], message: "only one task of a group can be the leader" });
   return problems;
+}
+
+function volumeProblems(group: TaskGroup, path: Path): readonly JobProblem[] {
+  return [...group.volumes.entries()]
+    .filter(([, volume]) => volume.source === "")
+    .map(([index, volume]) => ({
+      path: [...path, index],
+      message: `the volume "${volume.name}" needs a \`source\`: the name under which nodes offer it`,
+    }));
 }
 
 function networkProblems(networks: readonly Network[], path: Path): readonly JobProblem[] {

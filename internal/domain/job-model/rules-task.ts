@@ -64,10 +64,20 @@ function resourceProblems(resources: Resources, path: Path): readonly JobProblem
   if (resources.secretsMiB > memoryMiB) at("secretsMiB", `\`secrets\` (${resources.secretsMiB}) must not be above \`memory\` (${memoryMiB})`);
   for (const [index, device] of resources.devices.entries()) {
     const inside = [...path, "devices", index];
+    const wrongCount = deviceCountProblem(device.count);
+    if (wrongCount !== null) problems.push({ path: [...inside, "count"], message: wrongCount });
     problems.push(...constraintProblems(device.constraints, [...inside, "constraints"], "device"));
     problems.push(...affinityProblems(device.affinities, [...inside, "affinities"]));
   }
   return problems;
+}
+
+/** Whole devices, or a share of one in thousandths: those add up exactly. */
+function deviceCountProblem(count: number): string | null {
+  if (count <= 0) return `\`count\` of a device must be above 0, is ${count}`;
+  if (count > 1 && !Number.isInteger(count)) return `\`count\` of a device is a whole number or a share below 1, not ${count}`;
+  if (count < 1 && Math.abs(count * 1000 - Math.round(count * 1000)) > 1e-9) return `a share of a device has three decimals at most, not ${count}`;
+  return null;
 }
 
 function envProblems(env: StringMap, path: Path): readonly JobProblem[] {

@@ -1,7 +1,23 @@
 // Table of a task: what runs, with what, and how it is stopped.
 
 import type { Action, Device, Lifecycle, LogConfig, Resources, Task, VolumeMount } from "../job.ts";
-import { block, bool, choice, duration, int, json, labelled, many, maybeOne, one, stringMap, strings, text, type WireObject } from "./dsl.ts";
+import {
+  block,
+  bool,
+  choice,
+  decimal,
+  duration,
+  int,
+  json,
+  labelled,
+  many,
+  maybeOne,
+  one,
+  stringMap,
+  strings,
+  text,
+  type WireObject,
+} from "./dsl.ts";
 import { CONSUL, IDENTITY, SERVICE } from "./network-and-services.ts";
 import { AFFINITY, CONSTRAINT } from "./placement.ts";
 import { RESTART, SCALING } from "./policies.ts";
@@ -9,7 +25,7 @@ import { ARTIFACT, SECRET, TEMPLATE, VAULT } from "./task-inputs.ts";
 
 const DEVICE = block<Device>("device", {
   name: text("vendor/type/name, vendor/type or type", { isRequired: true }),
-  count: int("How many", 1, { min: 1 }),
+  count: decimal("How many devices; below 1 a share of one device, such as 0.5, which others may share too", 1),
   constraints: many(CONSTRAINT, "Requirement on the device", { toml: "constraint" }),
   affinities: many(AFFINITY, "Preference among devices", { toml: "affinity" }),
 });
@@ -31,7 +47,7 @@ const RESOURCES = block<Resources>(
       "NUMA placement",
       { wire: "NUMA" },
     ),
-    devices: many(DEVICE, "A device the task needs", { toml: "device", isCarriedOut: false }),
+    devices: many(DEVICE, "A device the task needs", { toml: "device" }),
   },
   { toWire: (out) => ({ ...out, IOPS: 0, Networks: null }) },
 );

@@ -44,6 +44,7 @@ function isUsed(field: Field, value: unknown): boolean {
       return Object.keys(Object(value)).length > 0;
     case "string":
     case "int":
+    case "number":
     case "duration":
     case "bool":
       return value !== field.default;
@@ -61,6 +62,8 @@ function groupFeatures(group: TaskGroup, path: readonly PathPart[]): readonly Jo
     at(["scaling", "type"], `the scaling type "${group.scaling.type}" is not carried out by edgectl yet (horizontal is)`);
   if (group.update?.healthCheck === "manual")
     at(["update", "healthCheck"], '`health_check = "manual"` is not carried out by edgectl yet (checks and task_states are)');
+  for (const [index, volume] of group.volumes.entries())
+    if (volume.type !== "host") at(["volumes", index, "type"], `the volume type "${volume.type}" is not carried out by edgectl yet (host is)`);
   for (const [index, task] of group.tasks.entries()) {
     if (task.scalings.length > 0) at(["tasks", index, "scalings"], "`scaling` of a task is not carried out by edgectl yet (that of a group is)");
     const numa = task.resources.numa;

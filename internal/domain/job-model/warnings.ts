@@ -4,6 +4,19 @@ import { formatDuration } from "../duration.ts";
 import type { JobSpec, Task, TaskGroup } from "../job.ts";
 import { LIMITS } from "../limits.ts";
 
+/** What a task's `memory_max` is worth in a cluster that keeps memory oversubscription off, one sentence each. */
+export function oversubscriptionWarnings(spec: JobSpec): string[] {
+  return spec.groups.flatMap((group) =>
+    group.tasks
+      .filter((task) => task.resources.memoryMaxMiB !== 0)
+      .map(
+        (task) =>
+          `group "${group.name}" -> task "${task.name}": \`memory_max\` is ignored, since memory oversubscription is not enabled: ` +
+          "turn it on in the scheduler's configuration, or in that of the node pool",
+      ),
+  );
+}
+
 /** Warnings about a valid job, one sentence each. */
 export function jobWarnings(spec: JobSpec): string[] {
   return [...ownWarnings(spec), ...spec.groups.flatMap((group) => groupWarnings(group, spec))];

@@ -41,6 +41,7 @@ function encodeField(field: Field, value: unknown): unknown {
       return Array.isArray(value) && value.length > 0 ? value.map((item: unknown) => encode(field.block, asObject(item))) : null;
     case "string":
     case "int":
+    case "number":
     case "bool":
       return value;
   }

@@ -37,7 +37,7 @@ export async function putJob(exchange: Exchange, idInPath: string | null): Promi
   if (idInPath !== null && id !== idInPath) throw new EdgeError("invalid", "Job ID does not match name");
   const elsewhere = forwardJob(exchange, body);
   if (elsewhere !== null) return elsewhere;
-  const { spec, warnings } = admit(withPlace(wire, exchange));
+  const { spec, warnings } = admit(withPlace(wire, exchange), exchange.server.leader.view);
   checkPlace(exchange, spec);
   const submission = submissionOf(body);
   const input = {
@@ -69,7 +69,7 @@ export async function validateJobRoute(exchange: Exchange): Promise<Response> {
   const body = await jsonBody(exchange);
   const wire = body.Job;
   if (wire === undefined || wire === null) throw new EdgeError("invalid", "Job must be specified");
-  const { problems, warnings } = admissionProblems(withPlace(wire, exchange));
+  const { problems, warnings } = admissionProblems(withPlace(wire, exchange), exchange.server.isLeading ? exchange.server.leader.view : null);
   const error = problems.length === 0 ? "" : multiError(problems);
   return json(exchange, {
     DriverConfigValidated: true,

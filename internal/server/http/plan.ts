@@ -23,11 +23,10 @@ export async function planJob(exchange: Exchange, id: string): Promise<Response>
   if (!("ID" in wire) || wire.ID !== id) throw new EdgeError("invalid", "Job ID does not match");
   const elsewhere = forwardJob(exchange, body);
   if (elsewhere !== null) return elsewhere;
-  const { spec, warnings } = admit(withPlace(wire, exchange));
-  checkPlace(exchange, spec);
-  const { leader } = exchange.server;
+  const { view } = exchange.server.leader;
   const { runtime } = exchange.server.options;
-  const { view } = leader;
+  const { spec, warnings } = admit(withPlace(wire, exchange), view);
+  checkPlace(exchange, spec);
   requirePool(view, spec);
   const current = view.job(spec.namespace, spec.id);
   const context = { nowMs: runtime.clock.nowMs(), index: view.index + 1, newId: () => runtime.chance.uuid() };

@@ -195,6 +195,37 @@ const BROKEN: readonly (readonly [string, Parameters<typeof job>[0], string, str
     'group "g" -> task "t" -> resources.secrets',
     "must not be above",
   ],
+  [
+    "no device at all",
+    { task: { resources: { devices: [{ name: "gpu", count: 0 }] } } },
+    'group "g" -> task "t" -> resources.device.#1.count',
+    "must be above 0",
+  ],
+  [
+    "fewer devices than none",
+    { task: { resources: { devices: [{ name: "gpu", count: -1 }] } } },
+    'group "g" -> task "t" -> resources.device.#1.count',
+    "must be above 0",
+  ],
+  [
+    "one and a half devices",
+    { task: { resources: { devices: [{ name: "gpu", count: 1.5 }] } } },
+    'group "g" -> task "t" -> resources.device.#1.count',
+    "a whole number or a share below 1",
+  ],
+  [
+    "a third of a device",
+    { task: { resources: { devices: [{ name: "gpu", count: 1 / 3 }] } } },
+    'group "g" -> task "t" -> resources.device.#1.count',
+    "three decimals",
+  ],
+  [
+    "a share too small",
+    { task: { resources: { devices: [{ name: "gpu", count: 0.0001 }] } } },
+    'group "g" -> task "t" -> resources.device.#1.count',
+    "three decimals",
+  ],
+  ["a volume of nothing", { group: { volumes: [{ name: "v" }] } }, 'group "g" -> volume "v"', "needs a `source`"],
   ["a mount of no volume", { task: { volumeMounts: [{ volume: "v" }] } }, 'group "g" -> task "t" -> volume_mount.#1.volume', 'no volume "v"'],
   [
     "a template with two sources",
@@ -239,6 +270,11 @@ for (const [name, parts, where, message] of BROKEN) {
 }
 
 const GOOD: readonly (readonly [string, Parameters<typeof job>[0]])[] = [
+  ["half a device", { task: { resources: { devices: [{ name: "gpu", count: 0.5 }] } } }],
+  ["the least share of a device", { task: { resources: { devices: [{ name: "gpu", count: 0.001 }] } } }],
+  ["nearly a device", { task: { resources: { devices: [{ name: "gpu", count: 0.999 }] } } }],
+  ["two devices", { task: { resources: { devices: [{ name: "gpu", count: 2 }] } } }],
+  ["a volume to read", { group: { volumes: [{ name: "v", source: "data", readOnly: true }] } }],
   ["an id with slashes", { job: { id: "backup/periodic-1700000000" } }],
   ["an id in another script", { job: { id: "传感器" } }],
   ["a name of dots apart", { group: { name: "v1.2.3" } }],
@@ -336,7 +372,16 @@ const UNSUPPORTED: readonly (readonly [string, Parameters<typeof job>[0], string
   ["auto_revert", { group: { update: { autoRevert: true } } }, 'group "g" -> update.auto_revert'],
   ["disconnect", { group: { disconnect: {} } }, 'group "g" -> disconnect'],
   ["services of a group", { group: { services: [{ provider: "nomad" }] } }, 'group "g" -> service'],
-  ["volumes", { group: { volumes: [{ name: "v" }] } }, 'group "g" -> volume'],
+  ["volumes of a storage plugin", { group: { volumes: [{ name: "v", source: "s", type: "csi" }] } }, 'group "g" -> volume "v" -> type'],
+  ["a volume each", { group: { volumes: [{ name: "v", source: "s", perAlloc: true }] } }, 'group "g" -> volume "v" -> per_alloc'],
+  ["a volume for ever", { group: { volumes: [{ name: "v", source: "s", sticky: true }] } }, 'group "g" -> volume "v" -> sticky'],
+  ["who writes a volume", { group: { volumes: [{ name: "v", source: "s", accessMode: "x" }] } }, 'group "g" -> volume "v" -> access_mode'],
+  [
+    "how a volume is attached",
+    { group: { volumes: [{ name: "v", source: "s", attachmentMode: "x" }] } },
+    'group "g" -> volume "v" -> attachment_mode',
+  ],
+  ["how a volume is mounted", { group: { volumes: [{ name: "v", source: "s", mountOptions: {} }] } }, 'group "g" -> volume "v" -> mount_options'],
   ["consul of a group", { group: { consul: {} } }, 'group "g" -> consul'],
   ["bridge mode", { group: { networks: [{ mode: "bridge" }] } }, 'group "g" -> network.#1.mode'],
   ["CNI mode", { group: { networks: [{ mode: "cni/x" }] } }, 'group "g" -> network.#1.mode'],
@@ -355,7 +400,6 @@ const UNSUPPORTED: readonly (readonly [string, Parameters<typeof job>[0], string
   ["consul of a task", { task: { consul: {} } }, 'group "g" -> task "t" -> consul'],
   ["storage plugins", { task: { csiPlugin: { id: "x" } } }, 'group "g" -> task "t" -> csi_plugin'],
   ["hours of work", { task: { schedule: { start: "0 0 9 * * *" } } }, 'group "g" -> task "t" -> schedule'],
-  ["devices", { task: { resources: { devices: [{ name: "gpu" }] } } }, 'group "g" -> task "t" -> resources.device'],
   ["NUMA", { task: { resources: { numa: { affinity: "require" } } } }, 'group "g" -> task "t" -> resources.numa'],
 ];
 
