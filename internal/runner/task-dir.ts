@@ -7,6 +7,7 @@ import { join, withinRoot } from "../domain/paths.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
 import type { RunnableAlloc } from "./alloc-runner.ts";
+import type { TaskOrigin, TaskView } from "./drivers/driver.ts";
 import { allocDirectory, logsDirectory, sharedDirectory, taskPaths } from "./layout.ts";
 import { interpolateTask, taskEnv } from "./task-env.ts";
 
@@ -24,6 +25,7 @@ export interface PrepareInput {
   readonly job: JobVersion;
   readonly group: TaskGroup;
   readonly task: Task;
+  readonly view: TaskView;
 }
 
 /** Folders, payload and environment of a task, repeatable before each start. */
@@ -39,11 +41,22 @@ export function prepareTask(input: PrepareInput) {
     job,
     group,
     task,
-    directories: { shared: sharedDirectory(allocRoot, alloc.id), local: paths.local, secrets: paths.secrets },
-    hostPath: runtime.host.env.PATH ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    directories:
+      input.view === "host"
+        ? { shared: sharedDirectory(allocRoot, alloc.id), local: paths.local, secrets: paths.secrets }
+        : { shared: "/alloc", local: "/local", secrets: "/secrets" },
+    hostPath: input.view === "image" ? "" : (runtime.host.env.PATH ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
     hostAddress: input.node.attributes["unique.network.ip-address"] ?? "127.0.0.1",
   });
-  return { task: interpolateTask(task, input.node, env), env, resources: alloc.resources };
+  const origin: TaskOrigin = {
+    namespace: alloc.namespace,
+    jobId: job.id,
+    jobName: job.name,
+    group: group.name,
+    nodeId: input.node.id,
+    nodeName: input.node.name,
+  };
+  return { task: interpolateTask(task, input.node, env), env, resources: alloc.resources, origin };
 }
 
 // --- internal ---

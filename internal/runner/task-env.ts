@@ -20,6 +20,7 @@ export interface TaskEnvInput {
   readonly group: TaskGroup;
   readonly task: Task;
   readonly directories: { readonly shared: string; readonly local: string; readonly secrets: string };
+  /** "" = the task brings its own programs, with their PATH. */
   readonly hostPath: string;
   readonly hostAddress: string;
 }
@@ -39,8 +40,8 @@ export function interpolateTask(task: Task, node: NodeSpec, env: Readonly<Record
 
 // --- internal ---
 
-function hostEnv(input: TaskEnvInput): Record<string, string> {
-  return { PATH: input.hostPath, HOME: "/", LANG: "C.UTF-8" };
+function hostEnv(input: TaskEnvInput): Readonly<Record<string, string>> {
+  return input.hostPath === "" ? {} : { PATH: input.hostPath, HOME: "/", LANG: "C.UTF-8" };
 }
 
 function nomadEnv(input: TaskEnvInput): Record<string, string> {

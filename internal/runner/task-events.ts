@@ -16,6 +16,7 @@ export const EVENT = {
   notRestarting: (atMs: number, reason: string): TaskEvent => event("Not Restarting", atMs, reason, { restart_reason: reason, fails_task: "true" }),
   setupFailure: (atMs: number, reason: string): TaskEvent => event("Setup Failure", atMs, reason, { setup_error: reason, fails_task: "true" }),
   driverFailure: (atMs: number, reason: string): TaskEvent => event("Driver Failure", atMs, reason, { driver_error: reason }),
+  driver: (atMs: number, message: string): TaskEvent => event("Driver", atMs, message, { driver_message: message }),
   killing: (atMs: number, signal: string, timeoutMs: number, reason: string): TaskEvent =>
     event(
       "Killing",

@@ -11,7 +11,7 @@ import { EdgeError, messageOf } from "../domain/errors.ts";
 import type { JobType, Task } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
-import type { Driver, TaskHandle } from "./drivers/driver.ts";
+import type { Driver, StartRequest, TaskHandle } from "./drivers/driver.ts";
 import { EVENT } from "./task-events.ts";
 
 /** What must survive the agent. */
@@ -38,7 +38,7 @@ export interface TaskRunnerParts {
   readonly isLongRunning: boolean;
   readonly driver: Driver;
   /** Makes the task's folders and environment; throws what the person should read. */
-  prepare(): { readonly task: Task; readonly env: Readonly<Record<string, string>>; readonly resources: Parameters<Driver["start"]>[0]["resources"] };
+  prepare(): Pick<StartRequest, "task" | "env" | "resources" | "origin">;
   /** Called after each change; the record is as durable as the journal when it returns. */
   changed(record: TaskRecord): void;
 }
@@ -48,6 +48,8 @@ export class TaskRunner {
   readonly #parts: TaskRunnerParts;
   #record: TaskRecord;
   #handle: TaskHandle | null = null;
+  /** Of a start under way, which may take minutes. */
+  #starting: AbortController | null = null;
   #isRunning = false;
   #stop: { readonly reason: string } | null = null;
   #isRestartAsked = false;
@@ -81,6 +83,7 @@ export class TaskRunner {
     this.#stop = { reason };
     if (!this.#isRunning) return this.#die(this.#record.state.failed, [], false);
     this.#wakeDelay?.();
+    this.#starting?.abort();
     this.#interrupt(reason);
   }
 
@@ -135,18 +138,24 @@ export class TaskRunner {
     const isFirst = this.#record.attempt === 0;
     if (isFirst) this.#update({}, [EVENT.setup(this.#now())]);
     try {
-      const { task, env, resources } = this.#parts.prepare();
+      const prepared = this.#parts.prepare();
       const attempt = this.#record.attempt + 1;
       // Recorded before anything starts: an agent that takes over looks for this attempt first.
       this.#update({}, [], { attempt, isAttemptOpen: true });
-      const handle = await this.#parts.driver.start({ allocId: this.#parts.allocId, task, attempt, env, resources });
+      this.#starting = new AbortController();
+      const cancelled = this.#starting.signal;
+      const say = (message: string) => this.#update({}, [EVENT.driver(this.#now(), message)]);
+      const handle = await this.#parts.driver.start({ allocId: this.#parts.allocId, ...prepared, attempt, say, cancelled });
       return { kind: "handle", handle, isRecovered: false };
     } catch (error) {
+      if (this.#starting?.signal.aborted) return { kind: "stopped" };
       const isFatal = error instanceof EdgeError && error.code === "invalid";
       const hint = error instanceof EdgeError && error.hint ? ` (${error.hint})` : "";
       const failure = isFatal ? EVENT.setupFailure : EVENT.driverFailure;
       this.#update({}, [failure(this.#now(), `${messageOf(error)}${hint}`)], { isAttemptOpen: false });
       return { kind: "failed", exit: { code: null, signal: 0, isOom: false }, isFatal: false };
+    } finally {
+      this.#starting = null;
     }
   }
 

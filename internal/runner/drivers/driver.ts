@@ -11,7 +11,28 @@ export interface StartRequest {
   readonly attempt: number;
   readonly env: Readonly<Record<string, string>>;
   readonly resources: AllocResources;
+  readonly origin: TaskOrigin;
+  /** Tells people what takes its time: each is an event of the task. */
+  say(message: string): void;
+  /** Aborted when the task is to end before it began: `start` rejects soon then, and leaves nothing behind. */
+  readonly cancelled: AbortSignal;
 }
+
+/** Where a task comes from, for the names and labels that others see. */
+export interface TaskOrigin {
+  readonly namespace: string;
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly group: string;
+  readonly nodeId: string;
+  readonly nodeName: string;
+}
+
+/**
+ * What a task sees of the machine: all of it; its own folders at /alloc, /local and /secrets below a root of its own,
+ * with the host's programs; or the same within an image, which brings its own programs and their PATH.
+ */
+export type TaskView = "host" | "rooted" | "image";
 
 /** A task that runs, or ran. */
 export interface TaskHandle {
@@ -28,6 +49,8 @@ export interface TaskHandle {
 
 export interface Driver {
   readonly name: string;
+  /** Absent = "host". */
+  readonly view?: TaskView;
   readonly defaultSignal: string;
   /** Throws EdgeError with words for the person who wrote the job. */
   start(request: StartRequest): Promise<TaskHandle>;
