@@ -172,7 +172,10 @@ function blockedEval(view: View, evaluation: Evaluation, job: Job | undefined, p
     },
     context,
   );
-  return { ...base, status: "blocked", statusDescription: "created to place remaining allocations", failedGroups: plan.failed, queued: plan.queued };
+  // The rest keeps the place that an operator gave to the whole.
+  const rank = evaluation.queueRank === undefined ? {} : { queueRank: evaluation.queueRank };
+  const statusDescription = "created to place remaining allocations";
+  return { ...base, ...rank, status: "blocked", statusDescription, failedGroups: plan.failed, queued: plan.queued };
 }
 
 /** One blocked eval per job: the newest wins, older ones are canceled. */

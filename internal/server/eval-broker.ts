@@ -1,6 +1,7 @@
 // Decides which evaluation runs next: one list of pending ones by priority and age, those that wait
 // for an instant, and those that wait for room. Holds ids only; the truth is in the state.
 
+import { isBeforeInQueue } from "../cluster/queue.ts";
 import { isClientTerminal, isServerTerminal } from "../domain/alloc.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import type { ChangeSet } from "../domain/tables.ts";
@@ -38,7 +39,7 @@ export class EvalBroker {
     for (const id of this.#ready) {
       const evaluation = view.evaluation(id);
       if (evaluation?.status !== "pending") this.#ready.delete(id);
-      else if (!best || isBefore(evaluation, best)) best = evaluation;
+      else if (!best || isBeforeInQueue(evaluation, best)) best = evaluation;
     }
     if (best) this.#ready.delete(best.id);
     return best;
@@ -54,7 +55,7 @@ export class EvalBroker {
       if (evaluation?.status === "blocked") evals.push(evaluation);
       else this.#blocked.delete(id);
     }
-    return evals.sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    return evals.sort((a, b) => (isBeforeInQueue(a, b) ? -1 : 1));
   }
 
   /** Whether something could run now. */
@@ -82,12 +83,4 @@ export class EvalBroker {
     else if (evaluation.status === "pending" && evaluation.waitUntilMs !== null) this.#delayed.set(evaluation.id, evaluation.waitUntilMs);
     else if (evaluation.status === "pending") this.#ready.add(evaluation.id);
   }
-}
-
-// --- internal ---
-
-function isBefore(a: Evaluation, b: Evaluation): boolean {
-  if (a.priority !== b.priority) return a.priority > b.priority;
-  if (a.createIndex !== b.createIndex) return a.createIndex < b.createIndex;
-  return a.id < b.id;
 }

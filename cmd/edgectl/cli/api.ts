@@ -26,7 +26,7 @@ export interface Api {
   /** The read with its index, for a blocking query. */
   read<T>(path: string, query?: Query): Promise<Reply<T>>;
   put<T>(path: string, body?: unknown, query?: Query): Promise<T>;
-  delete<T>(path: string, query?: Query): Promise<T>;
+  delete<T>(path: string, query?: Query, body?: unknown): Promise<T>;
   /** An answer as it is, for bodies that are no JSON. */
   raw(method: "GET" | "PUT", path: string, more?: { readonly query?: Query; readonly body?: Uint8Array }): Promise<RawReply>;
   /** The bytes of an answer as they come. */
@@ -51,7 +51,8 @@ export function createApi(runtime: Runtime, connection: Connection): Api {
     read: (path, query = {}) => json(send("GET", path, query)),
     put: async <T>(path: string, body: unknown = {}, query: Query = {}) =>
       (await json<T>(write("PUT", path, query, { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }))).body,
-    delete: async <T>(path: string, query: Query = {}) => (await json<T>(write("DELETE", path, query))).body,
+    delete: async <T>(path: string, query: Query = {}, body?: unknown) =>
+      (await json<T>(write("DELETE", path, query, body === undefined ? {} : { body: JSON.stringify(body) }))).body,
     async raw(method, path, { query = {}, body } = {}) {
       const sent = body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }; // read from a file, never shared memory
       const response = await (method === "PUT" ? write : send)(method, path, query, sent);

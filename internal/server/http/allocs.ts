@@ -10,6 +10,7 @@ import type { View } from "../../domain/view.ts";
 import { checkIdPrefix, requireUuid } from "./ids.ts";
 import { jobOfAlloc } from "./nodes.ts";
 import { isSet, isUnsetOrTrue } from "./query.ts";
+import { moveEval } from "./queue.ts";
 import type { Exchange } from "./reply.ts";
 import { json, list, read, written } from "./reply.ts";
 
@@ -64,6 +65,7 @@ export function countEvals(exchange: Exchange): Promise<Response> {
 
 export function evalRoute(exchange: Exchange): Promise<Response> {
   const [, id = "", action = ""] = exchange.path.split("/");
+  if (action === "queue" && (exchange.request.method === "PUT" || exchange.request.method === "POST")) return moveEval(exchange, id);
   if (exchange.request.method !== "GET") throw new EdgeError("method-not-allowed", "Invalid method");
   if (action === "allocations")
     return read(exchange, [`allocs/eval:${id}`], (view) => {

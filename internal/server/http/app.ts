@@ -20,6 +20,7 @@ import { listJobs, parseJobRoute, putJob, validateJobRoute } from "./jobs.ts";
 import { listNodes, nodeRoute } from "./nodes.ts";
 import { autopilotHealth, getAutopilot, putAutopilot, raftConfiguration, transferLeadership } from "./operator.ts";
 import { isStaleRead, parseQuery } from "./query.ts";
+import { deleteEvalsRoute, queueRoute } from "./queue.ts";
 import { forwardToRegion, greetingRoute, joinRoute, meetRoute } from "./regions.ts";
 import type { EdgeContext, Exchange, HonoEnvironment } from "./reply.ts";
 import { errorResponse } from "./reply.ts";
@@ -28,7 +29,7 @@ import { restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { collectGarbageRoute, reconcileSummariesRoute } from "./system.ts";
 
 type Handler = (exchange: Exchange) => Response | Promise<Response>;
-type Methods = { readonly [method in "GET" | "PUT"]?: Handler };
+type Methods = { readonly [method in "GET" | "PUT" | "DELETE"]?: Handler };
 
 export type HttpHandler = (request: Request, context: RequestContext) => Response | Promise<Response>;
 
@@ -47,7 +48,8 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   app.all("/v1/node/*", (context) => answer(server, context, null, nodeRoute));
   route("/v1/allocations", { GET: listAllocs });
   app.all("/v1/allocation/*", (context) => answer(server, context, null, allocRoute));
-  route("/v1/evaluations", { GET: listEvals });
+  route("/v1/evaluations", { GET: listEvals, DELETE: deleteEvalsRoute });
+  route("/v1/evaluations/queue", { GET: queueRoute });
   route("/v1/evaluations/count", { GET: countEvals });
   app.all("/v1/evaluation/*", (context) => answer(server, context, null, evalRoute));
   route("/v1/deployments", { GET: deploymentRoute });
@@ -134,7 +136,7 @@ function answer(server: Server, context: EdgeContext, methods: Methods | null, h
   const request = context.req.raw;
   const url = new URL(request.url);
   const method = request.method === "POST" ? "PUT" : request.method === "HEAD" ? "GET" : request.method;
-  const chosen = methods === null ? handler : method === "GET" || method === "PUT" ? methods[method] : undefined;
+  const chosen = methods === null ? handler : method === "GET" || method === "PUT" || method === "DELETE" ? methods[method] : undefined;
   if (!chosen) throw new EdgeError("method-not-allowed", "Invalid method");
   const query = parseQuery(url.searchParams, server.options.region);
   return chosen({ server, query, request, context: context.env.context, path: decodePath(url.pathname.slice("/v1/".length)) });

@@ -18,6 +18,7 @@ import { isTrue, jsonBody, mapField, numberField, textField } from "./body.ts";
 import { putJob } from "./jobs.ts";
 import { planJob } from "./plan.ts";
 import { isSet } from "./query.ts";
+import { putPriority } from "./queue.ts";
 import type { Exchange, Read } from "./reply.ts";
 import { read, written } from "./reply.ts";
 
@@ -38,6 +39,7 @@ const ROUTES: readonly (readonly [string, Methods])[] = [
   ["/deployments", { GET: (exchange) => readOf(exchange, (view) => ({ index: view.tableIndex("evals"), body: [] })) }],
   ["/deployment", { GET: (exchange) => readOf(exchange, (view) => ({ index: view.tableIndex("evals"), body: null })) }],
   ["/submission", { GET: submission }],
+  ["/priority", { PUT: (exchange) => putPriority(exchange, exchange.id) }],
   ["/services", { GET: (exchange) => readOf(exchange, () => ({ index: 1, body: [] })) }],
   ["/summary", { GET: summary }],
   ["/versions", { GET: versions }],

@@ -1,6 +1,7 @@
-// edgectl eval list: evaluations, newest first.
+// edgectl eval list: evaluations, newest first, or with --blocked the queue of what waits.
 
 import { DONE, defineEdgeCommand } from "../../cli/command.ts";
+import { readQueue, showQueue } from "../../cli/eval-queue.ts";
 import { wholeNumber } from "../../cli/numbers.ts";
 import { agoFromNanos, shortId } from "../../cli/times.ts";
 import type { WireEval } from "../../cli/wire-types.ts";
@@ -8,10 +9,11 @@ import type { WireEval } from "../../cli/wire-types.ts";
 export default defineEdgeCommand({
   operands: "",
   examples: [
-    ["eval list --status blocked", "what waits for room"],
+    ["eval list --blocked", "what waits, in the order of its turn, and for what"],
     ["eval list --job hello --per-page 5", "the newest of a job"],
   ],
   options: {
+    blocked: { type: "boolean", description: "the queue: what waits for its turn or for room, for what, and since when" },
     job: { type: "string", description: "only of this job", valueHint: "JOB" },
     status: { type: "string", description: "pending, blocked, complete, failed or canceled", valueHint: "STATUS" },
     filter: { type: "string", description: "a filter expression", valueHint: "TEXT" },
@@ -22,6 +24,12 @@ export default defineEdgeCommand({
   },
   async run(call) {
     const { options, output } = call;
+    if (options.blocked) {
+      const queue = await readQueue(call, { job: options.job });
+      if (options.json) output.json(queue);
+      else showQueue(call, queue);
+      return DONE;
+    }
     const reply = await call.api.read<readonly WireEval[] | null>("/v1/evaluations", {
       job: options.job,
       status: options.status,

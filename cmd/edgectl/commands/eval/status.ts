@@ -1,8 +1,10 @@
 // edgectl eval status: one evaluation and what it placed.
 
 import { DONE, defineEdgeCommand } from "../../cli/command.ts";
+import { readQueue, reasonsText } from "../../cli/eval-queue.ts";
 import { findEval } from "../../cli/find.ts";
 import { showEval } from "../../cli/show-eval.ts";
+import { agoFromNanos } from "../../cli/times.ts";
 import type { AllocStub, WireEval } from "../../cli/wire-types.ts";
 
 export default defineEdgeCommand({
@@ -19,8 +21,21 @@ export default defineEdgeCommand({
       call.api.get<WireEval>(`/v1/evaluation/${id}`, { related: true, namespace }),
       call.api.get<readonly AllocStub[] | null>(`/v1/evaluation/${id}/allocations`, { namespace }),
     ]);
-    if (call.options.json) call.output.json(evaluation);
-    else showEval(call, evaluation, allocs ?? []);
+    if (call.options.json) {
+      call.output.json(evaluation);
+      return DONE;
+    }
+    showEval(call, evaluation, allocs ?? []);
+    if (evaluation.Status !== "blocked" && evaluation.Status !== "pending") return DONE;
+    // A prefix of the whole id: nothing, where it had its turn meanwhile.
+    const [waiting] = await readQueue(call, { prefix: id, namespace });
+    if (!waiting) return DONE;
+    call.output.title("Queue");
+    call.output.pairs([
+      ["Position", waiting.Position],
+      ["Waits Since", agoFromNanos(waiting.Since, call.runtime.clock.nowMs())],
+      ["Waits For", reasonsText(waiting, Number.POSITIVE_INFINITY)],
+    ]);
     return DONE;
   },
 });
