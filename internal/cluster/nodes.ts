@@ -241,7 +241,6 @@ function mergeReport(alloc: Alloc, report: AllocReport, context: Context): Alloc
     clientDescription: report.clientDescription,
     taskStates: report.taskStates,
     health,
-    ...(hasComeBack(alloc, report) ? { reconnectedAtMs: context.nowMs } : {}),
     modifiedAtMs: context.nowMs,
   };
   const isSame =

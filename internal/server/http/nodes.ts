@@ -4,17 +4,14 @@ import { encodeAlloc } from "../../api/alloc-codec.ts";
 import { encodeJob } from "../../api/job-codec.ts";
 import { encodeNode, encodeNodeStub } from "../../api/node-codec.ts";
 import type { JsonObject } from "../../api/wire.ts";
-import { evalForJob } from "../../cluster/evals.ts";
-import { setEligibility } from "../../cluster/nodes.ts";
+import { evaluateNode, purgeNode, setEligibility } from "../../cluster/nodes.ts";
 import type { Alloc } from "../../domain/alloc.ts";
-import { isTerminal } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
-import type { Evaluation } from "../../domain/evaluation.ts";
 import type { Job } from "../../domain/job.ts";
-import { jobKey, put, remove } from "../../domain/tables.ts";
-import type { Context, Outcome, View } from "../../domain/view.ts";
+import type { View } from "../../domain/view.ts";
 import { jsonBody, textField } from "./body.ts";
 import { checkIdPrefix, requireUuid } from "./ids.ts";
+import { drainNode } from "./node-drain.ts";
 import { nodePoolRoute } from "./node-pools.ts";
 import { isSet } from "./query.ts";
 import type { Exchange } from "./reply.ts";
@@ -43,8 +40,9 @@ export function nodeRoute(exchange: Exchange): Promise<Response> {
       "GET ": getNode,
       "GET allocations": nodeAllocations,
       "PUT eligibility": putEligibility,
-      "PUT evaluate": evaluateNode,
-      "PUT purge": purgeNode,
+      "PUT drain": drainNode,
+      "PUT evaluate": putEvaluate,
+      "PUT purge": putPurge,
     } as const
   )[`${method} ${action}` as "GET "];
   if (!handler || rest.length > 0) throw new EdgeError("method-not-allowed", "Invalid method");
@@ -90,35 +88,16 @@ async function putEligibility(exchange: Exchange, id: string): Promise<Response>
   return written(exchange, index, { NodeModifyIndex: index, EvalIDs: result.length === 0 ? null : result, EvalCreateIndex: index, Index: index });
 }
 
-async function evaluateNode(exchange: Exchange, id: string): Promise<Response> {
+async function putEvaluate(exchange: Exchange, id: string): Promise<Response> {
   requireUuid(id, "node");
-  const { result, index } = await exchange.server.leader.ledger.write((view, context) => evaluateAllocsOf(view, id, context));
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => evaluateNode(view, { nodeId: id }, context));
   return written(exchange, index, { NodeModifyIndex: index, EvalIDs: result, EvalCreateIndex: index, Index: index });
 }
 
-async function purgeNode(exchange: Exchange, id: string): Promise<Response> {
+async function putPurge(exchange: Exchange, id: string): Promise<Response> {
   requireUuid(id, "node");
   const { leader } = exchange.server;
-  const { result, index } = await leader.ledger.write((view, context) => {
-    const node = view.node(id);
-    if (!node) throw new EdgeError("not-found", "node not found");
-    const evals = evaluateAllocsOf(view, id, context);
-    return { changes: [remove("nodes", node), ...evals.changes], result: evals.result };
-  });
+  const { result, index } = await leader.ledger.write((view, context) => purgeNode(view, { nodeId: id }, context));
   leader.sessions.session(id)?.close("the node was purged");
   return written(exchange, index, { NodeModifyIndex: index, EvalIDs: result, EvalCreateIndex: index, Index: index });
-}
-
-function evaluateAllocsOf(view: View, nodeId: string, context: Context): Outcome<readonly string[]> {
-  if (!view.node(nodeId)) throw new EdgeError("not-found", "node not found");
-  const evals = new Map<string, Evaluation>();
-  for (const alloc of view.allocsOfNode(nodeId)) {
-    if (isTerminal(alloc)) continue;
-    const job = view.job(alloc.namespace, alloc.jobId);
-    if (job) evals.set(jobKey(job.namespace, job.id), { ...evalForJob(job, "node-update", job.jobModifyIndex, context), nodeId });
-  }
-  return {
-    changes: [...evals.values()].map((evaluation) => put("evals", evaluation)),
-    result: [...evals.values()].map((evaluation) => evaluation.id),
-  };
 }
