@@ -61,6 +61,11 @@ export class Connection {
     if (this.#isJoined) this.#transport?.send(message);
   }
 
+  /** Instant (monotonic) of the last message of any server; that of the start before there was one. */
+  get lastHeardMs(): number {
+    return this.#lastHeardMs;
+  }
+
   bufferedBytes(): number {
     return this.#transport?.bufferedBytes() ?? 0;
   }

@@ -17,12 +17,18 @@ export interface JournalState {
   /** Null in a fresh journal: what is on disk beside it is then taken up, see runner/adopt.ts. */
   readonly memory: NodeMemory | null;
   readonly position: OrderPosition | null;
+  /** Wall instant at which a server was last heard while there is none; null while there is one, or where nothing needs to know. */
+  readonly cutSinceMs: number | null;
+  /** The boot of the machine in which the agent last ran; "" = not known. */
+  readonly bootId: string;
   readonly allocs: ReadonlyMap<string, JournalAlloc>;
 }
 
 type Entry =
   | { readonly k: "memory"; readonly memory: NodeMemory }
   | { readonly k: "position"; readonly position: OrderPosition }
+  | { readonly k: "cut"; readonly sinceMs: number | null }
+  | { readonly k: "boot"; readonly id: string }
   | { readonly k: "alloc"; readonly alloc: DesiredAlloc; readonly job: JobVersion }
   | { readonly k: "record"; readonly id: string; readonly record: AllocRecord }
   | { readonly k: "forget"; readonly id: string };
@@ -32,10 +38,12 @@ const COMPACT_BYTES_MIN = 1_000_000;
 export class Journal {
   readonly #runtime: Runtime;
   readonly #path: string;
-  readonly #state: { memory: NodeMemory | null; position: OrderPosition | null; allocs: Map<string, JournalAlloc> } = {
-    memory: null,
-    position: null,
-    allocs: new Map(),
+  readonly #state = {
+    memory: null as NodeMemory | null,
+    position: null as OrderPosition | null,
+    cutSinceMs: null as number | null,
+    bootId: "",
+    allocs: new Map<string, JournalAlloc>(),
   };
   #file: AppendFile;
   #bytes = 0;
@@ -111,6 +119,12 @@ export class Journal {
       case "position":
         this.#state.position = entry.position;
         return;
+      case "cut":
+        this.#state.cutSinceMs = entry.sinceMs;
+        return;
+      case "boot":
+        this.#state.bootId = entry.id;
+        return;
       case "alloc":
         allocs.set(entry.alloc.id, { alloc: entry.alloc, job: entry.job, record: allocs.get(entry.alloc.id)?.record ?? null });
         return;
@@ -129,6 +143,8 @@ export class Journal {
     const lines: string[] = [];
     if (this.#state.memory) lines.push(this.#lineOf({ k: "memory", memory: this.#state.memory }));
     if (this.#state.position) lines.push(this.#lineOf({ k: "position", position: this.#state.position }));
+    if (this.#state.cutSinceMs !== null) lines.push(this.#lineOf({ k: "cut", sinceMs: this.#state.cutSinceMs }));
+    if (this.#state.bootId !== "") lines.push(this.#lineOf({ k: "boot", id: this.#state.bootId }));
     for (const { alloc, job, record } of this.#state.allocs.values()) {
       lines.push(this.#lineOf({ k: "alloc", alloc, job }));
       if (record) lines.push(this.#lineOf({ k: "record", id: alloc.id, record }));

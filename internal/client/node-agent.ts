@@ -3,6 +3,7 @@
 
 import type { DesiredAlloc, NodeMemory, OrderPosition, ServerMessage } from "../api/node-protocol.ts";
 import { isNewerOrder } from "../api/node-protocol.ts";
+import { stopAfterMsOf } from "../device/cut-off.ts";
 import { decideSteps } from "../device/desired.ts";
 import type { AllocReport } from "../domain/alloc.ts";
 import { messageOf } from "../domain/errors.ts";
@@ -16,17 +17,19 @@ import { findCgroups } from "../runner/cgroups.ts";
 import type { Driver } from "../runner/drivers/driver.ts";
 import { rawExecDriver } from "../runner/drivers/raw-exec.ts";
 import { allocDirectory } from "../runner/layout.ts";
-import { boundLog, LOG_STREAMS, logLimitBytes } from "../runner/log-store.ts";
 import { SHIM_SCRIPT, TASK_SCRIPT } from "../runner/shim-scripts.ts";
 import type { Log } from "../runtime/log.ts";
+import { readBootId } from "../runtime/process-identity.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import { Calls } from "./calls.ts";
 import { Connection } from "./connection.ts";
+import { CutOff } from "./cut-off.ts";
 import type { ClientSettings } from "./fingerprint/fingerprint.ts";
 import { fingerprint } from "./fingerprint/fingerprint.ts";
 import type { NodeIdentity } from "./identity.ts";
 import { loadIdentity } from "./identity.ts";
 import { Journal } from "./journal.ts";
+import { LogBounds } from "./log-bounds.ts";
 import type { Dial } from "./transports.ts";
 
 export interface NodeAgentOptions {
@@ -50,16 +53,18 @@ export class NodeAgent {
   readonly #journal: Journal;
   readonly #connection: Connection;
   readonly #calls: Calls;
+  readonly #logs: LogBounds;
+  readonly #cutOff: CutOff;
   readonly #drivers: ReadonlyMap<string, Driver>;
   readonly #runners = new Map<string, AllocRunner>();
   readonly #waitingFor = new Map<string, string>();
+  /** Allocs that a reboot ended and that begin again when a server says so. */
+  readonly #untilOrdered = new Set<string>();
+  readonly #isRebooted: boolean;
   /** Reports not acknowledged yet, the newest of each alloc, with the number of the batch that carries it. */
   readonly #unacknowledged = new Map<string, { readonly report: AllocReport; sequence: number }>();
   #sequence = 0;
   #reportTimer: Timer | null = null;
-  #logTimer: Timer | null = null;
-  #logPauseMs: number = LIMITS.logPollMs;
-  #logBytes = 0;
   #isStopped = false;
 
   constructor(options: NodeAgentOptions) {
@@ -83,8 +88,18 @@ export class NodeAgent {
       memory: () => this.#journal.state.memory,
       joined: (memory) => this.#joined(memory),
       message: (message) => this.#message(message),
-      lost: () => this.#calls.endAll(),
+      lost: () => {
+        this.#calls.endAll();
+        this.#cutOff.lost();
+      },
     });
+    const bootId = readBootId(runtime.files);
+    const knownBootId = this.#journal.state.bootId;
+    this.#isRebooted = knownBootId !== "" && knownBootId !== bootId;
+    if (knownBootId !== bootId) this.#journal.append({ k: "boot", id: bootId });
+    const runners = () => this.#runners.values();
+    this.#logs = new LogBounds({ runtime, log, allocRoot: this.allocRoot, runners });
+    this.#cutOff = new CutOff({ runtime, log, journal: this.#journal, connection: () => this.#connection, runners });
     this.#calls = new Calls({
       runtime,
       allocRoot: this.allocRoot,
@@ -108,29 +123,34 @@ export class NodeAgent {
 
   start(): void {
     const held = [...this.#journal.state.allocs.values()];
-    for (const { alloc, job, record } of held) this.#runners.set(alloc.id, this.#newRunner(alloc, job, record ?? NEW_ALLOC));
+    for (const { alloc, job, record } of held) this.#runners.set(alloc.id, this.#newRunner(alloc, job, this.#taken(job, alloc, record ?? NEW_ALLOC)));
     for (const { alloc } of held) {
       const runner = this.#runners.get(alloc.id);
       if (!runner || runner.isDone) continue;
       this.#noteReport(runner.report());
-      if (alloc.desiredStatus === "run") this.#startInTurn(runner, alloc);
+      if (alloc.desiredStatus === "run" && !runner.isStopping && this.#isWaitedWith(runner)) this.#untilOrdered.add(alloc.id);
+      else if (alloc.desiredStatus === "run") this.#startInTurn(runner, alloc);
       else {
         this.#startRunner(runner);
         runner.stop();
       }
     }
+    this.#cutOff.look();
     this.#connection.start();
-    this.#armLogTimer();
+    this.#logs.arm();
   }
 
   /** Leaves: by default tasks run on without the agent. */
   async stop(): Promise<void> {
+    // The last that a server was heard of, also for the agent that comes next.
+    if (this.#connection.isJoined) this.#cutOff.lost();
     // Gone from the server first: it would replace what ends here by something new, on this very node.
     this.#connection.stop();
     if (this.#options.onAgentStop === "stop") await this.#stopTasks();
     this.#isStopped = true;
     for (const runner of this.#runners.values()) runner.release();
-    this.#logTimer?.cancel();
+    this.#logs.stop();
+    this.#cutOff.stop();
     this.#reportTimer?.cancel();
     this.#calls.endAll();
     this.#journal.close();
@@ -148,6 +168,26 @@ export class NodeAgent {
     return rawExecDriver({ runtime, allocRoot: this.allocRoot, cgroups: findCgroups(runtime.files), shimPath, taskScriptPath });
   }
 
+  /** What was cut off for too long is stopped and not begun again, whatever the last order was. */
+  #taken(job: JobVersion, alloc: DesiredAlloc, record: typeof NEW_ALLOC): typeof NEW_ALLOC {
+    const group = job.groups.find((candidate) => candidate.name === alloc.group);
+    return group && !record.isDone && this.#cutOff.isOver(group) ? { ...record, isStopping: true } : record;
+  }
+
+  /** After a reboot: another may have taken the place of what must not run long without a server. */
+  #isWaitedWith(runner: AllocRunner): boolean {
+    return this.#isRebooted && stopAfterMsOf(runner.group) !== null;
+  }
+
+  #startOrdered(): void {
+    for (const id of this.#untilOrdered) {
+      const held = this.#journal.state.allocs.get(id);
+      const runner = this.#runners.get(id);
+      if (held && runner && !runner.isStopping) this.#startInTurn(runner, held.alloc);
+    }
+    this.#untilOrdered.clear();
+  }
+
   #newRunner(alloc: DesiredAlloc, job: JobVersion, record: typeof NEW_ALLOC): AllocRunner {
     return new AllocRunner(alloc, job, record, {
       runtime: this.#options.runtime,
@@ -163,7 +203,7 @@ export class NodeAgent {
     this.#journal.append({ k: "record", id: runner.alloc.id, record: runner.record });
     this.#noteReport(runner.report());
     if (runner.isDone) this.#startWaiting(runner.alloc.id);
-    this.#armLogTimer();
+    this.#logs.arm();
   }
 
   #message(message: ServerMessage): void {
@@ -214,7 +254,9 @@ export class NodeAgent {
       else if ((step.kind === "start" || step.kind === "end") && alloc && job) this.#startAlloc(alloc, job);
       else if (step.kind === "update" && alloc && job) this.#updateAlloc(alloc, job);
     }
+    if (order.isFull) this.#startOrdered();
     if (order.isFull) void this.#removeStrays(order);
+    if (steps.length > 0) this.#cutOff.look();
     const last = this.#journal.state.position;
     if (steps.length > 0 || last?.clusterId !== order.position.clusterId || last.epoch !== order.position.epoch)
       this.#journal.append({ k: "position", position: order.position });
@@ -333,6 +375,7 @@ export class NodeAgent {
   #joined(memory: NodeMemory): void {
     const known = this.#journal.state.memory;
     if (known?.clusterId !== memory.clusterId || known.incarnation !== memory.incarnation) this.#journal.append({ k: "memory", memory });
+    this.#cutOff.joined();
     this.#sendReports(() => true);
   }
 
@@ -346,43 +389,5 @@ export class NodeAgent {
       for (const entry of batch) entry.sequence = this.#sequence;
       this.#connection.send({ kind: "report", incarnation, sequence: this.#sequence, allocs: batch.map((entry) => entry.report) });
     }
-  }
-
-  /** Looks at the logs of running tasks; with none running there is no timer at all. */
-  #armLogTimer(): void {
-    if (this.#logTimer || this.#isStopped || ![...this.#runners.values()].some((runner) => !runner.isDone)) return;
-    this.#logTimer = this.#options.runtime.clock.after(
-      this.#logPauseMs,
-      () => {
-        void this.#boundLogs().finally(() => {
-          this.#logTimer = null;
-          this.#armLogTimer();
-        });
-      },
-      { keepsAlive: false },
-    );
-  }
-
-  /** Quiet logs are looked at less and less often, up to a limit; one that grows brings all looks back. */
-  async #boundLogs(): Promise<void> {
-    const { runtime, log } = this.#options;
-    let bytes = 0;
-    for (const runner of this.#runners.values()) {
-      if (runner.isDone) continue;
-      for (const task of runner.group.tasks) {
-        if (task.logs.disabled) continue;
-        for (const stream of LOG_STREAMS) {
-          const look = await boundLog(runtime, this.allocRoot, runner.alloc.id, task.name, stream, logLimitBytes(task.logs));
-          bytes += look.sizeBytes;
-          if (look.action === "truncated")
-            log.warn("a log was cut by truncation, which may lose lines: holes cannot be punched on this file system", {
-              alloc: runner.alloc.id,
-              task: task.name,
-            });
-        }
-      }
-    }
-    this.#logPauseMs = bytes === this.#logBytes ? Math.min(this.#logPauseMs * 2, LIMITS.logPollMsMax) : LIMITS.logPollMs;
-    this.#logBytes = bytes;
   }
 }

@@ -49,9 +49,10 @@ export function decideSteps(input: DesiredInput): Step[] {
     } else if (!held) steps.push({ kind: "start", id: alloc.id });
     else if (alloc.modifyIndex > held.modifyIndex && !held.isDone) steps.push({ kind: "update", id: alloc.id });
   }
+  for (const { id, clientStatus } of input.wanted)
+    if ((input.isFull || clientStatus === "unknown") && (input.held.get(id)?.clientStatus ?? clientStatus) !== clientStatus)
+      steps.push({ kind: "report", id });
   if (input.isFull) {
-    for (const { id, clientStatus } of input.wanted)
-      if ((input.held.get(id)?.clientStatus ?? clientStatus) !== clientStatus) steps.push({ kind: "report", id });
     const named = new Set([...input.wanted.map((alloc) => alloc.id), ...input.known]);
     for (const id of input.held.keys()) if (!named.has(id)) steps.push({ kind: "forget", id });
   }
