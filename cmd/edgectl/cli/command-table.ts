@@ -42,6 +42,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry("alloc signal", "send a signal to the tasks of an allocation", () => import("../commands/alloc/signal.ts")),
   entry("alloc fs", "list or print the files of an allocation", () => import("../commands/alloc/fs.ts")),
   entry("node status", "list nodes, or show one", () => import("../commands/node/status.ts")),
+  entry("node drain", "empty a node, or follow that", () => import("../commands/node/drain.ts")),
   entry("node eligibility", "let a node take new work, or not", () => import("../commands/node/eligibility.ts")),
   entry("node pool apply", "make a node pool, or change it", () => import("../commands/node/pool/apply.ts")),
   entry("node pool list", "list the node pools", () => import("../commands/node/pool/list.ts")),

@@ -28,6 +28,7 @@ export interface Monitored {
   readonly allocs: readonly AllocStub[];
 }
 
+type ReadingCall = Pick<Call, "runtime" | "api" | "progress">;
 type MonitorCall = Pick<Call, "runtime" | "api" | "progress" | "isVerbose"> & { say(line: string): void };
 
 /** Resolves with the exit status that fits: 0 goal reached, 1 the work failed, 2 not placed, not healthy or too late. */
@@ -140,7 +141,7 @@ function stoppedJob(evaluation: WireEval): WireJob {
 }
 
 /** Index 0 does not block: where nothing is stored yet, 1 waits for the first thing. */
-async function blockingRead<T>(call: MonitorCall, path: string, query: Query, index: number, leftMs: number): Promise<Reply<T>> {
+export async function blockingRead<T>(call: ReadingCall, path: string, query: Query, index: number, leftMs: number): Promise<Reply<T>> {
   const waitMs = Math.max(1, Math.min(WAIT_MS, Math.floor(leftMs)));
   const blocking = index === 0 ? {} : { index, wait: `${waitMs}ms` };
   const reply = await patiently(call, () => call.api.read<T>(path, { ...query, ...blocking }));
@@ -148,7 +149,7 @@ async function blockingRead<T>(call: MonitorCall, path: string, query: Query, in
 }
 
 /** An agent that is away for a moment, as for its upgrade, does not end the command. */
-async function patiently<T>(call: MonitorCall, read: () => Promise<T>): Promise<T> {
+async function patiently<T>(call: ReadingCall, read: () => Promise<T>): Promise<T> {
   const { clock } = call.runtime;
   const untilMs = clock.monotonicMs() + PATIENCE_MS;
   for (let attempt = 0; ; attempt++) {

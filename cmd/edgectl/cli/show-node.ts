@@ -13,7 +13,7 @@ export function showNode(call: Call, node: WireNode, allocs: readonly WireAlloc[
     ["Node Pool", node.NodePool],
     ["Class", node.NodeClass || "<none>"],
     ["DC", node.Datacenter],
-    ["Drain", node.Drain],
+    ["Drain", drainText(node)],
     ["Eligibility", node.SchedulingEligibility],
     ["Status", node.Status + (node.StatusDescription ? ` (${node.StatusDescription})` : "")],
     ["Status Since", ago(node.StatusUpdatedAt * 1000, call.runtime.clock.nowMs())],
@@ -48,6 +48,21 @@ export function showNode(call: Call, node: WireNode, allocs: readonly WireAlloc[
 }
 
 // --- internal ---
+
+function drainText(node: WireNode): string {
+  if (node.DrainStrategy) {
+    const { Deadline, ForceDeadline } = node.DrainStrategy;
+    const until = Deadline < 0 ? "by force" : Deadline === 0 ? "no deadline" : `until ${instantOrNothing(ForceDeadline)}`;
+    return `true (${until}${messageOf(node)})`;
+  }
+  const { LastDrain: last } = node;
+  return last ? `false (last one ${last.Status} ${instantOrNothing(last.UpdatedAt)}${messageOf(node)})` : "false";
+}
+
+function messageOf(node: WireNode): string {
+  const message = node.LastDrain?.Meta?.message;
+  return message ? `: ${message}` : "";
+}
 
 function driversText(node: WireNode): string {
   const drivers = Object.entries(node.Drivers ?? {}).filter(([, driver]) => driver.Detected);

@@ -124,6 +124,7 @@ export interface WirePort {
 export interface WireAlloc extends Omit<AllocStub, "JobVersion"> {
   readonly Job: Maybe<WireJob>;
   readonly PreviousAllocation: string;
+  readonly DesiredTransition?: Maybe<{ readonly Migrate: Maybe<boolean> }>;
   readonly Metrics: Maybe<WireMetric>;
   readonly AllocatedResources: Maybe<{
     readonly Tasks: Maybe<
@@ -175,6 +176,19 @@ export interface WireNode extends NodeStub {
   readonly Meta: Maybe<Readonly<Record<string, string>>>;
   readonly StatusDescription: string;
   readonly StatusUpdatedAt: number;
+  readonly DrainStrategy?: Maybe<{
+    /** In nanoseconds: below 0 by force, 0 none. */
+    readonly Deadline: number;
+    readonly IgnoreSystemJobs: boolean;
+    readonly ForceDeadline: string;
+    readonly StartedAt: string;
+  }>;
+  readonly LastDrain?: Maybe<{
+    readonly Status: string;
+    readonly StartedAt: string;
+    readonly UpdatedAt: string;
+    readonly Meta: Maybe<Readonly<Record<string, string>>>;
+  }>;
   readonly Drivers: Maybe<Readonly<Record<string, { readonly Detected: boolean; readonly Healthy: boolean; readonly HealthDescription: string }>>>;
   readonly NodeResources: Maybe<{
     readonly Cpu: { readonly CpuShares: number };

@@ -1,9 +1,9 @@
 // edgectl node eligibility: whether the scheduler may give a node new work. What runs there goes on.
 
 import { EdgeError } from "../../../../internal/domain/errors.ts";
-import { type Call, DONE, defineEdgeCommand } from "../../cli/command.ts";
+import { DONE, defineEdgeCommand } from "../../cli/command.ts";
 import { findNode } from "../../cli/find.ts";
-import type { AgentSelf } from "../../cli/wire-types.ts";
+import { selfOrNamed } from "../../cli/node-operand.ts";
 
 export default defineEdgeCommand({
   description: "What runs on the node goes on either way.",
@@ -21,7 +21,7 @@ export default defineEdgeCommand({
   async run(call) {
     const { enable, disable } = call.options;
     if (Boolean(enable) === Boolean(disable)) throw new EdgeError("invalid", "say either --enable or --disable");
-    const node = await findNode(call.api, await nameOf(call));
+    const node = await findNode(call.api, await selfOrNamed(call));
     const Eligibility = enable ? "eligible" : "ineligible";
     const reply = await call.api.put(`/v1/node/${node.ID}/eligibility`, { NodeID: node.ID, Eligibility });
     if (call.options.json) call.output.json(reply);
@@ -29,18 +29,3 @@ export default defineEdgeCommand({
     return DONE;
   },
 });
-
-// --- internal ---
-
-async function nameOf(call: Call): Promise<string> {
-  if (!call.options.self) {
-    const [name] = call.operands;
-    if (name === undefined)
-      throw new EdgeError("invalid", "NODE is missing", { hint: "`edgectl node status` lists the nodes; --self is the agent's own" });
-    return name;
-  }
-  const self = await call.api.get<AgentSelf>("/v1/agent/self");
-  const id = self.stats?.client?.node_id;
-  if (!id) throw new EdgeError("not-found", `the agent at ${call.api.connection.address} is no node`);
-  return id;
-}

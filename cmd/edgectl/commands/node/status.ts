@@ -1,11 +1,11 @@
 // edgectl node status: the list of nodes, one node, or the node of the agent that is asked.
 
-import { EdgeError } from "../../../../internal/domain/errors.ts";
 import { type Call, DONE, defineEdgeCommand } from "../../cli/command.ts";
 import { findNode } from "../../cli/find.ts";
+import { ownNode } from "../../cli/node-operand.ts";
 import { showNode } from "../../cli/show-node.ts";
 import { shortId } from "../../cli/times.ts";
-import type { AgentSelf, NodeStub, WireAlloc, WireNode } from "../../cli/wire-types.ts";
+import type { NodeStub, WireAlloc, WireNode } from "../../cli/wire-types.ts";
 
 export default defineEdgeCommand({
   description: "Without an argument it lists the nodes. A node is named by its id, the beginning of it, or its name.",
@@ -37,16 +37,6 @@ export default defineEdgeCommand({
 });
 
 // --- internal ---
-
-async function ownNode(call: Call): Promise<string> {
-  const self = await call.api.get<AgentSelf>("/v1/agent/self");
-  const id = self.stats?.client?.node_id;
-  if (!id)
-    throw new EdgeError("not-found", `the agent at ${call.api.connection.address} is no node`, {
-      hint: "it runs with --server alone; `edgectl node status` lists the nodes",
-    });
-  return id;
-}
 
 async function listNodes(call: Call): Promise<number> {
   const nodes = (await call.api.get<readonly NodeStub[] | null>("/v1/nodes")) ?? [];
