@@ -51,6 +51,31 @@ file given with \`--config\`; tables are merged key by key. A key with a dot sta
 is \`node_class\` under \`[client]\`.
 
 ${table(["flag", "variable", "key", "meaning"], rows)}
+
+## What a node offers
+
+Folders, further addresses and devices are tables by name; a short text, which flags and variables take too, stands for
+the common case. What the machine has not got (an address that is not up, a device whose path does not exist) is left
+out and told by \`edgectl node status\` as a condition; a folder that does not exist is refused at the start.
+
+\`\`\`toml
+[client.host_volume.data]
+path = "/srv/data"
+read_only = true
+
+[client.host_network.lan]
+cidr = "10.0.0.0/8" # the first address of the machine in it; or interface = "eth1", or both
+reserved_ports = "22,8000-8010"
+
+[client.device."nvidia/gpu/k80"] # vendor/type/name; or vendor, type and name inside
+ids = ["GPU-1", "GPU-2"] # or paths = ["/dev/video0"], which are there while the files are
+attributes = { memory = "11 GiB", cores = 3584 }
+\`\`\`
+
+A task learns what it was given from its environment: \`NOMAD_CPU_CORES\` (such as 0-2,5), \`EDGECTL_DEVICE_IDS\` (every
+id), \`NOMAD_DEVICE_<VENDOR>_<TYPE>_<NAME>\` (the ids of one kind, as in \`NOMAD_DEVICE_NVIDIA_GPU_K80\`), of a share
+\`NOMAD_DEVICE_SHARE_<...>\` with its size, and \`NVIDIA_VISIBLE_DEVICES\` for GPUs of nvidia. That a task keeps to its share
+of a device is the task's own affair. \`NOMAD_IP_<label>\` and its kin hold the address of the port's host network.
 `;
 }
 

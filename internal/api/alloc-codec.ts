@@ -1,6 +1,6 @@
 // Allocations as Nomad's wire has them: the full object, the list stub, metrics and task states.
 
-import type { Alloc, AllocMetric, AllocResources, TaskEvent, TaskState } from "../domain/alloc.ts";
+import type { Alloc, AllocatedDevice, AllocMetric, AllocResources, TaskEvent, TaskState } from "../domain/alloc.ts";
 import type { Job } from "../domain/job.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import type { JsonObject } from "./wire.ts";
@@ -41,8 +41,8 @@ export function encodeAlloc(alloc: Alloc, job: JsonObject | null): JsonObject {
     NextAllocation: alloc.nextAlloc,
     RescheduleTracker: encodeRescheduleTracker(alloc),
     NetworkStatus: alloc.clientStatus === "pending" ? null : { InterfaceName: "", Address: "", AddressIPv6: "", DNS: null },
-    PreemptedAllocations: null,
-    PreemptedByAllocation: "",
+    PreemptedAllocations: nullIfEmpty(alloc.preemptedAllocs ?? []),
+    PreemptedByAllocation: alloc.preemptedByAlloc ?? "",
     AllocStates: null,
     CreateIndex: alloc.createIndex,
     ModifyIndex: alloc.modifyIndex,
@@ -85,8 +85,8 @@ export function encodeAllocStub(
     FollowupEvalID: alloc.followupEvalId,
     NextAllocation: alloc.nextAlloc,
     RescheduleTracker: encodeRescheduleTracker(alloc),
-    PreemptedAllocations: null,
-    PreemptedByAllocation: "",
+    PreemptedAllocations: nullIfEmpty(alloc.preemptedAllocs ?? []),
+    PreemptedByAllocation: alloc.preemptedByAlloc ?? "",
     CreateIndex: alloc.createIndex,
     ModifyIndex: alloc.modifyIndex,
     CreateTime: nanos(alloc.createdAtMs),
@@ -119,13 +119,24 @@ export function encodeMetric(metric: AllocMetric): JsonObject {
 
 function encodeResources(resources: AllocResources): JsonObject {
   const tasks = mapValues(resources.tasks, (task) => ({
-    Cpu: { CpuShares: task.cpuMHz, ReservedCores: null },
+    Cpu: { CpuShares: task.cpuMHz, ReservedCores: nullIfEmpty(task.coreIds ?? []) },
     Memory: { MemoryMB: task.memoryMiB, MemoryMaxMB: task.memoryMaxMiB },
     Networks: null,
-    Devices: null,
+    Devices: nullIfEmpty((task.devices ?? []).map(encodeDevice)),
   }));
-  const ports = resources.ports.map((port) => ({ Label: port.label, Value: port.value, To: port.to, HostIP: "" }));
+  const ports = resources.ports.map((port) => ({
+    Label: port.label,
+    Value: port.value,
+    To: port.to,
+    HostIP: port.hostAddress ?? "",
+    HostNetwork: port.hostNetwork,
+  }));
   return { Tasks: tasks, TaskLifecycles: null, Shared: { DiskMB: resources.diskMiB, Networks: null, Ports: nullIfEmpty(ports) } };
+}
+
+/** Of a share its size stands beside what the field knows. */
+function encodeDevice({ vendor, type, name, ids, share }: AllocatedDevice): JsonObject {
+  return { Vendor: vendor, Type: type, Name: name, DeviceIDs: ids, ...(share < 1 ? { Share: share } : {}) };
 }
 
 function encodeTaskState(state: TaskState): JsonObject {

@@ -6,6 +6,7 @@ import { nanos, nullIfEmptyMap, timeText } from "./wire.ts";
 
 export function encodeNode(node: Node): JsonObject {
   const cpuMHz = node.resources.cpuMHz;
+  const coreIds = node.resources.coreIds ?? Array.from({ length: node.resources.cores }, (_, id) => id);
   const networks = [
     {
       Mode: "host",
@@ -35,17 +36,17 @@ export function encodeNode(node: Node): JsonObject {
       DiskMB: node.resources.diskMiB,
       IOPS: 0,
       Networks: networks,
-      Devices: null,
+      Devices: encodeDevices(node),
       NUMA: null,
       SecretsMB: 0,
     },
     NodeResources: {
-      Cpu: { CpuShares: cpuMHz, TotalCpuCores: node.resources.cores, ReservableCpuCores: [] },
+      Cpu: { CpuShares: cpuMHz, TotalCpuCores: node.resources.cores, ReservableCpuCores: coreIds },
       Memory: { MemoryMB: node.resources.memoryMiB },
       Disk: { DiskMB: node.resources.diskMiB },
       Networks: networks,
-      NodeNetworks: null,
-      Devices: null,
+      NodeNetworks: encodeNodeNetworks(node),
+      Devices: encodeDevices(node),
       MinDynamicPort: node.resources.portMin,
       MaxDynamicPort: node.resources.portMax,
     },
@@ -76,9 +77,9 @@ export function encodeNode(node: Node): JsonObject {
       CreateIndex: 0,
     })),
     Drivers: encodeDrivers(node),
-    HostVolumes: null,
+    HostVolumes: encodeHostVolumes(node),
     GCVolumesOnNode: null,
-    HostNetworks: null,
+    HostNetworks: encodeHostNetworks(node),
     CSIControllerPlugins: null,
     CSINodePlugins: null,
     LastDrain: encodeLastDrain(node),
@@ -108,7 +109,7 @@ export function encodeNodeStub(node: Node, options: { readonly withResources: bo
     Status: node.status,
     StatusDescription: node.statusDescription,
     Drivers: full.Drivers,
-    HostVolumes: null,
+    HostVolumes: encodeHostVolumes(node),
     GCVolumesOnNode: null,
     NodeResources: options.withResources ? full.NodeResources : null,
     ReservedResources: options.withResources ? full.ReservedResources : null,
@@ -154,4 +155,59 @@ function encodeDrivers(node: Node): JsonObject {
       },
     ]),
   );
+}
+
+function encodeDevices(node: Node): JsonObject[] | null {
+  const groups = node.resources.devices ?? [];
+  if (groups.length === 0) return null;
+  return groups.map((group) => ({
+    Vendor: group.vendor,
+    Type: group.type,
+    Name: group.name,
+    Instances: group.devices.map(({ id, healthy }) => ({ ID: id, Healthy: healthy, HealthDescription: healthy ? "" : "not there", Locality: null })),
+    Attributes: Object.fromEntries(Object.entries(group.attributes).map(([key, value]) => [key, { String: value }])),
+  }));
+}
+
+function encodeHostVolumes(node: Node): JsonObject | null {
+  const volumes = Object.entries(node.hostVolumes ?? {});
+  if (volumes.length === 0) return null;
+  return Object.fromEntries(volumes.map(([name, { path, readOnly }]) => [name, { Name: name, Path: path, ReadOnly: readOnly, ID: "" }]));
+}
+
+function encodeHostNetworks(node: Node): JsonObject | null {
+  const networks = Object.entries(node.resources.hostNetworks ?? {});
+  if (networks.length === 0) return null;
+  return Object.fromEntries(
+    networks.map(([name, network]) => [
+      name,
+      {
+        Name: name,
+        CIDR: `${network.address}${network.address.includes(":") ? "/128" : "/32"}`,
+        Interface: network.interface,
+        ReservedPorts: network.reservedPorts.join(","),
+      },
+    ]),
+  );
+}
+
+/** Every address that ports may be bound to, each under its host network's name. */
+function encodeNodeNetworks(node: Node): JsonObject[] | null {
+  const networks = Object.entries(node.resources.hostNetworks ?? {});
+  if (networks.length === 0) return null;
+  return networks.map(([name, network]) => ({
+    Mode: "host",
+    Device: network.interface,
+    MacAddress: "",
+    Speed: 0,
+    Addresses: [
+      {
+        Family: network.address.includes(":") ? "ipv6" : "ipv4",
+        Alias: name,
+        Address: network.address,
+        ReservedPorts: network.reservedPorts.join(","),
+        Gateway: "",
+      },
+    ],
+  }));
 }

@@ -6,6 +6,7 @@ import { interpolate } from "../domain/interpolate.ts";
 import type { Json, JsonMap, Task, TaskGroup } from "../domain/job.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import { nodeScope } from "../domain/node-scope.ts";
+import { reservedEnv } from "./reserved-env.ts";
 
 export interface TaskEnvInput {
   readonly node: NodeSpec;
@@ -54,6 +55,7 @@ function nomadEnv(input: TaskEnvInput): Record<string, string> {
     NOMAD_MEMORY_LIMIT: String(own?.memoryMiB ?? task.resources.memoryMiB),
     ...(own && own.memoryMaxMiB > 0 ? { NOMAD_MEMORY_MAX_LIMIT: String(own.memoryMaxMiB) } : {}),
     NOMAD_CPU_LIMIT: String(own?.cpuMHz ?? task.resources.cpuMHz),
+    ...reservedEnv(own),
     NOMAD_ALLOC_ID: alloc.id,
     NOMAD_SHORT_ALLOC_ID: alloc.id.slice(0, 8),
     NOMAD_ALLOC_NAME: alloc.name,
@@ -84,13 +86,15 @@ function portEnv(input: TaskEnvInput): Record<string, string> {
   for (const port of input.alloc.resources.ports) {
     const label = envName(port.label);
     const inside = port.to > 0 ? port.to : port.value;
+    const address = port.hostAddress || input.hostAddress;
+    const host = address.includes(":") ? `[${address}]` : address;
     Object.assign(env, {
-      [`NOMAD_IP_${label}`]: input.hostAddress,
+      [`NOMAD_IP_${label}`]: address,
       [`NOMAD_PORT_${label}`]: String(inside),
-      [`NOMAD_ADDR_${label}`]: `${input.hostAddress}:${inside}`,
-      [`NOMAD_HOST_IP_${label}`]: input.hostAddress,
+      [`NOMAD_ADDR_${label}`]: `${host}:${inside}`,
+      [`NOMAD_HOST_IP_${label}`]: address,
       [`NOMAD_HOST_PORT_${label}`]: String(port.value),
-      [`NOMAD_HOST_ADDR_${label}`]: `${input.hostAddress}:${port.value}`,
+      [`NOMAD_HOST_ADDR_${label}`]: `${host}:${port.value}`,
       [`NOMAD_ALLOC_PORT_${label}`]: String(inside),
     });
   }

@@ -1,12 +1,14 @@
 // From command line, environment and file to one checked configuration of the agent.
 
 import { parseServerUrl } from "../../../internal/api/region-codec.ts";
+import type { NodeOffers } from "../../../internal/client/fingerprint/offers.ts";
 import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
 import type { SnapshotSettings } from "../../../internal/server/snapshot-loop.ts";
 import { parseStoreUrl } from "../../../internal/store/open-store.ts";
 import { checkAdvertise } from "./advertise.ts";
+import { nodeOffersOf } from "./node-settings.ts";
 import type { Setting, SettingValue, SettingValues } from "./settings.ts";
 import { mergeSettings, parseSetting, SETTINGS, settingsOfFile, variableOf } from "./settings.ts";
 
@@ -36,6 +38,7 @@ export interface AgentConfig {
   readonly isRawExecEnabled: boolean;
   readonly cpuTotalMHz: number;
   readonly memoryTotalMiB: number;
+  readonly offers: NodeOffers;
   readonly gc: GcSettings;
   /** `everyMs` 0 = the leader makes none by itself. */
   readonly snapshots: SnapshotSettings;
@@ -90,7 +93,7 @@ async function parseFlags(
 function joined(setting: Setting, before: SettingValue | undefined, next: SettingValue): SettingValue {
   if (before === undefined) return next;
   if (setting.kind === "list") return [...(before as readonly string[]), ...(next as readonly string[])]; // of that kind by parseSetting
-  return setting.kind === "map" ? { ...(before as object), ...(next as Readonly<Record<string, string>>) } : next; // as above
+  return setting.kind === "map" || setting.kind === "tables" ? { ...(before as object), ...(next as Readonly<Record<string, string>>) } : next; // as above
 }
 
 async function unknownFlag(name: string): Promise<EdgeError> {
@@ -168,6 +171,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     isRawExecEnabled: values.get("client.raw_exec") !== false,
     cpuTotalMHz: number("client.cpu_total_compute", 0),
     memoryTotalMiB: number("client.memory_total_mb", 0),
+    offers: nodeOffersOf(values, runtime),
     gc: gcSettings(number),
     snapshots: snapshotSettings(number, text("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),
   };

@@ -4,7 +4,7 @@
 import { parseDurationMs } from "../../../internal/domain/duration.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
 
-export type SettingKind = "string" | "int" | "bool" | "list" | "map" | "choice" | "duration";
+export type SettingKind = "string" | "int" | "bool" | "list" | "map" | "tables" | "choice" | "duration";
 
 export interface Setting {
   /** Dotted key in edgectl.toml, for instance `client.node_class`. */
@@ -61,9 +61,33 @@ export const SETTINGS: readonly Setting[] = [
   setting("client.raw_exec", "bool", "allow tasks without isolation (default true)"),
   setting("client.cpu_total_compute", "int", "MHz this node has, instead of what is found"),
   setting("client.memory_total_mb", "int", "MiB this node has, instead of what is found"),
+  setting("client.reserved.cpu", "int", "MHz of this node that tasks do not get"),
+  setting("client.reserved.cores", "string", 'cores that tasks do not get for themselves, such as "0,2-3"; they count as MHz too'),
+  setting("client.reserved.memory", "int", "MiB of memory that tasks do not get"),
+  setting("client.reserved.disk", "int", "MiB of disk that tasks do not get"),
+  setting("client.reserved.reserved_ports", "string", 'ports that tasks do not get at any address, such as "22,8000-8010"'),
+  setting("client.min_dynamic_port", "int", "lowest port that the scheduler chooses (default 20000)"),
+  setting("client.max_dynamic_port", "int", "highest port that the scheduler chooses (default 32000)"),
+  setting("client.host_volume", "tables", "folders that jobs may ask for by name: NAME=PATH or NAME=PATH:ro; as tables: path, read_only", {
+    flags: ["host-volume"],
+  }),
+  setting(
+    "client.host_network",
+    "tables",
+    "addresses that ports may be bound to by name: NAME=CIDR or NAME=INTERFACE; as tables: cidr, interface, reserved_ports",
+    { flags: ["host-network"] },
+  ),
+  setting(
+    "client.device",
+    "tables",
+    "devices that tasks may ask for: VENDOR/TYPE/NAME=ID|ID; as tables: vendor, type, name, ids or paths, attributes",
+    { flags: ["device"] },
+  ),
 ];
 
-export type SettingValue = string | number | boolean | readonly string[] | Readonly<Record<string, string>>;
+/** Tables by name, or the short text that stands for one. */
+export type SettingTables = Readonly<Record<string, unknown>>;
+export type SettingValue = string | number | boolean | readonly string[] | Readonly<Record<string, string>> | SettingTables;
 export type SettingValues = ReadonlyMap<string, SettingValue>;
 
 /** The variable of a setting: `client.on_agent_stop` is EDGECTL_CLIENT_ON_AGENT_STOP. */
@@ -93,6 +117,7 @@ export function parseSetting(setting: Setting, text: string, origin: string): Se
         .map((item) => item.trim())
         .filter((item) => item !== "");
     case "map":
+    case "tables":
       return parsePairs(text) ?? refuse("k=v");
     case "choice":
       return setting.choices?.includes(text) ? text : refuse(`one of ${setting.choices?.join(", ")}`);
@@ -134,7 +159,7 @@ export function mergeSettings(...layers: readonly SettingValues[]): SettingValue
 
 // --- internal ---
 
-function isMap(value: SettingValue | undefined): value is Readonly<Record<string, string>> {
+function isMap(value: SettingValue | undefined): value is SettingTables {
   return typeof value === "object" && !Array.isArray(value);
 }
 
@@ -147,7 +172,7 @@ function parsePairs(text: string): Readonly<Record<string, string>> | null {
 function* flatten(tables: Readonly<Record<string, unknown>>, prefix = ""): Iterable<readonly [string, unknown]> {
   for (const [key, value] of Object.entries(tables)) {
     const full = prefix + key;
-    const isMap = SETTINGS.some((candidate) => candidate.key === full && candidate.kind === "map");
+    const isMap = SETTINGS.some((candidate) => candidate.key === full && (candidate.kind === "map" || candidate.kind === "tables"));
     if (typeof value === "object" && value !== null && !Array.isArray(value) && !isMap)
       yield* flatten(value as Readonly<Record<string, unknown>>, `${full}.`);
     else yield [full, value];
@@ -158,6 +183,8 @@ function checkType(setting: Setting, value: unknown, origin: string): SettingVal
   if (setting.kind === "list" && Array.isArray(value) && value.every((item) => typeof item === "string")) return value;
   if (setting.kind === "map" && typeof value === "object" && value !== null && !Array.isArray(value))
     return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, String(entry)]));
+  // What stands in each table is looked at where all settings are known.
+  if (setting.kind === "tables" && typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   if (setting.kind === "int" && (typeof value === "number" || typeof value === "bigint")) return parseSetting(setting, String(value), origin);
   if (setting.kind === "bool" && typeof value === "boolean") return value;
   if (typeof value === "string" && ["string", "choice", "duration"].includes(setting.kind)) return parseSetting(setting, value, origin);
@@ -170,6 +197,7 @@ const KIND_WORDS: Readonly<Record<SettingKind, string>> = {
   bool: "true or false",
   list: "a list of strings",
   map: "a table of strings",
+  tables: "tables by name",
   choice: "a string",
   duration: "a duration in quotes",
 };

@@ -1,21 +1,25 @@
 // CPU: architecture, cores, frequency. Tries cpufreq, cpuinfo and the device tree in turn, and falls back
 // to a floor that says it is one: a Pi whose clock cannot be read can still be given work.
 
+import { parseNumbers } from "../../domain/number-set.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Facts, Reading } from "./reading.ts";
 import { firstOf, note, readLine, readNumber } from "./reading.ts";
 
+const CORE_MAX = 8191;
 /** MHz per core where nothing tells. */
 const ASSUMED_MHZ = 1000;
 
 export interface CpuReading {
   readonly totalMHz: number;
   readonly cores: number;
+  readonly coreIds: readonly number[];
 }
 
 export function fingerprintCpu(runtime: Runtime, facts: Facts): CpuReading {
   const cpuinfo = readLine(runtime.files, "/proc/cpuinfo") ?? "";
-  const cores = coreCount(runtime, cpuinfo);
+  const ids = coreIds(runtime, cpuinfo);
+  const cores = { value: ids.value.length, source: ids.source };
   const frequency = frequencyMHz(runtime, cpuinfo);
   const totalMHz = Math.max(1, Math.round(cores.value * frequency.value));
   note(facts, "cpu.arch", { value: architectureName(runtime.architecture), source: "the program's own build" });
@@ -24,7 +28,7 @@ export function fingerprintCpu(runtime: Runtime, facts: Facts): CpuReading {
   note(facts, "cpu.modelname", modelName(runtime, cpuinfo));
   note(facts, "cpu.totalcompute", { value: totalMHz, source: `cores times frequency (${frequency.source})` });
   note(facts, "cpu.usablecompute", { value: totalMHz, source: `cores times frequency (${frequency.source})` });
-  return { totalMHz, cores: cores.value };
+  return { totalMHz, cores: cores.value, coreIds: ids.value };
 }
 
 // --- internal ---
@@ -33,21 +37,12 @@ function architectureName(architecture: string): string {
   return architecture === "x64" ? "amd64" : architecture === "ia32" ? "386" : architecture;
 }
 
-function coreCount(runtime: Runtime, cpuinfo: string): Reading<number> {
+function coreIds(runtime: Runtime, cpuinfo: string): Reading<readonly number[]> {
   const online = readLine(runtime.files, "/sys/devices/system/cpu/online");
-  const fromSys = online === null ? 0 : countRange(online);
-  if (fromSys > 0) return { value: fromSys, source: "/sys/devices/system/cpu/online" };
-  const listed = cpuinfo.match(/^processor\s*:/gm)?.length ?? 0;
-  return listed > 0 ? { value: listed, source: "/proc/cpuinfo" } : { value: 1, source: "assumed" };
-}
-
-/** "0-3,5" is 5. */
-function countRange(text: string): number {
-  return text.split(",").reduce((sum, part) => {
-    const [from = "", to = from] = part.split("-");
-    const count = Number(to) - Number(from) + 1;
-    return Number.isInteger(count) && count > 0 ? sum + count : sum;
-  }, 0);
+  const fromSys = online === null ? null : parseNumbers(online, CORE_MAX);
+  if (fromSys !== null && fromSys.length > 0) return { value: fromSys, source: "/sys/devices/system/cpu/online" };
+  const listed = [...cpuinfo.matchAll(/^processor\s*:/gm)].map((_, id) => id);
+  return listed.length > 0 ? { value: listed, source: "/proc/cpuinfo" } : { value: [0], source: "assumed" };
 }
 
 function frequencyMHz(runtime: Runtime, cpuinfo: string): Reading<number> {

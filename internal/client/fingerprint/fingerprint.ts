@@ -6,6 +6,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import type { NodeIdentity } from "../identity.ts";
 import { fingerprintCpu } from "./cpu.ts";
 import { fingerprintBuses, fingerprintCgroups, fingerprintDisk, fingerprintMemory, fingerprintNetwork, fingerprintSystem } from "./host.ts";
+import { NO_OFFERS, type NodeOffers, readOffers } from "./offers.ts";
 import { newFacts, note } from "./reading.ts";
 
 export interface ClientSettings {
@@ -19,6 +20,8 @@ export interface ClientSettings {
   readonly cpuTotalMHz: number;
   readonly memoryTotalMiB: number;
   readonly isRawExecEnabled: boolean;
+  /** Absent: nothing beyond what is found, and nothing kept. */
+  readonly offers?: NodeOffers;
   readonly version: string;
 }
 
@@ -30,7 +33,15 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
   fingerprintSystem(runtime, facts);
   fingerprintNetwork(runtime, facts);
   fingerprintBuses(runtime, facts);
-  const conditions = fingerprintCgroups(runtime, facts);
+  const offers = settings.offers ?? NO_OFFERS;
+  const totalMHz = settings.cpuTotalMHz || cpu.totalMHz;
+  const offered = readOffers(runtime, offers, { ...cpu, totalMHz });
+  const conditions = [...fingerprintCgroups(runtime, facts), ...offered.conditions];
+  note(facts, "cpu.reservablecores", { value: offered.coreIds?.length ?? cpu.cores, source: "the agent's settings" });
+  note(facts, "cpu.usablecompute", {
+    value: Math.max(0, totalMHz - offered.reserved.cpuMHz),
+    source: "cores times frequency, less what is reserved",
+  });
   note(facts, "nomad.version", { value: settings.version, source: "the program's own build" });
   note(facts, "edgectl.version", { value: settings.version, source: "the program's own build" });
   note(facts, "edgectl.runtime", { value: `${runtime.name} ${runtime.version}`, source: "the program's own build" });
@@ -51,14 +62,18 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
     sources: facts.sources,
     meta: { "connect.log_level": "info", "connect.proxy_concurrency": "1", ...settings.meta },
     resources: {
-      cpuMHz: settings.cpuTotalMHz || cpu.totalMHz,
+      cpuMHz: totalMHz,
       cores: cpu.cores,
       memoryMiB: settings.memoryTotalMiB || memoryMiB,
       diskMiB,
-      portMin: 20_000,
-      portMax: 32_000,
+      portMin: offers.portMin,
+      portMax: offers.portMax,
+      ...(offered.coreIds ? { coreIds: offered.coreIds } : {}),
+      ...(offered.devices.length > 0 ? { devices: offered.devices } : {}),
+      ...(Object.keys(offered.hostNetworks).length > 0 ? { hostNetworks: offered.hostNetworks } : {}),
     },
-    reserved: { cpuMHz: 0, memoryMiB: 0, diskMiB: 0, ports: [] },
+    reserved: offered.reserved,
+    ...(Object.keys(offers.hostVolumes).length > 0 ? { hostVolumes: offers.hostVolumes } : {}),
     drivers: { raw_exec: rawExec },
     conditions:
       uid === 0
