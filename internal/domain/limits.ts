@@ -23,6 +23,8 @@ export const LIMITS = {
   nodeEventsKept: 10,
   rescheduleEventsKept: 5,
   nodesInMetricsMax: 5,
+  /** Placements of one evaluation's group that name their best nodes; later ones name the one they took, so that a million allocs fit in memory. */
+  placementsScoredFully: 50,
 
   filterCharsMax: 4096,
   filterDepthMax: 64,

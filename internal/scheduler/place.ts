@@ -1,19 +1,15 @@
-// Finding a node for each placement of a group: the survey of all candidates, the best of them by score, and what the
-// alloc is given there. Looks at every feasible node; ties break by node id.
+// The allocs that take the places a group asks for, one after the other, each with the room it takes from the capacity.
 
-import type { Alloc, AllocMetric, NodeScore } from "../domain/alloc.ts";
+import type { Alloc, AllocMetric } from "../domain/alloc.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
-import { isCandidate, isInPool } from "../domain/node-fit.ts";
 import type { Context, View } from "../domain/view.ts";
-import { infeasibleReason } from "./feasible.ts";
-import { allocate, demandOf, exhaustedDimension } from "./fit.ts";
-import { scoreNode } from "./rank.ts";
+import { GroupPlacer } from "./group-placer.ts";
 import type { Place } from "./reconcile.ts";
-import { distinctViolation, type Standing, spreadCounts } from "./standing.ts";
+import type { StandingInput } from "./standing.ts";
 
-export interface PlaceInput extends Standing {
+export interface PlaceInput extends StandingInput {
   readonly evaluation: Evaluation;
   readonly context: Context;
   /** Each placement adds to it. */
@@ -26,27 +22,54 @@ export interface Placement {
   readonly unplacedDestructive: string[];
 }
 
-/** Places what is asked for, one after the other, and takes the room from the capacity. */
+/** How work is cut into slices, so that others have their turn. */
+export interface Pace {
+  /** Whether it is time to pause. */
+  isOver(): boolean;
+}
+
+/** What is known when work goes on after a pause. */
+export interface Resumed {
+  /** Changes after this index are others' and have to be looked at. */
+  readonly sinceIndex: number;
+  /** Makes the allocs from here on. */
+  readonly context: Context;
+}
+
+/** Places what is asked for in one go. */
 export function placeGroup(input: PlaceInput, places: readonly Place[]): Placement {
+  const steps = placeInSlices(input, places, { isOver: () => false });
+  const step = steps.next();
+  return step.done ? step.value : { failed: null, unplacedDestructive: [] }; // it never pauses
+}
+
+/** Places what is asked for, pausing whenever it is time; each time the caller applies what was placed, or keeps it to itself. */
+export function* placeInSlices(input: PlaceInput, places: readonly Place[], pace: Pace): Generator<undefined, Placement, Resumed> {
   if (places.length === 0) return { failed: null, unplacedDestructive: [] };
-  const survey = surveyNodes(input);
+  let { context } = input;
+  let placer = new GroupPlacer(input);
   const unplacedDestructive: string[] = [];
   let failure: AllocMetric | null = null;
   let failures = 0;
   for (const place of places) {
+    if (pace.isOver()) {
+      const resumed: Resumed = yield;
+      context = resumed.context;
+      placer = caughtUp(placer, input, resumed.sinceIndex);
+    }
     const replaced = place.kind === "destructive" ? place.previous : null;
-    if (replaced) input.capacity.release(replaced);
-    const choice = chooseNode(input, survey, place);
-    if (choice.kind === "placed") {
-      input.placed.push(choice.alloc);
-      const node = input.view.node(choice.alloc.nodeId);
-      if (node) input.capacity.take(node, choice.alloc);
+    if (replaced) placer.release(replaced);
+    const chosen = placer.choose({ nodeId: place.nodeId, penaltyNodes: penaltyNodes(place) });
+    if (chosen.kind === "node") {
+      const alloc = newAlloc({ ...input, context }, { place, placer, node: chosen.node, metric: chosen.metric });
+      input.placed.push(alloc);
+      placer.take(chosen.node, alloc);
       continue;
     }
     failures += 1;
-    failure ??= choice.metric;
+    failure ??= chosen.metric;
     if (!replaced) continue;
-    input.capacity.keep(replaced);
+    placer.keep(replaced);
     unplacedDestructive.push(replaced.id);
   }
   return { failed: failure ? { metric: { ...failure, coalescedFailures: failures - 1 }, count: failures } : null, unplacedDestructive };
@@ -54,92 +77,28 @@ export function placeGroup(input: PlaceInput, places: readonly Place[]): Placeme
 
 /** By id, so that ties break alike each time. */
 export function sortedNodes(view: View): readonly Node[] {
-  return [...view.nodes()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return view.nodeLoads().nodes;
 }
 
 // --- internal ---
 
-interface Survey {
-  readonly feasible: readonly Node[];
+function caughtUp(placer: GroupPlacer, input: PlaceInput, sinceIndex: number): GroupPlacer {
+  if (placer.isOutdated(sinceIndex)) {
+    input.capacity.readAll();
+    return new GroupPlacer(input);
+  }
+  placer.catchUp(sinceIndex);
+  return placer;
+}
+
+interface Chosen {
+  readonly place: Place;
+  readonly placer: GroupPlacer;
+  readonly node: Node;
   readonly metric: AllocMetric;
 }
 
-function surveyNodes(input: PlaceInput): Survey {
-  const feasible: Node[] = [];
-  const constraintFiltered: Record<string, number> = {};
-  const classFiltered: Record<string, number> = {};
-  // A datacenter that the job names and that has no node stands with 0: readers say so.
-  const nodesAvailable: Record<string, number> = Object.fromEntries(
-    input.job.datacenters.filter((name) => !name.includes("*")).map((name) => [name, 0]),
-  );
-  let evaluated = 0;
-  let inPool = 0;
-  for (const node of sortedNodes(input.view)) {
-    if (isInPool(input.job.nodePool, node) && node.status === "ready" && node.eligibility === "eligible") inPool += 1;
-    if (!isCandidate(input.job, node)) continue;
-    evaluated += 1;
-    nodesAvailable[node.datacenter] = (nodesAvailable[node.datacenter] ?? 0) + 1;
-    const reason = infeasibleReason(input.job, input.group, node);
-    if (reason === null) {
-      feasible.push(node);
-      continue;
-    }
-    constraintFiltered[reason] = (constraintFiltered[reason] ?? 0) + 1;
-    if (node.nodeClass !== "") classFiltered[node.nodeClass] = (classFiltered[node.nodeClass] ?? 0) + 1;
-  }
-  const metric: AllocMetric = {
-    nodesEvaluated: evaluated,
-    nodesFiltered: evaluated - feasible.length,
-    nodesInPool: inPool,
-    nodesAvailable,
-    classFiltered,
-    constraintFiltered,
-    nodesExhausted: 0,
-    classExhausted: {},
-    dimensionExhausted: {},
-    scores: [],
-    allocationTimeMs: 0,
-    coalescedFailures: 0,
-  };
-  return { feasible, metric };
-}
-
-type Choice = { readonly kind: "placed"; readonly alloc: Alloc } | { readonly kind: "failed"; readonly metric: AllocMetric };
-
-function chooseNode(input: PlaceInput, survey: Survey, place: Place): Choice {
-  const demand = demandOf(input.group);
-  const dimensionExhausted: Record<string, number> = {};
-  const classExhausted: Record<string, number> = {};
-  const scores: NodeScore[] = [];
-  let best: { node: Node; score: number } | null = null;
-  let exhausted = 0;
-  const rank = { job: input.job, group: input.group, demand, penaltyNodes: penaltyNodes(place), spreadCounts: spreadCounts(input) };
-  for (const node of survey.feasible) {
-    if (place.nodeId !== null && node.id !== place.nodeId) continue;
-    const usage = input.capacity.usageOf(node);
-    const dimension = distinctViolation(input, node) ?? exhaustedDimension(node, usage, demand);
-    if (dimension !== null) {
-      exhausted += 1;
-      dimensionExhausted[dimension] = (dimensionExhausted[dimension] ?? 0) + 1;
-      if (node.nodeClass !== "") classExhausted[node.nodeClass] = (classExhausted[node.nodeClass] ?? 0) + 1;
-      continue;
-    }
-    const score = scoreNode(rank, node, usage);
-    scores.push({ nodeId: node.id, scores: score.terms, normScore: score.mean });
-    if (best === null || score.mean > best.score) best = { node, score: score.mean };
-  }
-  scores.sort((a, b) => b.normScore - a.normScore);
-  const metric = {
-    ...survey.metric,
-    nodesExhausted: exhausted,
-    dimensionExhausted,
-    classExhausted,
-    scores: scores.slice(0, LIMITS.nodesInMetricsMax),
-  };
-  return best === null ? { kind: "failed", metric } : { kind: "placed", alloc: newAlloc(input, place, best.node, metric) };
-}
-
-function newAlloc(input: PlaceInput, place: Place, node: Node, metrics: AllocMetric): Alloc {
+function newAlloc(input: PlaceInput, { place, placer, node, metric }: Chosen): Alloc {
   const { previous } = place;
   const history = previous?.rescheduleEvents ?? [];
   const event =
@@ -164,14 +123,14 @@ function newAlloc(input: PlaceInput, place: Place, node: Node, metrics: AllocMet
     clientStatus: "pending",
     clientDescription: "",
     taskStates: {},
-    resources: allocate(input.group, node, input.capacity.usageOf(node)),
+    resources: placer.resourcesOn(node),
     deploymentId: "",
     health: null,
     previousAlloc: previous?.id ?? "",
     nextAlloc: "",
     rescheduleEvents: [...history, ...event].slice(-LIMITS.rescheduleEventsKept),
     followupEvalId: "",
-    metrics,
+    metrics: metric,
     createdAtMs: input.context.nowMs,
     modifiedAtMs: input.context.nowMs,
     createIndex: 0,
@@ -180,7 +139,9 @@ function newAlloc(input: PlaceInput, place: Place, node: Node, metrics: AllocMet
   };
 }
 
+const NONE: ReadonlySet<string> = new Set();
+
 function penaltyNodes(place: Place): ReadonlySet<string> {
-  if (!place.previous || place.rescheduleDelayMs === null) return new Set();
+  if (!place.previous || place.rescheduleDelayMs === null) return NONE;
   return new Set([place.previous.nodeId, ...place.previous.rescheduleEvents.map((event) => event.previousNodeId)]);
 }

@@ -3,55 +3,44 @@
 import type { Affinity, Job, Spread, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import { resolveOnNode } from "../domain/node-scope.ts";
+import type { SchedulerAlgorithm } from "../domain/setting.ts";
 import { satisfies } from "./constraint.ts";
-import { cpuOf, type Demand, deviceAffinity, type Usage } from "./fit.ts";
+import type { ValueCounts } from "./value-counts.ts";
 
-export interface Score {
-  readonly terms: Readonly<Record<string, number>>;
-  readonly mean: number;
+/** The terms of one node; null where one does not apply. They are added up in this order. */
+export interface Terms {
+  readonly fit: number;
+  readonly antiAffinity: number | null;
+  readonly penalty: number | null;
+  readonly affinity: number | null;
+  readonly devices: number | null;
+  readonly spread: number | null;
 }
 
-export interface RankInput {
-  readonly job: Job;
-  readonly group: TaskGroup;
-  readonly demand: Demand;
-  /** Nodes on which an earlier attempt of this placement failed. */
-  readonly penaltyNodes: ReadonlySet<string>;
-  readonly spreadCounts: SpreadCounts;
-}
-
-/** How many allocs of the group stand on each value of each spread attribute. */
-export type SpreadCounts = ReadonlyMap<string, ReadonlyMap<string, number>>;
-
-export function scoreNode(input: RankInput, node: Node, usage: Usage): Score {
-  const terms: Record<string, number> = { binpack: binpack(node, usage, input.demand) };
-  const beside = usage.groupCounts.get(input.group.name) ?? 0;
-  if (beside > 0) terms["job-anti-affinity"] = -(beside + 1) / Math.max(input.group.count, 1);
-  if (input.penaltyNodes.has(node.id)) terms["node-reschedule-penalty"] = -1;
-  const affinities = [...input.job.affinities, ...input.group.affinities, ...input.group.tasks.flatMap((task) => task.affinities)];
-  const affinity = affinityScore(affinities, node);
-  if (affinity !== 0) terms["node-affinity"] = affinity;
-  const spreads = [...input.group.spreads, ...input.job.spreads];
-  if (spreads.length > 0) terms["allocation-spread"] = spreadScore(spreads, node, input);
-  const devices = input.demand.isPlain ? null : deviceAffinity(node, usage, input.demand);
-  if (devices !== null) terms.devices = devices;
-  const values = Object.values(terms);
-  return { terms, mean: values.reduce((sum, value) => sum + value, 0) / values.length };
-}
-
-// --- internal ---
-
-/** 0 for a node left empty, 1 for a perfect fit: (20 - (10^freeCpu + 10^freeMemory)) / 18. */
-function binpack(node: Node, usage: Usage, demand: Demand): number {
-  const cpu = node.resources.cpuMHz - node.reserved.cpuMHz;
-  const memory = node.resources.memoryMiB - node.reserved.memoryMiB;
-  const freeCpu = cpu <= 0 ? 0 : 1 - (usage.cpuMHz - node.reserved.cpuMHz + cpuOf(node, demand)) / cpu;
-  const freeMemory = memory <= 0 ? 0 : 1 - (usage.memoryMiB - node.reserved.memoryMiB + demand.memoryMiB) / memory;
-  const raw = 20 - (10 ** freeCpu + 10 ** freeMemory);
+/** What of a node is free with the group on it, as a share of what is not reserved, turned into 0 for bad up to 1. */
+export function fitTerm(algorithm: SchedulerAlgorithm, freeCpu: number, freeMemory: number): number {
+  const emptiness = 10 ** freeCpu + 10 ** freeMemory;
+  const raw = algorithm === "spread" ? emptiness - 2 : 20 - emptiness;
   return Math.min(Math.max(raw, 0), 18) / 18;
 }
 
-function affinityScore(affinities: readonly Affinity[], node: Node): number {
+/** `used` counts what is reserved. */
+export function freeShare(total: number, reserved: number, used: number): number {
+  const usable = total - reserved;
+  return usable <= 0 ? 0 : 1 - (used - reserved) / usable;
+}
+
+/** With so many allocs of the group beside it. */
+export function antiAffinityTerm(beside: number, groupCount: number): number {
+  return -(beside + 1) / Math.max(groupCount, 1);
+}
+
+export function affinitiesOf(job: Job, group: TaskGroup): readonly Affinity[] {
+  return [...job.affinities, ...group.affinities, ...group.tasks.flatMap((task) => task.affinities)];
+}
+
+/** Null where none matches, or those that do cancel each other out. */
+export function affinityTerm(affinities: readonly Affinity[], node: Node): number | null {
   let sum = 0;
   let total = 0;
   for (const affinity of affinities) {
@@ -59,37 +48,56 @@ function affinityScore(affinities: readonly Affinity[], node: Node): number {
     const left = resolveOnNode(affinity.attribute, node);
     if (satisfies(affinity.operator, left, resolveOnNode(affinity.value, node))) sum += affinity.weight;
   }
-  return total === 0 ? 0 : sum / total;
+  return sum === 0 || total === 0 ? null : sum / total;
 }
 
-function spreadScore(spreads: readonly Spread[], node: Node, input: RankInput): number {
-  const totalWeight = spreads.reduce((sum, spread) => sum + spread.weight, 0);
-  return spreads.reduce((sum, spread) => sum + oneSpread(spread, node, input, totalWeight), 0);
+export function spreadsOf(job: Job, group: TaskGroup): readonly Spread[] {
+  return [...group.spreads, ...job.spreads];
 }
 
-function oneSpread(spread: Spread, node: Node, input: RankInput, totalWeight: number): number {
-  const value = resolveOnNode(spread.attribute, node);
-  if (value === undefined) return -1;
-  const counts = input.spreadCounts.get(spread.attribute) ?? new Map<string, number>();
-  if (spread.targets.length === 0) return evenSpread(counts, value);
+/** The share of a spread's allocs that the value is to have, in percent; null where it is to have none. */
+export function percentOf(spread: Spread, value: string): number | null {
   const named = spread.targets.find((target) => target.value === value);
-  const restPercent = 100 - spread.targets.reduce((sum, target) => sum + target.percent, 0);
-  const percent = named?.percent ?? (restPercent > 0 ? restPercent : null);
+  const rest = 100 - spread.targets.reduce((sum, target) => sum + target.percent, 0);
+  return named?.percent ?? (rest > 0 ? rest : null);
+}
+
+/** Towards a target: what is still missing with this one, by the spread's share of all weights. */
+export function targetSpread(percent: number | null, used: number, groupCount: number, weightShare: number): number {
   if (percent === null) return -1;
-  const desired = (percent / 100) * input.group.count;
-  const used = (counts.get(value) ?? 0) + 1;
-  return desired === 0 ? -1 : ((desired - used) / desired) * (spread.weight / totalWeight);
+  const desired = (percent / 100) * groupCount;
+  return desired === 0 ? -1 : ((desired - (used + 1)) / desired) * weightShare;
 }
 
 /** Without targets: the least used value scores best, -1 when all are used alike. */
-function evenSpread(counts: ReadonlyMap<string, number>, value: string): number {
-  if (counts.size === 0) return 0;
-  const used = [...counts.values()];
-  const min = Math.min(...used);
-  const max = Math.max(...used);
-  const current = counts.get(value) ?? 0;
-  if (current < min) return min === 0 ? 1 : (min - current) / min;
-  if (min === max) return -1;
-  if (current === min) return min === 0 ? max : (max - min) / min;
-  return min === 0 ? -1 : (min - current) / min;
+export function evenSpread(counts: Pick<ValueCounts, "size" | "least" | "most">, current: number): number {
+  const { size, least, most } = counts;
+  if (size === 0) return 0;
+  if (current < least) return (least - current) / least;
+  if (least === most) return -1;
+  return current === least ? (most - least) / least : (least - current) / least;
+}
+
+/** The terms but the spread's, added up, and how many they are. */
+export function sumBeforeSpread(terms: Terms): { readonly sum: number; readonly count: number } {
+  let sum = terms.fit;
+  let count = 1;
+  for (const term of [terms.antiAffinity, terms.penalty, terms.affinity, terms.devices]) {
+    if (term === null) continue;
+    sum += term;
+    count += 1;
+  }
+  return { sum, count };
+}
+
+/** The terms under the names that people and tools know them by. */
+export function namedTerms(terms: Terms): Readonly<Record<string, number>> {
+  return {
+    binpack: terms.fit,
+    ...(terms.antiAffinity === null ? {} : { "job-anti-affinity": terms.antiAffinity }),
+    ...(terms.penalty === null ? {} : { "node-reschedule-penalty": terms.penalty }),
+    ...(terms.affinity === null ? {} : { "node-affinity": terms.affinity }),
+    ...(terms.devices === null ? {} : { devices: terms.devices }),
+    ...(terms.spread === null ? {} : { "allocation-spread": terms.spread }),
+  };
 }

@@ -4,7 +4,7 @@ import type { NodeSpec } from "../domain/node.ts";
 import type { Hashing } from "../runtime/runtime.ts";
 
 /** Nodes of one class are feasible alike for every constraint without `unique.` targets. */
-export function computedClassOf(node: NodeSpec, hashing: Hashing): string {
+export function computedClassOf(node: NodeSpec, hashing: Pick<Hashing, "sha256Hex">): string {
   const shared = (map: Readonly<Record<string, string>>) =>
     Object.entries(map)
       .filter(([key]) => !key.startsWith("unique."))

@@ -3,40 +3,59 @@
 import { describe, expect, test } from "bun:test";
 import type { JobDraft } from "../../internal/domain/job-model/job.ts";
 import type { Node } from "../../internal/domain/node.ts";
-import { type Demand, reservedUsage, type Usage } from "../../internal/scheduler/fit.ts";
-import { scoreNode } from "../../internal/scheduler/rank.ts";
-import { aJob, aNode, aSpec, type GroupDraft } from "../fixtures/model.ts";
+import { put } from "../../internal/domain/tables.ts";
+import { Capacity } from "../../internal/scheduler/capacity.ts";
+import { GroupPlacer } from "../../internal/scheduler/group-placer.ts";
+import { State } from "../../internal/state/state.ts";
+import { aJob, aNode, anAlloc, aSpec, type GroupDraft, NO_RESOURCES } from "../fixtures/model.ts";
 
-const NO_USAGE: Usage = reservedUsage(aNode("n1"));
-const DEMAND: Demand = { cpuMHz: 1000, memoryMiB: 1024, diskMiB: 0, cores: 0, ports: [], devices: [], isPlain: true };
+interface Needs {
+  readonly cpuMHz: number;
+  readonly memoryMiB: number;
+}
 
 interface Given {
   readonly job?: JobDraft;
   readonly group?: GroupDraft;
-  readonly demand?: Partial<Demand>;
+  readonly demand?: Needs;
   readonly node?: Partial<Node>;
-  readonly usage?: Partial<Usage>;
+  /** Of others on the node. */
+  readonly usage?: Needs;
+  /** Allocs of the job on the node, by group. */
+  readonly beside?: Readonly<Record<string, number>>;
   readonly penalty?: boolean;
+  /** Allocs of the group on other nodes, by rack. */
   readonly counts?: Readonly<Record<string, number>>;
 }
 
 function score(given: Given) {
   const job = aJob(aSpec(given.job, given.group));
-  const [group] = job.groups;
-  if (!group) throw new Error("a job has a group");
-  const node = aNode("n1", given.node);
-  const counts = new Map(Object.entries(given.counts ?? {}));
-  return scoreNode(
-    {
-      job,
-      group,
-      demand: { ...DEMAND, ...given.demand },
-      penaltyNodes: new Set(given.penalty ? ["n1"] : []),
-      spreadCounts: new Map([["${meta.rack}", counts]]),
-    },
-    node,
-    { ...NO_USAGE, ...given.usage },
-  );
+  const [drafted] = job.groups;
+  if (!drafted) throw new Error("a job has a group");
+  const resources = { ...drafted.tasks[0]?.resources, ...(given.demand ?? { cpuMHz: 1000, memoryMiB: 1024 }) };
+  const group = { ...drafted, tasks: drafted.tasks.map((task) => ({ ...task, resources: { ...task.resources, ...resources } })) };
+  const racks = Object.entries(given.counts ?? {});
+  const allocs = [
+    anAlloc("other", { jobId: "other", createIndex: 0, resources: { ...NO_RESOURCES, ...given.usage } }),
+    ...Object.entries(given.beside ?? {}).flatMap(([name, count]) =>
+      Array.from({ length: count }, (_, at) => anAlloc(`beside-${name}-${at}`, { group: name, createIndex: 0, resources: NO_RESOURCES })),
+    ),
+    ...racks.flatMap(([rack, count]) =>
+      Array.from({ length: count }, (_, at) => anAlloc(`${rack}-${at}`, { nodeId: `in-${rack}`, createIndex: 0, resources: NO_RESOURCES })),
+    ),
+  ];
+  const state = new State();
+  state.apply([
+    put("nodes", aNode("n1", { ...given.node, createIndex: 0 })),
+    ...racks.map(([rack]) => put("nodes", aNode(`in-${rack}`, { meta: { rack }, eligibility: "ineligible", createIndex: 0 }))),
+    ...allocs.map((alloc) => put("allocs", alloc)),
+  ]);
+  const capacity = new Capacity(state, { namespace: job.namespace, id: job.id }, []);
+  const placer = new GroupPlacer({ view: state, job, group, capacity, placed: [] });
+  const { scores } = placer.choose({ nodeId: null, penaltyNodes: new Set(given.penalty ? ["n1"] : []) }).metric;
+  const [first] = scores;
+  if (first?.nodeId !== "n1") throw new Error("there is but one node to choose");
+  return { terms: first.scores, mean: first.normScore };
 }
 
 const RACK = { attribute: "${meta.rack}" };
@@ -53,16 +72,11 @@ const TERMS: readonly (readonly [string, Given, string, number | undefined])[] =
   // Half used before: (20 - 2 * 10^0.25) / 18.
   ["binpack with others there", { usage: { cpuMHz: 2000, memoryMiB: 2048 } }, "binpack", 0.91352],
   // 1000 of 2000 and 1024 of 2048 that are not reserved: (20 - 2 * 10^0.5) / 18.
-  [
-    "binpack of what is not reserved",
-    { node: { reserved: { cpuMHz: 2000, memoryMiB: 2048, diskMiB: 0, ports: [] } }, usage: { cpuMHz: 2000, memoryMiB: 2048 } },
-    "binpack",
-    0.75975,
-  ],
+  ["binpack of what is not reserved", { node: { reserved: { cpuMHz: 2000, memoryMiB: 2048, diskMiB: 0, ports: [] } } }, "binpack", 0.75975],
 
   ["anti-affinity without another of the group", {}, "job-anti-affinity", undefined],
-  ["anti-affinity with two of four", { group: { count: 4 }, usage: { groupCounts: new Map([["g", 2]]) } }, "job-anti-affinity", -0.75],
-  ["anti-affinity with another group's", { group: { count: 4 }, usage: { groupCounts: new Map([["h", 2]]) } }, "job-anti-affinity", undefined],
+  ["anti-affinity with two of four", { group: { count: 4 }, beside: { g: 2 } }, "job-anti-affinity", -0.75],
+  ["anti-affinity with another group's", { group: { count: 4 }, beside: { h: 2 } }, "job-anti-affinity", undefined],
 
   ["a reschedule's former node", { penalty: true }, "node-reschedule-penalty", -1],
   ["any other node", {}, "node-reschedule-penalty", undefined],
@@ -128,7 +142,7 @@ describe("the score of a node has for", () => {
   }
 
   test("all terms together their mean", () => {
-    const { terms, mean } = score({ group: { count: 2 }, usage: { groupCounts: new Map([["g", 1]]) }, penalty: true });
+    const { terms, mean } = score({ group: { count: 2 }, beside: { g: 1 }, penalty: true });
     expect(terms).toEqual({ binpack: expect.any(Number), "job-anti-affinity": -1, "node-reschedule-penalty": -1 });
     expect(mean).toBeCloseTo((0.48629 - 2) / 3, 4);
   });
