@@ -1,6 +1,7 @@
 // Making evaluations, and turning a plan into changes.
 
 import type { Alloc } from "../domain/alloc.ts";
+import type { Deployment } from "../domain/deployment.ts";
 import type { EvalTrigger, Evaluation } from "../domain/evaluation.ts";
 import type { Job, JobType } from "../domain/job.ts";
 import type { Change } from "../domain/tables.ts";
@@ -17,6 +18,7 @@ export interface NewEval {
   readonly nodeId?: string;
   readonly waitUntilMs?: number;
   readonly previousEval?: string;
+  readonly deploymentId?: string;
 }
 
 export function newEval(input: NewEval, context: Context): Evaluation {
@@ -35,7 +37,7 @@ export function newEval(input: NewEval, context: Context): Evaluation {
     nextEval: "",
     previousEval: input.previousEval ?? "",
     blockedEval: "",
-    deploymentId: "",
+    deploymentId: input.deploymentId ?? "",
     failedGroups: {},
     queued: {},
     createdAtMs: context.nowMs,
@@ -63,9 +65,23 @@ export interface PlanToApply {
   readonly stops: readonly { readonly alloc: Alloc; readonly description: string; readonly clientStatus?: "lost" }[];
   readonly placed: readonly Alloc[];
   readonly inPlace: readonly Alloc[];
-  readonly later: readonly { readonly alloc: Alloc; readonly atMs: number }[];
+  readonly later: readonly Later[];
+  readonly unknowns: readonly CutOff[];
+  readonly reconnects: readonly Alloc[];
+  readonly deployment: Deployment | null;
+  readonly deployments: readonly Deployment[];
   readonly failed: Evaluation["failedGroups"];
   readonly queued: Evaluation["queued"];
+}
+
+interface Later {
+  readonly alloc: Alloc;
+  readonly atMs: number;
+  readonly trigger?: "alloc-failure" | "max-disconnect-timeout";
+}
+
+interface CutOff extends Later {
+  readonly sinceMs: number;
 }
 
 export interface AppliedPlan {
@@ -73,11 +89,22 @@ export interface AppliedPlan {
   readonly blocked: Evaluation | null;
 }
 
-/** The changes of a finished evaluation: allocs, the eval itself, follow-ups, and one blocked eval for what found no room. */
+/** The changes of a finished evaluation: allocs, deployments, the eval itself, follow-ups, and one blocked eval for what found no room. */
 export function applyPlan(view: View, evaluation: Evaluation, job: Job | undefined, plan: PlanToApply, context: Context): AppliedPlan {
   const successors = new Map(plan.placed.filter((alloc) => alloc.previousAlloc !== "").map((alloc) => [alloc.previousAlloc, alloc.id]));
-  const followUps = followUpEvals(view, evaluation, job, plan.later, context);
   const blocked = blockedEval(view, evaluation, job, plan, context);
+  const rows = new AllocRows(context);
+  for (const stop of plan.stops) rows.change(stop.alloc, (alloc) => stoppedAlloc(alloc, stop));
+  for (const alloc of plan.inPlace) rows.change(alloc, (row) => ({ ...row, ...alloc, jobVersion: job?.version ?? alloc.jobVersion }));
+  for (const { alloc, sinceMs } of plan.unknowns) rows.change(alloc, (row) => unknownAlloc(row, sinceMs));
+  for (const alloc of plan.reconnects) rows.change(alloc, (row) => ({ ...row, reconnectedAtMs: context.nowMs, nextAlloc: "", followupEvalId: "" }));
+  const followUps = followUpEvals(view, evaluation, job, [...plan.later, ...plan.unknowns], context);
+  for (const followUp of followUps) rows.change(followUp.alloc, (row) => ({ ...row, followupEvalId: followUp.evaluation.id }));
+  // One that is cut off runs on for all we know, and has a successor all the same.
+  for (const [id, successor] of successors) {
+    const before = view.alloc(id);
+    if (before && before.nextAlloc !== successor) rows.change(before, (row) => ({ ...row, nextAlloc: successor }));
+  }
   const done: Evaluation = {
     ...evaluation,
     status: "complete",
@@ -86,17 +113,15 @@ export function applyPlan(view: View, evaluation: Evaluation, job: Job | undefin
     queued: plan.queued,
     blockedEval: blocked?.id ?? "",
     nextEval: followUps[0]?.evaluation.id ?? "",
+    deploymentId: plan.deployment?.id ?? evaluation.deploymentId,
     modifiedAtMs: context.nowMs,
   };
   return {
     changes: [
-      ...plan.stops.map((stop) => put("allocs", stoppedAlloc(stop, successors.get(stop.alloc.id) ?? "", context))),
+      ...rows.changes(),
       ...plan.placed.map((alloc) => put("allocs", alloc)),
-      ...plan.inPlace.map((alloc) => put("allocs", movedToVersion(alloc, job, context))),
-      ...followUps.flatMap(({ evaluation: followUp, alloc }) => [
-        put("evals", followUp),
-        put("allocs", { ...alloc, followupEvalId: followUp.id, modifiedAtMs: context.nowMs, allocModifyIndex: context.index }),
-      ]),
+      ...followUps.map((followUp) => put("evals", followUp.evaluation)),
+      ...deploymentChanges(view, plan.deployments),
       put("evals", done),
       ...supersededBlocked(view, evaluation, context),
       ...(blocked ? [put("evals", blocked)] : []),
@@ -105,27 +130,52 @@ export function applyPlan(view: View, evaluation: Evaluation, job: Job | undefin
   };
 }
 
+/** The deployments as they are now; one that succeeded makes its version a stable one. */
+export function deploymentChanges(view: View, deployments: readonly Deployment[]): Change[] {
+  const changes: Change[] = deployments.map((deployment) => put("deployments", deployment));
+  for (const { status, namespace, jobId, jobCreateIndex, jobVersion } of deployments) {
+    const version = status === "successful" ? view.jobVersion(namespace, jobId, jobCreateIndex, jobVersion) : undefined;
+    if (version && !version.stable) changes.push(put("job_versions", { ...version, stable: true }));
+  }
+  return changes;
+}
+
 // --- internal ---
 
-function stoppedAlloc(stop: PlanToApply["stops"][number], successor: string, context: Context): Alloc {
-  const { alloc } = stop;
+/** Rows of allocs that are changed, each put once, however many parts of the plan name it. */
+class AllocRows {
+  readonly #rows = new Map<string, Alloc>();
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  change(alloc: Alloc, change: (row: Alloc) => Alloc): void {
+    const row = change(this.#rows.get(alloc.id) ?? alloc);
+    this.#rows.set(alloc.id, { ...row, modifiedAtMs: this.#context.nowMs, allocModifyIndex: this.#context.index });
+  }
+
+  changes(): Change[] {
+    return [...this.#rows.values()].map((row) => put("allocs", row));
+  }
+}
+
+function stoppedAlloc(alloc: Alloc, stop: PlanToApply["stops"][number]): Alloc {
   return {
     ...alloc,
     desiredStatus: "stop",
     desiredDescription: stop.description,
     clientStatus: stop.clientStatus ?? alloc.clientStatus,
     clientDescription: stop.clientStatus ? stop.description : alloc.clientDescription,
-    nextAlloc: successor || alloc.nextAlloc,
     isToMigrate: false,
     isToReschedule: false,
     followupEvalId: "",
-    modifiedAtMs: context.nowMs,
-    allocModifyIndex: context.index,
   };
 }
 
-function movedToVersion(alloc: Alloc, job: Job | undefined, context: Context): Alloc {
-  return { ...alloc, jobVersion: job?.version ?? alloc.jobVersion, modifiedAtMs: context.nowMs, allocModifyIndex: context.index };
+function unknownAlloc(alloc: Alloc, disconnectedAtMs: number): Alloc {
+  return { ...alloc, clientStatus: "unknown", clientDescription: "its node is cut off", disconnectedAtMs };
 }
 
 /** One for each alloc that waits and that no pending evaluation will come back to. */
@@ -133,13 +183,13 @@ function followUpEvals(
   view: View,
   evaluation: Evaluation,
   job: Job | undefined,
-  later: PlanToApply["later"],
+  later: readonly Later[],
   context: Context,
 ): { readonly evaluation: Evaluation; readonly alloc: Alloc }[] {
   if (!job) return [];
   return later
     .filter(({ alloc }) => alloc.followupEvalId === evaluation.id || view.evaluation(alloc.followupEvalId)?.status !== "pending")
-    .map(({ alloc, atMs }) => ({
+    .map(({ alloc, atMs, trigger }) => ({
       alloc,
       evaluation: newEval(
         {
@@ -148,7 +198,7 @@ function followUpEvals(
           type: job.type,
           priority: job.priority,
           jobModifyIndex: job.jobModifyIndex,
-          triggeredBy: "alloc-failure",
+          triggeredBy: trigger ?? "alloc-failure",
           waitUntilMs: atMs,
           previousEval: evaluation.id,
         },

@@ -3,6 +3,7 @@
 
 import type { Alloc } from "../domain/alloc.ts";
 import { isClientTerminal, isServerTerminal } from "../domain/alloc.ts";
+import { type Deployment, isActiveDeployment } from "../domain/deployment.ts";
 import { type Evaluation, isOpen } from "../domain/evaluation.ts";
 import type { Job, Keep } from "../domain/job.ts";
 import type { JobHead } from "../domain/tables.ts";
@@ -15,6 +16,7 @@ export interface GcThresholds {
   readonly batchEvalMs: number;
   readonly jobMs: number;
   readonly nodeMs: number;
+  readonly deploymentMs: number;
 }
 
 export interface GcSettings extends GcThresholds {
@@ -29,11 +31,12 @@ export const GC_DEFAULTS: GcSettings = {
   batchEvalMs: 24 * HOUR_MS,
   jobMs: 4 * HOUR_MS,
   nodeMs: 24 * HOUR_MS,
+  deploymentMs: HOUR_MS,
   intervalMs: HOUR_MS / 12,
 };
 
 /** Whatever has ended is old enough. */
-export const GC_FORCED: GcThresholds = { evalMs: 0, batchEvalMs: 0, jobMs: 0, nodeMs: 0 };
+export const GC_FORCED: GcThresholds = { evalMs: 0, batchEvalMs: 0, jobMs: 0, nodeMs: 0, deploymentMs: 0 };
 
 export function isTerminalEval(evaluation: Evaluation): boolean {
   return !isOpen(evaluation);
@@ -64,6 +67,18 @@ export function isNeeded(view: View, job: Job | undefined, alloc: Alloc): boolea
     case "sysbatch":
       return !isServerTerminal(alloc) && clientStatus !== "lost" && isOfThisVersion;
   }
+}
+
+/**
+ * Whether the scheduler would decide otherwise without the deployment, or people still see allocs of it. That of a job's own
+ * version stays as long as the job: a roll-out that failed would begin again without it.
+ */
+export function isNeededDeployment(view: View, deployment: Deployment): boolean {
+  if (isActiveDeployment(deployment)) return true;
+  const job = view.job(deployment.namespace, deployment.jobId);
+  if (job && job.createIndex === deployment.jobCreateIndex && job.version === deployment.jobVersion) return true;
+  for (const alloc of view.liveAllocsOfJob(deployment.namespace, deployment.jobId)) if (alloc.deploymentId === deployment.id) return true;
+  return false;
 }
 
 /** Whether a dead job is over for good: services only once they were stopped. Parents of fires and dispatches are dead only then. */

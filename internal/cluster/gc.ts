@@ -3,18 +3,19 @@
 
 import type { Alloc } from "../domain/alloc.ts";
 import { isTerminal } from "../domain/alloc.ts";
+import type { Deployment } from "../domain/deployment.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
 import type { Change, JobHead } from "../domain/tables.ts";
 import { jobKey, put, remove, versionKey } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
-import { Children, type ChildStanding, type GcThresholds, hasEnded, isNeeded, isOver, isTerminalEval } from "./gc-rules.ts";
+import { Children, type ChildStanding, type GcThresholds, hasEnded, isNeeded, isNeededDeployment, isOver, isTerminalEval } from "./gc-rules.ts";
 import { purgeChanges, surplusVersions, versionRemoval } from "./jobs.ts";
 
-/** Where a sweep stands: nodes first, since what they never reported ends with them; then jobs, then the evals of those that stay. */
+/** Where a sweep stands: nodes first, since what they never reported ends with them; then jobs, then what belongs to those that stay. */
 export interface GcCursor {
-  readonly stage: "nodes" | "jobs" | "evals";
+  readonly stage: "nodes" | "jobs" | "evals" | "deployments";
   /** Rows of the stage that were looked at and stayed. */
   readonly skip: number;
 }
@@ -26,6 +27,17 @@ export interface GcInput {
   readonly from: GcCursor;
 }
 
+/** How many rows of each went. */
+export interface GcCounts {
+  nodes: number;
+  jobs: number;
+  evals: number;
+  allocs: number;
+  deployments: number;
+}
+
+export const NO_GC_COUNTS: Readonly<GcCounts> = { nodes: 0, jobs: 0, evals: 0, allocs: 0, deployments: 0 };
+
 export interface GcResult {
   /** Where the sweep goes on; null at its end. */
   readonly next: GcCursor | null;
@@ -33,7 +45,7 @@ export interface GcResult {
   readonly dueAtMs: number | null;
   /** Ids of the allocs that went, by the node that may still hold their files. */
   readonly forgotten: ReadonlyMap<string, readonly string[]>;
-  readonly counts: { readonly nodes: number; readonly jobs: number; readonly evals: number; readonly allocs: number };
+  readonly counts: Readonly<GcCounts>;
 }
 
 /**
@@ -52,7 +64,7 @@ export function collectGarbage(view: View, input: GcInput, context: Context): Ou
 
 // --- internal ---
 
-const NEXT_STAGE = { nodes: "jobs", jobs: "evals", evals: null } as const;
+const NEXT_STAGE = { nodes: "jobs", jobs: "evals", evals: "deployments", deployments: null } as const;
 
 interface NamedVersion {
   readonly createIndex: number;
@@ -63,7 +75,7 @@ interface NamedVersion {
 class Slice {
   readonly changes: Change[] = [];
   readonly forgotten = new Map<string, string[]>();
-  readonly counts = { nodes: 0, jobs: 0, evals: 0, allocs: 0 };
+  readonly counts: GcCounts = { ...NO_GC_COUNTS };
   dueAtMs: number | null = null;
   readonly #view: View;
   readonly #thresholds: GcThresholds;
@@ -118,7 +130,8 @@ class Slice {
     const view = this.#view;
     if (stage === "nodes") for (const node of view.nodes()) yield () => this.#collectNode(node);
     else if (stage === "jobs") for (const head of view.jobHeads()) yield () => this.#collectJob(head);
-    else for (const id of view.endedEvalIds()) yield () => this.#collectEval(view.evaluation(id));
+    else if (stage === "evals") for (const id of view.endedEvalIds()) yield () => this.#collectEval(view.evaluation(id));
+    else for (const deployment of view.deployments()) yield () => this.#collectDeployment(deployment);
   }
 
   /** Whether that age is reached; otherwise it is noted when it will be. */
@@ -196,6 +209,13 @@ class Slice {
     for (const alloc of old) this.#removeAlloc(alloc);
     if (old.length < allocs.length) return false;
     this.#removeEval(evaluation);
+    return true;
+  }
+
+  #collectDeployment(deployment: Deployment): boolean {
+    if (isNeededDeployment(this.#view, deployment) || !this.#isOld(deployment.modifiedAtMs, this.#thresholds.deploymentMs)) return false;
+    this.changes.push(remove("deployments", deployment));
+    this.counts.deployments += 1;
     return true;
   }
 

@@ -2,6 +2,7 @@
 // Each is (view, input, context) -> changes and a result; a refusal throws EdgeError and changes nothing.
 
 import { isServerTerminal } from "../domain/alloc.ts";
+import { isActiveDeployment } from "../domain/deployment.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { Job, JobSpec, TaskGroup } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -127,6 +128,10 @@ export function scaleJob(view: View, input: ScaleInput, context: Context): Outco
   if (input.isError && input.count !== null) throw new EdgeError("invalid", "scaling action should not contain count if error is true");
   if (input.count !== null && job.type === "system") throw new EdgeError("invalid", "cannot scale jobs of type system");
   checkCount(group, input.count);
+  if (input.count !== null && hasActiveDeployment(view, job))
+    throw new EdgeError("invalid", "job scaling blocked due to active deployment", {
+      hint: `edgectl job deployments ${job.id} shows it; promote, fail or await it first`,
+    });
   const evaluation = input.count === null ? null : evalForJob(job, "job-scaling", context.index, context);
   const changes: Change[] = [put("scaling_events", withScalingEvent(view, job, group, input, evaluation?.id ?? "", context))];
   if (evaluation === null) return { changes, result: { evalId: "", evalCreateIndex: 0, jobModifyIndex: job.jobModifyIndex } };
@@ -343,6 +348,12 @@ function startWatermark(view: View, version: JobVersion, current: Job | undefine
       modifyIndex: 0,
     }),
   ];
+}
+
+function hasActiveDeployment(view: View, job: Job): boolean {
+  for (const deployment of view.deploymentsOfJob(job.namespace, job.id))
+    if (isActiveDeployment(deployment) && deployment.jobCreateIndex === job.createIndex) return true;
+  return false;
 }
 
 function checkCount(group: TaskGroup, count: number | null): void {

@@ -233,8 +233,11 @@ function newLifeMessage(remembered: number, incarnation: number): string {
 /** Null when the report says nothing new. A status that was final stays final. */
 function mergeReport(alloc: Alloc, report: AllocReport, context: Context): Alloc | null {
   if (isClientTerminal(alloc) && alloc.clientStatus !== "lost") return null;
+  // The server's clock tells when: deadlines are counted from it, and a node's may be wrong.
   const health =
-    report.isHealthy === null ? alloc.health : { isHealthy: report.isHealthy, atMs: report.healthAtMs, isCanary: alloc.health?.isCanary ?? false };
+    report.isHealthy === null || report.isHealthy === alloc.health?.isHealthy
+      ? alloc.health
+      : { isHealthy: report.isHealthy, atMs: context.nowMs, isCanary: alloc.health?.isCanary ?? false };
   const updated: Alloc = {
     ...alloc,
     clientStatus: report.clientStatus,
@@ -256,25 +259,14 @@ function hasComeBack(before: Alloc, report: Pick<Alloc, "clientStatus">): boolea
   return before.clientStatus === "unknown" && report.clientStatus !== "unknown";
 }
 
-/** A failure asks for a successor; a new healthy alloc lets a rolling update go on. */
+/** A failure asks for a successor. What becomes of a roll-out is its deployment's to say. */
 function evalAfterReport(view: View, before: Alloc, after: Alloc, context: Context): Evaluation | null {
   const job = view.job(after.namespace, after.jobId);
   if (!job || isServerTerminal(after)) return null;
   // What stays of it and of its replacement is the group's to say.
   if (hasComeBack(before, after)) return evalForJob(job, "reconnect", job.jobModifyIndex, context);
   const hasFailed = after.clientStatus === "failed" && before.clientStatus !== "failed";
-  const isNewlyHealthy = after.health?.isHealthy === true && before.health?.isHealthy !== true;
   if (hasFailed) return evalForJob(job, "alloc-failure", job.jobModifyIndex, context);
-  if (isNewlyHealthy && hasOutdatedAllocs(view, job)) return evalForJob(job, "deployment-watcher", job.jobModifyIndex, context);
   const hasEnded = after.clientStatus === "complete" && before.clientStatus !== "complete" && (job.type === "service" || job.type === "system");
   return hasEnded ? evalForJob(job, "alloc-failure", job.jobModifyIndex, context) : null;
-}
-
-function hasOutdatedAllocs(
-  view: View,
-  job: { readonly namespace: string; readonly id: string; readonly version: number; readonly createIndex: number },
-): boolean {
-  for (const alloc of view.liveAllocsOfJob(job.namespace, job.id))
-    if (alloc.jobVersion !== job.version || alloc.jobCreateIndex !== job.createIndex) return true;
-  return false;
 }

@@ -2,238 +2,243 @@
 // placement does. Service and batch jobs here, system and sysbatch in reconcile-system.ts.
 
 import type { Alloc } from "../domain/alloc.ts";
-import { allocNameIndex, isServerTerminal } from "../domain/alloc.ts";
-import type { Job, TaskGroup } from "../domain/job.ts";
-import type { Node } from "../domain/node.ts";
-import type { View } from "../domain/view.ts";
+import { allocNameIndex } from "../domain/alloc.ts";
+import type { GroupChanges, GroupInput, Place } from "./changes.ts";
+import { allocName, byNumber, isOfThisVersion, STOP_TEXT } from "./changes.ts";
+import { type Classified, COUNTED_RULES, classify, goneSinceMs, graceUntilMs, isReplacedWhileUnknown } from "./classify.ts";
+import { Draft } from "./draft.ts";
+import { type Gate, gateOf } from "./gate.ts";
+import { decideReconnect } from "./reconnect.ts";
 import { decideReschedule } from "./reschedule.ts";
-import { needsReplacing } from "./task-change.ts";
+import { taskChanges } from "./task-change.ts";
 
-export interface Stop {
-  readonly alloc: Alloc;
-  readonly description: string;
-  /** Set where the node cannot report any more. */
-  readonly clientStatus?: "lost";
-}
-
-export interface Place {
-  readonly name: string;
-  readonly previous: Alloc | null;
-  /** The delay that a reschedule waited; null when this is none. */
-  readonly rescheduleDelayMs: number | null;
-  /** System jobs: the one node it is for. */
-  readonly nodeId: string | null;
-  /** Why it is placed; counted under this name in the plan's annotations. */
-  readonly kind: "place" | "migrate" | "destructive";
-}
-
-export interface Later {
-  readonly alloc: Alloc;
-  readonly atMs: number;
-}
-
-export interface GroupChanges {
-  readonly stops: readonly Stop[];
-  readonly places: readonly Place[];
-  readonly inPlace: readonly Alloc[];
-  readonly later: readonly Later[];
-  readonly ignored: number;
-  /** More replacements wait until those placed are healthy. */
-  readonly isWaitingForHealth: boolean;
-}
-
-export const STOP_TEXT = {
-  notNeeded: "alloc not needed due to job update",
-  updating: "alloc is being updated due to job update",
-  lost: "alloc is lost since its node is down",
-  migrating: "alloc is being migrated",
-  rescheduled: "alloc was rescheduled because it failed",
-  restarted: "alloc is stopped and replaced by request",
-} as const;
-
-export interface GroupInput {
-  readonly view: View;
-  readonly job: Job;
-  readonly group: TaskGroup;
-  readonly allocs: readonly Alloc[];
-  readonly nowMs: number;
-}
+export type { Place } from "./changes.ts";
 
 export function reconcileGroup(input: GroupInput): GroupChanges {
-  const state = classify(input);
-  const { kept, stops, places, later } = state;
-  const surplus = kept.length + places.length + state.settled.length + later.length - input.group.count;
-  if (surplus > 0) shrink(state, surplus);
-  const updated = update(input, state);
-  grow(input, state, updated.replaced);
-  return {
-    stops,
-    places,
-    inPlace: updated.inPlace,
-    later,
-    ignored: state.kept.length - updated.replaced.size - updated.inPlace.length + state.settled.length + later.length,
-    isWaitingForHealth: updated.isWaiting,
-  };
+  const { of } = classify(input, COUNTED_RULES);
+  const draft = new Draft(input);
+  for (const item of of("settled")) settle(draft, item);
+  for (const item of of("unneeded")) draft.stop(item.alloc, STOP_TEXT.notNeeded, item.reason);
+  for (const item of of("running")) draft.kept.push(item.alloc);
+  for (const item of of("returned")) takeBack(input, draft, item);
+  const changes = taskChanges(input.view, input.job, input.group);
+  const isOutdated = (alloc: Alloc) => !isOfThisVersion(input.job, alloc);
+  const isOld = (alloc: Alloc) => isOutdated(alloc) && changes.needsReplacing(alloc);
+  const gate = gateOf({ ...input, hasOutdated: draft.kept.some(isOld), nodes: null });
+  if (gate.canaries > 0) draft.setCanariesApart();
+  for (const item of of("lost")) lose(draft, item, gate);
+  for (const item of of("expired")) expire(draft, item, gate);
+  for (const item of of("cut-off")) cutOff(input, draft, item, gate);
+  for (const item of of("unknown")) stayUnknown(input, draft, item, gate);
+  for (const item of of("migrating")) migrate(draft, item, gate);
+  for (const item of of("failed")) recover(input, draft, item, gate);
+  shrink(input, draft);
+  const left = update(input, draft, gate, { isOutdated, isOld });
+  placeCanaries(draft, gate, left);
+  grow(input, draft, gate);
+  return draft.finish(gate, left.length);
 }
 
 // --- internal ---
 
-interface Classified {
-  /** Run on, as far as their node is concerned. */
-  kept: Alloc[];
-  /** Need no successor: batch allocs that completed, failed ones that are out of attempts. */
-  settled: Alloc[];
-  readonly stops: Stop[];
-  readonly places: Place[];
-  later: Later[];
+function settle(draft: Draft, { alloc, reason }: Classified): void {
+  draft.settled.push(alloc);
+  draft.decide({ kind: "settle", alloc, reason });
 }
 
-function classify(input: GroupInput): Classified {
-  const result: Classified = { kept: [], settled: [], stops: [], places: [], later: [] };
-  for (const alloc of input.allocs) classifyOne(input, alloc, result);
-  return result;
+/** The alloc of a node that is back, and what was placed for it meanwhile: one of them runs on. */
+function takeBack(input: GroupInput, draft: Draft, { alloc, reason }: Classified): void {
+  const isSuccessor = (other: Alloc) => other.name === alloc.name && other.previousAlloc !== "" && other.createIndex > alloc.createIndex;
+  const others = draft.kept.filter((other) => isSuccessor(other) && !draft.isCanary(other));
+  const replacement = others.at(-1);
+  const decision = replacement
+    ? decideReconnect(input.group.disconnect?.reconcile ?? "best_score", alloc, replacement)
+    : { winner: "original", reason };
+  if (decision.winner === "replacement") return draft.stop(alloc, STOP_TEXT.reconnected, decision.reason);
+  draft.kept = draft.kept.filter((other) => !others.includes(other));
+  for (const other of others) draft.stop(other, STOP_TEXT.replacementOver, "the one whose place it took is back");
+  draft.kept.push(alloc);
+  draft.reconnects.push(alloc);
+  draft.decide({ kind: "reconnect", alloc, reason: decision.reason });
 }
 
-function classifyOne(input: GroupInput, alloc: Alloc, result: Classified): void {
-  const isBatch = input.job.type === "batch";
-  if (isServerTerminal(alloc)) {
-    // A batch alloc that was told to stop after it had completed still counts as done.
-    if (isBatch && alloc.clientStatus === "complete" && isOfThisVersion(input.job, alloc) && alloc.nextAlloc === "") result.settled.push(alloc);
-    return;
-  }
-  if (alloc.clientStatus === "complete") {
-    if (isBatch && !isOfThisVersion(input.job, alloc)) return;
-    if (isBatch) result.settled.push(alloc);
-    return;
-  }
-  if (alloc.clientStatus === "failed") return classifyFailed(input, alloc, result);
-  if (alloc.clientStatus === "lost") return;
-  const node = input.view.node(alloc.nodeId);
-  if (isGone(node)) {
-    result.stops.push({ alloc, description: STOP_TEXT.lost, clientStatus: "lost" });
-    result.places.push(replacement(alloc, "place", null));
-    return;
-  }
-  if (alloc.isToMigrate || alloc.isToReschedule) {
-    result.stops.push({ alloc, description: alloc.isToReschedule ? STOP_TEXT.restarted : STOP_TEXT.migrating });
-    result.places.push(replacement(alloc, "migrate", null));
-    return;
-  }
-  result.kept.push(alloc);
+/** While a roll-out stands still, what is gone comes back as it was: a version that may be bad must not spread. */
+function replacement(draft: Draft, alloc: Alloc, gate: Gate, kind: Place["kind"] = "place"): Place {
+  const isAsItWas = !isOfThisVersion(draft.input.job, alloc) && alloc.jobCreateIndex === draft.input.job.createIndex && gate.replacing !== null;
+  return {
+    name: alloc.name,
+    previous: alloc,
+    rescheduleDelayMs: null,
+    nodeId: null,
+    kind,
+    ...(draft.isCanary(alloc) ? { isCanary: true } : {}),
+    ...(isAsItWas ? { jobVersion: alloc.jobVersion } : {}),
+  };
 }
 
-function classifyFailed(input: GroupInput, alloc: Alloc, result: Classified): void {
-  // A failed alloc of an older version is replaced by the new version at once, whatever its policy says.
-  if (!isOfThisVersion(input.job, alloc)) {
-    if (alloc.nextAlloc === "") {
-      result.stops.push({ alloc, description: STOP_TEXT.updating });
-      result.places.push(replacement(alloc, "place", null));
-    }
-    return;
+function lose(draft: Draft, { alloc, reason }: Classified, gate: Gate): void {
+  draft.stops.push({ alloc, description: STOP_TEXT.lost, clientStatus: "lost" });
+  draft.decide({ kind: "lose", alloc, reason });
+  draft.place(replacement(draft, alloc, gate));
+}
+
+function expire(draft: Draft, { alloc, reason }: Classified, gate: Gate): void {
+  draft.stops.push({ alloc, description: STOP_TEXT.expired, clientStatus: "lost" });
+  draft.decide({ kind: "lose", alloc, reason });
+  if (alloc.nextAlloc === "") draft.place(replacement(draft, alloc, gate));
+}
+
+function cutOff(input: GroupInput, draft: Draft, { alloc, reason }: Classified, gate: Gate): void {
+  const { disconnect } = input.group;
+  const sinceMs = goneSinceMs(alloc, input.view.node(alloc.nodeId), input.nowMs);
+  const untilMs = graceUntilMs(disconnect, sinceMs) ?? input.nowMs;
+  draft.unknowns.push({ alloc, sinceMs, atMs: untilMs, trigger: "max-disconnect-timeout" });
+  const isReplaced = isReplacedWhileUnknown(disconnect);
+  draft.decide({ kind: "disconnect", alloc, untilMs, reason: `${reason}: it is ${isReplaced ? "replaced until it is back" : "waited for"}` });
+  if (isReplaced) draft.place(replacement(draft, alloc, gate));
+  else draft.unknown.push(alloc);
+}
+
+function stayUnknown(input: GroupInput, draft: Draft, { alloc, reason }: Classified, gate: Gate): void {
+  const { disconnect } = input.group;
+  const untilMs = graceUntilMs(disconnect, goneSinceMs(alloc, input.view.node(alloc.nodeId), input.nowMs));
+  if (untilMs !== null && untilMs > input.nowMs) draft.waits.push({ alloc, atMs: untilMs, trigger: "max-disconnect-timeout" });
+  draft.decide({ kind: "disconnect", alloc, untilMs: untilMs ?? input.nowMs, reason });
+  if (!isReplacedWhileUnknown(disconnect)) draft.unknown.push(alloc);
+  else if (alloc.nextAlloc === "") draft.place(replacement(draft, alloc, gate));
+}
+
+function migrate(draft: Draft, { alloc, reason }: Classified, gate: Gate): void {
+  draft.stops.push({ alloc, description: alloc.isToReschedule ? STOP_TEXT.restarted : STOP_TEXT.migrating });
+  draft.decide({ kind: "migrate", alloc, reason });
+  draft.place(replacement(draft, alloc, gate, "migrate"));
+}
+
+function recover(input: GroupInput, draft: Draft, { alloc }: Classified, gate: Gate): void {
+  if (!isOfThisVersion(input.job, alloc) && gate.replacing === null) {
+    // A failed alloc of an older version is replaced by the new version at once, whatever its policy says.
+    draft.stops.push({ alloc, description: STOP_TEXT.updating });
+    draft.decide({ kind: "replace", alloc, reason: "it failed as an older version" });
+    return draft.place(replacement(draft, alloc, gate));
   }
-  if (alloc.nextAlloc !== "") return;
   const decision = decideReschedule(input.group.reschedule, alloc, input.nowMs);
   switch (decision.kind) {
     case "now":
-      result.stops.push({ alloc, description: STOP_TEXT.rescheduled });
-      result.places.push(replacement(alloc, "place", decision.delayMs));
-      return;
+      draft.stops.push({ alloc, description: STOP_TEXT.rescheduled });
+      draft.decide({
+        kind: "reschedule",
+        alloc,
+        reason: alloc.isToReschedule ? "it failed, and another is asked for" : "it failed: its delay is over",
+      });
+      return draft.place({ ...replacement(draft, alloc, gate), rescheduleDelayMs: decision.delayMs });
     case "later":
-      result.later.push({ alloc, atMs: decision.atMs });
+      draft.decide({ kind: "reschedule-later", alloc, atMs: decision.atMs, reason: "it failed: another is tried after its delay" });
+      if (draft.isCanary(alloc)) draft.canariesLater += 1;
+      else draft.counted.push(alloc);
+      draft.later.push({ alloc, atMs: decision.atMs });
       return;
     case "never":
-      result.settled.push(alloc);
-      return;
+      return settle(draft, { alloc, standing: "settled", reason: `it failed, and ${decision.reason}` });
   }
 }
 
-function replacement(alloc: Alloc, kind: Place["kind"], rescheduleDelayMs: number | null): Place {
-  return { name: alloc.name, previous: alloc, rescheduleDelayMs, nodeId: null, kind };
-}
-
-/** Too many: first what is not placed yet, then what failed, then the highest numbers. */
-function shrink(state: Classified, surplus: number): void {
-  let left = surplus;
-  while (left > 0 && state.places.length > 0) {
-    state.places.pop();
+/** Too many: first what is not placed yet, then what failed, then what another of its number replaced, then the highest numbers. */
+function shrink(input: GroupInput, draft: Draft): void {
+  let left = draft.occupied() - input.group.count;
+  while (left > 0 && draft.places.length > 0) {
+    draft.dropPlace();
     left -= 1;
   }
-  while (left > 0 && state.later.length > 0) {
-    state.later.pop();
+  while (left > 0 && draft.counted.length > 0) {
+    const dropped = draft.counted.pop();
+    draft.later = draft.later.filter((item) => item.alloc !== dropped);
+    if (dropped) draft.decide({ kind: "settle", alloc: dropped, reason: "it failed, and fewer are wanted" });
     left -= 1;
   }
-  const byNumber = [...state.kept].sort((a, b) => allocNameIndex(b.name) - allocNameIndex(a.name) || a.createIndex - b.createIndex);
-  const dropped = new Set(byNumber.slice(0, left));
-  for (const alloc of dropped) state.stops.push({ alloc, description: STOP_TEXT.notNeeded });
-  state.kept = state.kept.filter((alloc) => !dropped.has(alloc));
+  if (left <= 0) return;
+  const standing = [...draft.kept, ...draft.unknown];
+  const newest = new Map<number, number>();
+  for (const alloc of standing) {
+    const number = allocNameIndex(alloc.name);
+    newest.set(number, Math.max(newest.get(number) ?? 0, alloc.createIndex));
+  }
+  const isOutnumbered = (alloc: Alloc) => alloc.createIndex < (newest.get(allocNameIndex(alloc.name)) ?? 0);
+  const order = standing.sort((a, b) => Number(isOutnumbered(b)) - Number(isOutnumbered(a)) || byNumber(b, a));
+  const dropped = new Set(order.slice(0, left));
+  for (const alloc of dropped) {
+    const reason = isOutnumbered(alloc) ? "a newer one of its name takes its place" : `the count is ${input.group.count}`;
+    draft.stop(alloc, STOP_TEXT.notNeeded, reason);
+  }
+  draft.kept = draft.kept.filter((alloc) => !dropped.has(alloc));
+  draft.unknown = draft.unknown.filter((alloc) => !dropped.has(alloc));
 }
 
-interface Updated {
-  readonly inPlace: Alloc[];
-  readonly replaced: ReadonlySet<Alloc>;
-  readonly isWaiting: boolean;
+interface Age {
+  isOutdated(alloc: Alloc): boolean;
+  /** Outdated, and its tasks would run differently. */
+  isOld(alloc: Alloc): boolean;
 }
 
-/** Brings kept allocs to the job's version: in place where tasks need not restart, else a few at a time. */
-function update(input: GroupInput, state: Classified): Updated {
-  const outdated = state.kept.filter((alloc) => !isOfThisVersion(input.job, alloc));
-  const inPlace: Alloc[] = [];
-  const destructive: Alloc[] = [];
-  for (const alloc of outdated) (needsReplacing(input.view, alloc, input.job, input.group) ? destructive : inPlace).push(alloc);
-  destructive.sort((a, b) => allocNameIndex(a.name) - allocNameIndex(b.name));
-  const limit = updateLimit(input, state);
-  const replaced = new Set(destructive.slice(0, limit));
+/** Brings kept allocs to the job's version: in place where tasks need not restart, else a few at a time. What is left, is given back. */
+function update(input: GroupInput, draft: Draft, gate: Gate, { isOutdated, isOld }: Age): readonly Alloc[] {
+  const old: Alloc[] = [];
+  const isToldAlready = new Set(draft.reconnects);
+  for (const alloc of draft.kept) {
+    if (isOld(alloc)) old.push(alloc);
+    else if (isOutdated(alloc)) draft.updateInPlace(alloc);
+    else if (!isToldAlready.has(alloc)) draft.decide({ kind: "keep", alloc, reason: "it runs as the job says" });
+  }
+  old.sort(byNumber);
+  const { limit, reason } = updateLimit(input, draft, gate);
+  const replaced = new Set(old.slice(0, limit));
   for (const alloc of replaced) {
-    state.stops.push({ alloc, description: STOP_TEXT.updating });
-    state.places.push(replacement(alloc, "destructive", null));
+    draft.stops.push({ alloc, description: STOP_TEXT.updating });
+    draft.decide({ kind: "replace", alloc, reason: "its tasks run differently in the new version" });
+    draft.places.push({ name: alloc.name, previous: alloc, rescheduleDelayMs: null, nodeId: null, kind: "destructive" });
   }
-  return { inPlace, replaced, isWaiting: replaced.size < destructive.length };
+  draft.kept = draft.kept.filter((alloc) => !replaced.has(alloc));
+  const left = old.slice(limit);
+  for (const alloc of left) draft.decide({ kind: "replace-later", alloc, reason });
+  return left;
 }
 
 /**
  * How many allocs may be replaced now: max_parallel less those of the new version that are not healthy yet, placed or about
  * to be. Once one of them has failed, none: a bad version must not take down what still runs.
  */
-function updateLimit(input: GroupInput, state: Classified): number {
-  const maxParallel = input.group.update?.maxParallel ?? 0;
-  if (maxParallel === 0) return state.kept.length;
+function updateLimit(input: GroupInput, draft: Draft, gate: Gate): { readonly limit: number; readonly reason: string } {
+  if (gate.replacing !== null) return { limit: 0, reason: gate.replacing };
+  if (gate.maxParallel === Number.POSITIVE_INFINITY) return { limit: draft.kept.length, reason: "" };
   const isNew = (alloc: Alloc) => isOfThisVersion(input.job, alloc);
-  const failed = [...state.later.map((item) => item.alloc), ...state.settled].filter((alloc) => alloc.clientStatus === "failed");
-  if ([...state.kept, ...failed].some((alloc) => isNew(alloc) && (alloc.health?.isHealthy === false || alloc.clientStatus === "failed"))) return 0;
-  const unsettled = state.kept.filter((alloc) => isNew(alloc) && alloc.health?.isHealthy !== true).length;
-  return Math.max(0, maxParallel - unsettled - state.places.length);
+  const ended = [...draft.counted, ...draft.settled].filter((alloc) => alloc.clientStatus === "failed");
+  if ([...draft.kept, ...ended].some((alloc) => isNew(alloc) && (alloc.health?.isHealthy === false || alloc.clientStatus === "failed")))
+    return { limit: 0, reason: "one of the new version is unhealthy" };
+  const unsettled = draft.kept.filter((alloc) => isNew(alloc) && alloc.health?.isHealthy !== true).length;
+  const limit = Math.max(0, gate.maxParallel - unsettled - draft.places.length);
+  return { limit, reason: `max_parallel is ${gate.maxParallel}: those of the new version have to be healthy first` };
+}
+
+/** Canaries take the numbers of those that they are to replace, lowest first. */
+function placeCanaries(draft: Draft, gate: Gate, old: readonly Alloc[]): void {
+  const missing = gate.canaries - draft.canaryCount();
+  if (missing <= 0 || !gate.isPlacingCanaries) return;
+  const taken = new Set([...draft.canaries, ...draft.places.filter((place) => place.isCanary)].map((item) => allocNameIndex(item.name)));
+  const numbers = [...new Set(old.map((alloc) => allocNameIndex(alloc.name)))].filter((number) => !taken.has(number));
+  for (let number = 0; numbers.length < missing; number++) if (!taken.has(number) && !numbers.includes(number)) numbers.push(number);
+  for (const number of numbers.slice(0, missing)) draft.placeNew(number, { isCanary: true });
 }
 
 /** Too few: new allocs under the lowest free numbers. */
-function grow(input: GroupInput, state: Classified, replaced: ReadonlySet<Alloc>): void {
-  const missing = input.group.count - (state.kept.length - replaced.size) - state.places.length - state.settled.length - state.later.length;
+function grow(input: GroupInput, draft: Draft, gate: Gate): void {
+  const missing = input.group.count - draft.occupied();
   if (missing <= 0) return;
-  const kept = state.kept.filter((alloc) => !replaced.has(alloc));
-  const taken = new Set(
-    [...kept, ...state.places, ...state.settled, ...state.later.map((item) => item.alloc)].map((item) => allocNameIndex(item.name)),
-  );
+  const counted = draft.places.filter((place) => !place.isCanary);
+  const taken = new Set([...draft.kept, ...draft.unknown, ...counted, ...draft.settled, ...draft.counted].map((item) => allocNameIndex(item.name)));
   let number = 0;
   for (let placed = 0; placed < missing; number++) {
     if (taken.has(number)) continue;
-    state.places.push({
-      name: allocName(input.job.id, input.group.name, number),
-      previous: null,
-      rescheduleDelayMs: null,
-      nodeId: null,
-      kind: "place",
-    });
     placed += 1;
+    if (gate.growing === null) draft.placeNew(number, {});
+    else draft.hold(allocName(input.job.id, input.group.name, number), gate.growing);
   }
-}
-
-export function allocName(jobId: string, group: string, number: number): string {
-  return `${jobId}.${group}[${number}]`;
-}
-
-export function isOfThisVersion(job: Job, alloc: Alloc): boolean {
-  return alloc.jobVersion === job.version && alloc.jobCreateIndex === job.createIndex;
-}
-
-export function isGone(node: Node | undefined): boolean {
-  return node === undefined || node.status === "down";
 }

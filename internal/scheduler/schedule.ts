@@ -3,17 +3,20 @@
 
 import type { Alloc, AllocMetric } from "../domain/alloc.ts";
 import { isTerminal } from "../domain/alloc.ts";
-import type { Deployment } from "../domain/deployment.ts";
+import { type Deployment, isActiveDeployment } from "../domain/deployment.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import type { Job, TaskGroup } from "../domain/job.ts";
 import { isCandidate } from "../domain/node-fit.ts";
 import type { Context, View } from "../domain/view.ts";
 import { Capacity } from "./capacity.ts";
+import type { CutOff, GroupChanges, Later, Place, Stop } from "./changes.ts";
+import { STOP_TEXT } from "./changes.ts";
 import type { Decision } from "./decision.ts";
+import { advancedDeployment, begunDeployment, type DeploymentPlanInput, deploymentOfVersion, endedByChange } from "./deployment-plan.ts";
 import { infeasibleReason } from "./feasible.ts";
-import { placeGroup, sortedNodes } from "./place.ts";
-import type { GroupChanges, Later, Place, Stop } from "./reconcile.ts";
-import { reconcileGroup, STOP_TEXT } from "./reconcile.ts";
+import { sortedNodes } from "./place.ts";
+import { Placer } from "./placer.ts";
+import { reconcileGroup } from "./reconcile.ts";
 import { reconcileSystemGroup } from "./reconcile-system.ts";
 
 export interface DesiredUpdates {
@@ -23,6 +26,7 @@ export interface DesiredUpdates {
   readonly stop: number;
   readonly inPlaceUpdate: number;
   readonly destructiveUpdate: number;
+  readonly canary: number;
 }
 
 export interface Plan {
@@ -40,60 +44,64 @@ export interface Plan {
   /** Deployments that the plan makes, changes or ends. */
   readonly deployments: readonly Deployment[];
   /** Their nodes are cut off: they become unknown, until that instant. */
-  readonly unknowns: readonly Later[];
+  readonly unknowns: readonly CutOff[];
   /** Their nodes are back, and they go on. */
   readonly reconnects: readonly Alloc[];
 }
 
 /** The plan for the eval's job; `job` is undefined once it was purged. */
 export function schedule(view: View, evaluation: Evaluation, job: Job | undefined, context: Context): Plan {
-  const allocs = [...view.allocsOfJob(evaluation.namespace, evaluation.jobId)];
-  const groups = job && !job.stop ? job.groups : [];
-  const reconciled = groups.map((group) => ({ group, changes: reconcile(view, job, group, allocs, context) }));
-  const orphans = allocs.filter((alloc) => !isTerminal(alloc) && !groups.some((group) => group.name === alloc.group));
+  const { namespace, jobId, priority } = evaluation;
+  const allocs = [...view.allocsOfJob(namespace, jobId)];
+  const standing = job && !job.stop ? deploymentOfVersion(view, job) : null;
+  const reconciled =
+    job && !job.stop ? job.groups.map((group) => ({ group, changes: reconcile(view, job, group, { allocs, standing, context }) })) : [];
+  const input: DeploymentPlanInput = { view, namespace, jobId, job, priority, standing, groups: reconciled, allocs, context };
+  const begun = begunDeployment(input);
+  const advanced = advancedDeployment(input);
+  const orphans = allocs.filter((alloc) => !isTerminal(alloc) && !reconciled.some(({ group }) => group.name === alloc.group));
   const stops = [...reconciled.flatMap(({ changes }) => changes.stops), ...orphans.map((alloc) => stopOrphan(view, alloc))];
   // What is replaced keeps its room until a place for its successor is looked for: where there is none, it runs on.
   const replaced = new Set(reconciled.flatMap(({ changes }) => changes.places.filter(isDestructive).map((place) => place.previous?.id)));
   const freed = stops.map((stop) => stop.alloc.id).filter((id) => !replaced.has(id));
-  const capacity = new Capacity(view, { namespace: evaluation.namespace, id: evaluation.jobId }, freed);
-  const placed: Alloc[] = [];
-  const placements = reconciled.map(({ group, changes }) => {
-    const input = { view, evaluation, job: job as Job, group, capacity, context, placed }; // groups exist only with a job
-    return placeGroup(input, changes.places);
-  });
-  const failed: Record<string, AllocMetric> = {};
-  const queued: Record<string, number> = {};
-  reconciled.forEach(({ group }, at) => {
-    const placement = placements[at];
-    queued[group.name] = placement?.failed?.count ?? 0;
-    if (placement?.failed) failed[group.name] = placement.failed.metric;
-  });
-  // A replacement that found no room keeps its predecessor's stop only where that one is no good any more.
-  const unplaced = new Set(placements.flatMap((placement) => placement.unplacedDestructive));
+  const capacity = new Capacity(view, { namespace, id: jobId }, freed);
+  const deployment = advanced ?? standing ?? begun;
+  const rollout = deployment !== null && isActiveDeployment(deployment) ? deployment : null;
+  const placer = new Placer({ view, evaluation, capacity, context, rollout });
+  // Groups are reconciled only where there is a job.
+  for (const { group, changes } of reconciled) if (job) placer.place(job, group, changes.places);
   return {
-    stops: stops.filter((stop) => !unplaced.has(stop.alloc.id)),
-    placed,
-    inPlace: reconciled.flatMap(({ changes }) => changes.inPlace),
+    stops: stops.filter((stop) => !placer.unplacedDestructive.has(stop.alloc.id)),
+    placed: placer.placed,
+    inPlace: reconciled.flatMap(({ changes }) => changes.inPlace.map((alloc) => ofRollout(alloc, rollout))),
     later: reconciled.flatMap(({ changes }) => changes.later),
-    failed,
-    queued,
+    failed: placer.failed,
+    queued: placer.queued,
     annotations: Object.fromEntries(reconciled.map(({ group, changes }) => [group.name, annotate(changes)])),
-    decisions: [],
-    deployment: null,
-    deployments: [],
-    unknowns: [],
-    reconnects: [],
+    decisions: [...reconciled.flatMap(({ changes }) => changes.decisions), ...orphans.map((alloc) => decideOrphan(alloc, job))],
+    deployment,
+    deployments: [...endedByChange(input), ...(begun ? [begun] : []), ...(advanced ? [advanced] : [])],
+    unknowns: reconciled.flatMap(({ changes }) => changes.unknowns),
+    reconnects: reconciled.flatMap(({ changes }) => changes.reconnects),
   };
 }
 
 export function isNoOp(plan: Plan): boolean {
-  return plan.stops.length === 0 && plan.placed.length === 0 && plan.inPlace.length === 0 && plan.later.length === 0;
+  const lists = [plan.stops, plan.placed, plan.inPlace, plan.later, plan.deployments, plan.unknowns, plan.reconnects];
+  return lists.every((list) => list.length === 0);
 }
 
 // --- internal ---
 
-function reconcile(view: View, job: Job | undefined, group: TaskGroup, allocs: readonly Alloc[], context: Context): GroupChanges {
-  const input = { view, job: job as Job, group, allocs: allocs.filter((alloc) => alloc.group === group.name), nowMs: context.nowMs }; // groups exist only with a job
+interface Ground {
+  readonly allocs: readonly Alloc[];
+  readonly standing: Deployment | null;
+  readonly context: Context;
+}
+
+function reconcile(view: View, job: Job, group: TaskGroup, { allocs, standing, context }: Ground): GroupChanges {
+  const own = allocs.filter((alloc) => alloc.group === group.name);
+  const input = { view, job, group, allocs: own, deployment: standing, nowMs: context.nowMs };
   if (input.job.type === "service" || input.job.type === "batch") return reconcileGroup(input);
   const feasible = sortedNodes(view).filter((node) => isCandidate(input.job, node) && infeasibleReason(input.job, group, node) === null);
   return reconcileSystemGroup(input, feasible);
@@ -104,16 +112,32 @@ function stopOrphan(view: View, alloc: Alloc): Stop {
   return { alloc, description: STOP_TEXT.notNeeded, ...(isLost ? { clientStatus: "lost" as const } : {}) };
 }
 
+function decideOrphan(alloc: Alloc, job: Job | undefined): Decision {
+  const reason = job === undefined ? "the job is gone" : job.stop ? "the job is stopped" : "its group is not part of the job any more";
+  return { kind: "stop", alloc, group: alloc.group, name: alloc.name, reason };
+}
+
+/** What is brought to the version in place belongs to its roll-out from now on. */
+function ofRollout(alloc: Alloc, rollout: Deployment | null): Alloc {
+  const isCounted = rollout?.groups[alloc.group] !== undefined;
+  const health = alloc.health === null ? null : { ...alloc.health, isCanary: false };
+  return isCounted ? { ...alloc, deploymentId: rollout.id, health } : alloc;
+}
+
 function annotate(changes: GroupChanges): DesiredUpdates {
   const places = (kind: Place["kind"]) => changes.places.filter((place) => place.kind === kind).length;
-  const replaced = places("destructive") + places("migrate") + changes.places.filter((place) => place.kind === "place" && place.previous).length;
+  const canaries = changes.places.filter((place) => place.kind === "place" && place.isCanary).length;
+  const succeeds = (place: Place) => changes.stops.some((stop) => stop.alloc === place.previous);
+  const replaced =
+    places("destructive") + places("migrate") + changes.places.filter((place) => place.kind === "place" && place.previous && succeeds(place)).length;
   return {
     ignore: changes.ignored,
-    place: places("place"),
+    place: places("place") - canaries,
     migrate: places("migrate"),
     stop: changes.stops.length - replaced,
     inPlaceUpdate: changes.inPlace.length,
     destructiveUpdate: places("destructive"),
+    canary: canaries,
   };
 }
 

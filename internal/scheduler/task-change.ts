@@ -4,17 +4,35 @@ import type { Alloc } from "../domain/alloc.ts";
 import type { Job, TaskGroup } from "../domain/job.ts";
 import type { View } from "../domain/view.ts";
 
-/** True when the tasks would run differently under the new version. */
-export function needsReplacing(view: View, alloc: Alloc, job: Job, group: TaskGroup): boolean {
-  // The same id registered anew after a purge is another job altogether.
-  if (alloc.jobCreateIndex !== job.createIndex) return true;
+export interface TaskChanges {
+  /** True when the alloc's tasks would run differently under the new version. */
+  needsReplacing(alloc: Alloc): boolean;
+}
+
+/** Compares each older version with the group once, however many allocs are of it. */
+export function taskChanges(view: View, job: Job, group: TaskGroup): TaskChanges {
+  const known = new Map<number, boolean>();
+  return {
+    needsReplacing(alloc) {
+      // The same id registered anew after a purge is another job altogether.
+      if (alloc.jobCreateIndex !== job.createIndex) return true;
+      const before = known.get(alloc.jobVersion);
+      if (before !== undefined) return before;
+      const isChanged = isOtherThan(view, alloc, job, group);
+      known.set(alloc.jobVersion, isChanged);
+      return isChanged;
+    },
+  };
+}
+
+// --- internal ---
+
+function isOtherThan(view: View, alloc: Alloc, job: Job, group: TaskGroup): boolean {
   const version = view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
   const old = version?.groups.find((candidate) => candidate.name === alloc.group);
   if (!version || !old) return true;
   return JSON.stringify(whatRuns(version.meta, old)) !== JSON.stringify(whatRuns(job.meta, group));
 }
-
-// --- internal ---
 
 /** The part of a group that its tasks can see. Counts, policies and placement rules are not among it. */
 function whatRuns(jobMeta: unknown, group: TaskGroup): unknown {

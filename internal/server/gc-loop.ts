@@ -1,9 +1,10 @@
 // The leader's garbage collection: wakes when something that ended is old enough, never more often than its interval,
 // and not at all while nothing grows old. What may go is decided in cluster/gc.ts.
 
-import { collectGarbage, GC_START, type GcCursor, type GcResult } from "../cluster/gc.ts";
+import { collectGarbage, GC_START, type GcCursor, type GcResult, NO_GC_COUNTS } from "../cluster/gc.ts";
 import { type GcSettings, type GcThresholds, isTerminalEval, keepOf } from "../cluster/gc-rules.ts";
 import { isTerminal } from "../domain/alloc.ts";
+import { isActiveDeployment } from "../domain/deployment.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { Change, ChangeSet } from "../domain/tables.ts";
 import type { Log } from "../runtime/log.ts";
@@ -68,7 +69,7 @@ export class GcLoop {
   /** How old what this change ends must become at least; null when it ends nothing. */
   #ageThatCounts(change: Change): number | null {
     if (change.op === "delete") return null;
-    const { evalMs, batchEvalMs, jobMs, nodeMs } = this.#parts.settings;
+    const { evalMs, batchEvalMs, jobMs, nodeMs, deploymentMs } = this.#parts.settings;
     switch (change.table) {
       case "evals":
         return isTerminalEval(change.row) ? Math.min(evalMs, batchEvalMs, jobMs) : null;
@@ -76,6 +77,8 @@ export class GcLoop {
         return isTerminal(change.row) ? Math.min(evalMs, batchEvalMs, jobMs) : null;
       case "nodes":
         return change.row.status === "down" ? nodeMs : null;
+      case "deployments":
+        return isActiveDeployment(change.row) ? null : deploymentMs;
       case "jobs":
         if (change.row.status !== "dead") return null;
         return this.#isCountedChild(change.row.namespace, change.row.id) ? 0 : jobMs;
@@ -122,7 +125,7 @@ export class GcLoop {
 
   async #run(thresholds: GcThresholds): Promise<void> {
     const { clock } = this.#parts.runtime;
-    const total = { nodes: 0, jobs: 0, evals: 0, allocs: 0 };
+    const total = { ...NO_GC_COUNTS };
     this.#dueAtMs = null;
     let dueAtMs: number | null = null;
     try {

@@ -15,6 +15,7 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import { isNoOp, schedule } from "../scheduler/schedule.ts";
 import type { State, StatePicture } from "../state/state.ts";
 import type { Store } from "../store/store.ts";
+import { DeploymentLoop } from "./deployment-loop.ts";
 import { DrainLoop } from "./drain-loop.ts";
 import { EvalBroker } from "./eval-broker.ts";
 import { GcLoop } from "./gc-loop.ts";
@@ -65,6 +66,7 @@ export class Leader implements Reader {
   readonly #periodic: PeriodicLoop;
   readonly #gc: GcLoop;
   readonly #drains: DrainLoop;
+  readonly #deployments: DeploymentLoop;
   #delayTimer: Timer | null = null;
   #upkeepTimer: Timer | null = null;
   #upkeep: Promise<void> | null = null;
@@ -86,7 +88,7 @@ export class Leader implements Reader {
         hasAuthority: options.hasAuthority,
         derive: deriveJobStatuses,
         applied: (set) => this.#applied(set),
-        beforeCommit: () => this.#runEvals(),
+        beforeCommit: () => this.#decideMore(),
         durable: (sets) => this.#durable(sets),
         failed: (reason, isFenced) => this.#failed(reason, isFenced),
       },
@@ -109,11 +111,13 @@ export class Leader implements Reader {
       forget: (allocs) => this.sessions.forget(allocs),
     });
     this.#drains = new DrainLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger });
+    this.#deployments = new DeploymentLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger });
     this.broker.restore(this.view);
     this.sessions.watchKnownNodes();
     this.#periodic.restore();
     this.#gc.restore();
     this.#drains.restore();
+    this.#deployments.restore();
     this.#kick();
   }
 
@@ -158,6 +162,7 @@ export class Leader implements Reader {
     this.#periodic.stop();
     this.#gc.stop();
     this.#drains.stop();
+    this.#deployments.stop();
     this.sessions.stop(reason);
     this.ledger.fail(
       new EdgeError("outcome-unknown", `this server stopped leading (${reason}): the outcome is unknown`, { isRetryable: true }),
@@ -171,6 +176,7 @@ export class Leader implements Reader {
     this.#periodic.stop();
     this.#gc.stop();
     this.#drains.stop();
+    this.#deployments.stop();
     await this.ledger.drain();
     await this.#upkeep;
   }
@@ -189,6 +195,14 @@ export class Leader implements Reader {
     this.#periodic.note(set);
     this.#gc.note(set);
     this.#drains.note(set);
+    this.#deployments.note(set);
+  }
+
+  /** What follows from what is about to be committed goes into the same commit. */
+  #decideMore(): void {
+    this.#deployments.judge();
+    this.#runEvals();
+    this.#deployments.judge();
   }
 
   #durable(sets: readonly ChangeSet[]): void {
@@ -198,6 +212,7 @@ export class Leader implements Reader {
     this.#options.durable();
     this.#armDelayTimer();
     this.#armUpkeep();
+    this.#deployments.arm();
   }
 
   /** Folds the journal once commits have paused, or at once where it has grown too long to wait. */

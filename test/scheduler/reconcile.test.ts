@@ -53,6 +53,8 @@ test("scaling down stops the highest numbers, scaling up takes the lowest free o
 test("scaling to nothing and back", () => {
   const cluster = aCluster();
   cluster.start(aSpec({}, GROUP));
+  cluster.allHealthy();
+  cluster.settle();
   const scale = (count: number) =>
     cluster.do((view, context) =>
       scaleJob(view, { namespace: "default", id: "j", group: "g", count, message: "", isError: false, meta: {}, enforceIndex: null }, context),

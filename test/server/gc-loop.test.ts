@@ -139,7 +139,7 @@ test("without authority nothing goes; with it again it does", async () => {
 test("by force even the youngest goes, and what is deleted wakes nobody", async () => {
   const bench = new Bench();
   await bench.write(...anEnd(bench, 1));
-  await bench.loop.collect({ evalMs: 0, batchEvalMs: 0, jobMs: 0, nodeMs: 0 });
+  await bench.loop.collect({ evalMs: 0, batchEvalMs: 0, jobMs: 0, nodeMs: 0, deploymentMs: 0 });
   expect([bench.forgotten, bench.timers]).toEqual([["a1"], []]);
   await bench.write(remove("nodes", aNode("n1")));
   expect(bench.timers).toEqual([]);

@@ -193,6 +193,7 @@ function gcSettings(number: (key: string, otherwise: number) => number): GcSetti
     jobMs: number("server.job_gc_threshold", GC_DEFAULTS.jobMs),
     intervalMs: number("server.job_gc_interval", GC_DEFAULTS.intervalMs),
     nodeMs: number("server.node_gc_threshold", GC_DEFAULTS.nodeMs),
+    deploymentMs: number("server.deployment_gc_threshold", GC_DEFAULTS.deploymentMs),
   };
 }
 

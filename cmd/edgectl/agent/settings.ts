@@ -49,6 +49,7 @@ export const SETTINGS: readonly Setting[] = [
   setting("server.job_gc_threshold", "duration", "age at which ended jobs go, with all they have (default 4h)"),
   setting("server.job_gc_interval", "duration", "shortest time between two looks for what may go (default 5m)"),
   setting("server.node_gc_threshold", "duration", "time after which a node that is down goes (default 24h)"),
+  setting("server.deployment_gc_threshold", "duration", "age at which deployments that ended go (default 1h)"),
   setting("server.snapshot.every", "duration", "how often the leader writes a snapshot, where something changed since the last (default 0: never)"),
   setting("server.snapshot.keep", "int", "how many of them stay (default 24)"),
   setting("server.snapshot.dir", "string", "where they are written (default: server/snapshots in the data directory)"),
