@@ -214,7 +214,8 @@ export class LeaseLoop {
   async #killHolder(epoch: number): Promise<void> {
     const { store, runtime, log } = this.#parts;
     const row = await store.readLease().catch(() => null); // locked even for readers: the next round tries again
-    const holder = row?.epoch === epoch ? row.holder : null;
+    // One that committed meanwhile was not stopped all the while: it was only faster.
+    const holder = row?.epoch === epoch && row.lastIndex === this.#row?.lastIndex ? row.holder : null;
     if (!holder || !store.isLocal || this.#standingOf(holder) !== "alive" || !isStopped(runtime.files, holder.pid)) return;
     log.warn("the leader is stopped inside a transaction and locks the store: it is killed", { pid: holder.pid, epoch });
     runtime.processes.signal(holder.pid, "SIGKILL");
