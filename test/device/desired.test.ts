@@ -33,6 +33,10 @@ interface Row {
 
 const ROWS: readonly (readonly [string, Row])[] = [
   ["starts what it does not have", { wanted: [wanted("a")], want: ["start a"] }],
+  [
+    "tells again what a server that had no connection does not know",
+    { wanted: [wanted("a", { clientStatus: "unknown" })], held: [held("a")], isPart: true, want: ["report a"] },
+  ],
   ["leaves alone what it has", { wanted: [wanted("a")], held: [held("a")], want: [] }],
   ["updates what changed", { wanted: [wanted("a", { modifyIndex: 2 })], held: [held("a")], want: ["update a"] }],
   ["is not moved by an older order", { wanted: [wanted("a", { modifyIndex: 1 })], held: [held("a", { modifyIndex: 2 })], want: [] }],
