@@ -22,6 +22,7 @@ export function showNode(call: Call, node: WireNode, allocs: readonly WireAlloc[
       "Resources",
       resources ? `${resources.Cpu.CpuShares} MHz, ${resources.Memory.MemoryMB} MiB memory, ${resources.Disk.DiskMB} MiB disk` : "unknown",
     ],
+    ...offersOf(node),
   ]);
   showConditions(call, node);
   output.title("Node Events");
@@ -67,6 +68,24 @@ function messageOf(node: WireNode): string {
 function driversText(node: WireNode): string {
   const drivers = Object.entries(node.Drivers ?? {}).filter(([, driver]) => driver.Detected);
   return drivers.map(([name, driver]) => (driver.Healthy ? name : `${name} (unhealthy: ${driver.HealthDescription})`)).join(", ");
+}
+
+/** What jobs may ask the node for by name; no line where it offers none of it. */
+function offersOf(node: WireNode): readonly (readonly [string, string])[] {
+  const devices = (node.NodeResources?.Devices ?? []).map((device) => {
+    const ids = (device.Instances ?? []).map((one) => (one.Healthy ? one.ID : `${one.ID} unhealthy`));
+    return `${device.Vendor}/${device.Type}/${device.Name} (${ids.join(", ")})`;
+  });
+  const volumes = Object.entries(node.HostVolumes ?? {}).map(([name, volume]) => `${name} (${volume.Path}${volume.ReadOnly ? ", read-only" : ""})`);
+  const networks = Object.entries(node.HostNetworks ?? {}).map(
+    ([name, network]) => `${name} (${network.CIDR.replace(/\/\d+$/, "")} ${network.Interface})`,
+  );
+  const rows: readonly (readonly [string, readonly string[]])[] = [
+    ["Devices", devices],
+    ["Host Volumes", volumes],
+    ["Host Networks", networks],
+  ];
+  return rows.filter(([, texts]) => texts.length > 0).map(([title, texts]) => [title, texts.join(", ")] as const);
 }
 
 function showConditions(call: Call, node: WireNode): void {

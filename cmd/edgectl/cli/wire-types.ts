@@ -194,7 +194,17 @@ export interface WireNode extends NodeStub {
     readonly Cpu: { readonly CpuShares: number };
     readonly Memory: { readonly MemoryMB: number };
     readonly Disk: { readonly DiskMB: number };
+    readonly Devices?: Maybe<
+      readonly {
+        readonly Vendor: string;
+        readonly Type: string;
+        readonly Name: string;
+        readonly Instances: Maybe<readonly { readonly ID: string; readonly Healthy: boolean }[]>;
+      }[]
+    >;
   }>;
+  readonly HostVolumes?: Maybe<Readonly<Record<string, { readonly Path: string; readonly ReadOnly: boolean }>>>;
+  readonly HostNetworks?: Maybe<Readonly<Record<string, { readonly CIDR: string; readonly Interface: string }>>>;
   readonly Conditions?: Maybe<readonly { readonly Name: string; readonly Message: string; readonly Fix: string }[]>;
   readonly Events: Maybe<readonly { readonly Message: string; readonly Subsystem: string; readonly Timestamp: string }[]>;
 }

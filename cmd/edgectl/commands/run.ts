@@ -55,6 +55,7 @@ Exit status: 0 done; 1 refused, or the work failed; 2 accepted, but not placed o
       },
       file.spec.namespace,
     );
+    for (const warning of warningsIn(reply.Warnings ?? "")) if (!file.warnings.includes(warning)) progress.warn(warning);
     if (reply.EvalID === "" || options.detach) return tellRegistered(there, file, reply);
     return follow(there, file, reply);
   },
@@ -70,6 +71,11 @@ async function register(call: Call, body: unknown, namespace: string): Promise<E
     const hint = `somebody changed the job meanwhile: \`edgectl plan ${call.operands[0]}\` shows what would change now, and the index`;
     throw new EdgeError("conflict", error.message, { hint, cause: error });
   }
+}
+
+/** The warnings of the server's text, one bullet each: it knows settings that the file's own check does not. */
+function warningsIn(text: string): readonly string[] {
+  return text.split("\n").flatMap((line) => (line.startsWith("* ") ? [line.slice(2)] : []));
 }
 
 async function tellRegistered(call: Call, file: JobFile, reply: EvalReply): Promise<number> {
