@@ -11,15 +11,21 @@ export interface Output {
   /** Columns two spaces apart; the first row is the head. Says `none` when there is nothing below the head. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): void;
   json(value: unknown): void;
+  /** The text as it stands out on a terminal; as it is where there is no colour. */
+  readonly paint: Paint;
 }
+
+export type Paint = (style: "bold" | "green" | "red" | "yellow" | "cyan", text: string) => string;
 
 export type Pair = readonly [name: string, value: string | number | boolean];
 
 export function createOutput(runtime: Pick<Runtime, "terminal">, options: { readonly isColored: boolean }): Output {
   const line = (text = "") => runtime.terminal.out(`${text}\n`);
-  const bold = (text: string) => (options.isColored ? `\u001b[1m${text}\u001b[0m` : text);
+  const paint: Paint = (style, text) => (options.isColored ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text);
+  const bold = (text: string) => paint("bold", text);
   return {
     line,
+    paint,
     title: (text) => line(`\n${bold(text)}`),
     pairs: (rows) => alignPairs(rows).forEach((row) => void line(row)),
     table(head, rows) {
@@ -57,6 +63,8 @@ export function printable(text: string): string {
 }
 
 // --- internal ---
+
+const STYLES = { bold: 1, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
 
 function widthOf(text: string): number {
   let width = 0;

@@ -2,21 +2,11 @@
 
 import { type Call, DONE, defineEdgeCommand } from "../cli/command.ts";
 import { jobPath } from "../cli/find.ts";
-import { diffLines, isChange, type WireJobDiff } from "../cli/job-diff-text.ts";
-import { JOB_FILE_OPTIONS, readJobFile } from "../cli/job-file.ts";
+import { diffLines, isChange } from "../cli/job-diff-text.ts";
+import { inRegionOf, JOB_FILE_OPTIONS, readJobFile } from "../cli/job-file.ts";
 import { inputKind, isJsonWanted } from "../cli/json-input.ts";
-import { placementFailureLines } from "../cli/placement-failures.ts";
+import { changesAllocs, type PlanReply, planLines } from "../cli/plan-text.ts";
 import { instantOrNothing } from "../cli/times.ts";
-import type { WireMetric } from "../cli/wire-types.ts";
-
-interface PlanReply {
-  readonly JobModifyIndex: number;
-  readonly Diff: WireJobDiff | null;
-  readonly Annotations: { readonly DesiredTGUpdates: Readonly<Record<string, Readonly<Record<string, number>>>> | null } | null;
-  readonly FailedTGAllocs: Readonly<Record<string, WireMetric>> | null;
-  readonly NextPeriodicLaunch: string | null;
-  readonly Warnings: string;
-}
 
 const CHANGED = 1;
 
@@ -25,20 +15,23 @@ export default defineEdgeCommand({
   operands: "FILE",
   examples: [
     ["plan job.toml", "what would change, and the index to run it with"],
-    ["plan --diff=false job.toml", "only whether it fits"],
+    ["plan --diff=false job.toml", "only whether it fits, and what would happen to allocations"],
+    ["plan --verbose job.toml", "also every field of what is new, and why for each allocation"],
   ],
   options: {
     ...JOB_FILE_OPTIONS,
     diff: { type: "boolean", description: "show what differs (default true)" },
     json: { type: "boolean", description: "print JSON (called as nomad: the input is JSON)" },
-    verbose: { type: "boolean", description: "show every field of what is new" },
+    verbose: { type: "boolean", description: "show every field of what is new, and each allocation with its reason" },
     "policy-override": { type: "boolean", description: "accepted for Nomad's scripts", isHidden: true },
   },
   failureStatus: 255,
   async run(call) {
     const path = call.operands[0] ?? "";
     const file = await readJobFile(call, path, inputKind(call));
-    const reply = await call.api.put<PlanReply>(jobPath(file.spec, "/plan"), { Job: file.wire, Diff: true }, { namespace: file.spec.namespace });
+    const there = inRegionOf(call, file.spec);
+    const body = { Job: file.wire, Diff: true, PolicyOverride: call.options["policy-override"] === true };
+    const reply = await there.api.put<PlanReply>(jobPath(file.spec, "/plan"), body, { namespace: file.spec.namespace });
     if (isJsonWanted(call)) call.output.json(reply);
     else show(call, reply, path);
     return isChange(reply.Diff) || changesAllocs(reply) ? CHANGED : DONE;
@@ -50,24 +43,23 @@ export default defineEdgeCommand({
 function show(call: Call, reply: PlanReply, path: string): void {
   const { output } = call;
   if (call.options.diff !== false && reply.Diff) {
-    for (const line of diffLines(reply.Diff, { isVerbose: call.isVerbose })) output.line(line);
+    for (const line of diffLines(reply.Diff, { isVerbose: call.isVerbose, paint: output.paint })) output.line(line);
     output.line();
   }
-  output.line("Scheduler dry-run:");
-  const failures = placementFailureLines(reply.FailedTGAllocs);
-  if (failures.length === 0) output.line("- All tasks successfully allocated.");
-  else output.line("- WARNING: Failed to place all allocations.");
-  for (const line of failures) output.line(`  ${line}`);
+  output.line(output.paint("bold", "Scheduler dry-run:"));
+  for (const line of planLines(reply, { isVerbose: call.isVerbose, paint: output.paint })) output.line(line);
   const next = instantOrNothing(reply.NextPeriodicLaunch);
-  if (next !== "N/A") output.line(`- If submitted now, next periodic launch would be at ${next}.`);
-  if (reply.Warnings) output.line(`\nJob Warnings:\n${reply.Warnings}`);
-  output.line(`\nJob Modify Index: ${reply.JobModifyIndex}`);
-  output.line(`To run it only if nobody has changed it meanwhile:\n\n  edgectl run --check-index ${reply.JobModifyIndex} ${path}`);
+  if (next !== "N/A") output.line(output.paint("green", `- If submitted now, next periodic launch would be at ${next}.`));
+  if (reply.Warnings) output.line(`\n${output.paint("yellow", `Job Warnings:\n${reply.Warnings}`)}`);
+  output.line(`\n${output.paint("bold", `Job Modify Index: ${reply.JobModifyIndex}`)}`);
+  output.line(`To run it only if nobody has changed it meanwhile:\n\n  edgectl run --check-index ${reply.JobModifyIndex} ${variables(call)}${path}`);
 }
 
-function changesAllocs(reply: PlanReply): boolean {
-  const quiet = ["Ignore", "InPlaceUpdate"];
-  return Object.values(reply.Annotations?.DesiredTGUpdates ?? {}).some((updates) =>
-    Object.entries(updates).some(([kind, count]) => count > 0 && !quiet.includes(kind)),
-  );
+/** As they were given: without them the same file is another job. */
+function variables(call: Call): string {
+  return ["var", "var-file"].flatMap((option) => call.repeated(option).map((value) => `--${option}=${quoted(value)} `)).join("");
+}
+
+function quoted(text: string): string {
+  return /^[\w./:=,@-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

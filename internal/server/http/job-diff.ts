@@ -1,26 +1,21 @@
-// The difference between two versions of a job in the shape of Nomad's JobDiff: fields by their wire names, objects within.
+// The difference between two versions of a job in the shape of Nomad's JobDiff, and what its changes force to happen.
 
 import { encodeJobSpec } from "../../api/job-codec.ts";
 import type { JsonObject } from "../../api/wire.ts";
+import { type DiffType, diffContent, type FieldDiff, type ObjectDiff, pairByName } from "../../api/wire-diff.ts";
 import { specOf } from "../../cluster/jobs.ts";
 import type { Job } from "../../domain/job.ts";
 import type { DesiredUpdates } from "../../scheduler/schedule.ts";
 
-type DiffType = "None" | "Added" | "Deleted" | "Edited";
-
-interface Diff {
-  readonly Type: DiffType;
-  readonly Name: string;
-  readonly Fields: readonly JsonObject[] | null;
-  readonly Objects: readonly Diff[] | null;
-}
+export type UpdateCounts = DesiredUpdates & { readonly canary?: number };
 
 /** `current` undefined: everything is added. */
-export function jobDiff(current: Job | undefined, planned: Job, annotations: Readonly<Record<string, DesiredUpdates>>): JsonObject {
-  const before = current && !current.stop ? (encodeJobSpec(specOf(current)) as JsonObject) : null;
-  const after = encodeJobSpec(specOf(planned)) as JsonObject;
-  const top = diffObject("Job", without(before, "TaskGroups"), without(after, "TaskGroups"));
-  const groups = diffNamed(groupsOf(before), groupsOf(after)).map(({ name, old, next }) => diffGroup(name, old, next, annotations[name]));
+export function jobDiff(current: Job | undefined, planned: Job, updates: Readonly<Record<string, UpdateCounts>>): JsonObject {
+  const [before, after] = [current ? encoded(current) : null, encoded(planned)];
+  const top = diffContent(before, after, ["ID", "TaskGroups", ...OF_GROUPS]);
+  const groups = pairByName(listOf(before, "TaskGroups"), listOf(after, "TaskGroups")).map(({ name, old, next }) =>
+    groupDiff({ name, old, next, counts: updates[name] }),
+  );
   const isChanged = top.Type !== "None" || groups.some((group) => group.Type !== "None");
   const type: DiffType = before === null ? "Added" : isChanged ? "Edited" : "None";
   return { Type: type, ID: planned.id, Fields: top.Fields, Objects: top.Objects, TaskGroups: groups };
@@ -28,20 +23,62 @@ export function jobDiff(current: Job | undefined, planned: Job, annotations: Rea
 
 // --- internal ---
 
-function diffGroup(name: string, old: JsonObject | null, next: JsonObject | null, counts: DesiredUpdates | undefined): JsonObject {
-  const top = diffObject(name, without(old, "Tasks"), without(next, "Tasks"));
-  const tasks = diffNamed(tasksOf(old), tasksOf(next)).map((pair) => ({ ...diffObject(pair.name, pair.old, pair.next), Annotations: null }));
-  const isChanged = top.Type !== "None" || tasks.some((task) => task.Type !== "None");
-  const type = top.Type === "Added" || top.Type === "Deleted" ? top.Type : isChanged ? "Edited" : "None";
-  return { Type: type, Name: name, Fields: top.Fields, Objects: top.Objects, Tasks: tasks, Updates: counts ? updatesOf(counts) : null };
+/** At the job they are defaults for its groups, where they count. */
+const OF_GROUPS = ["Update", "Reschedule", "Migrate"];
+/** What of a task may change while it runs: it is read when the task is placed, or when it ended. */
+const IN_PLACE: readonly string[] = ["RestartPolicy", "Constraint", "Affinity", "Scaling"];
+
+interface GroupPair {
+  readonly name: string;
+  readonly old: JsonObject | null;
+  readonly next: JsonObject | null;
+  readonly counts: UpdateCounts | undefined;
 }
 
-function updatesOf(counts: DesiredUpdates): JsonObject | null {
+function encoded(job: Job): JsonObject {
+  return { ...(encodeJobSpec(specOf(job)) as JsonObject), Stop: job.stop, Dispatched: job.dispatched };
+}
+
+function groupDiff({ name, old, next, counts }: GroupPair): JsonObject & { readonly Type: DiffType } {
+  const top = diffContent(old, next, ["Name", "Tasks"]);
+  const pairs = pairByName(listOf(old, "Tasks"), listOf(next, "Tasks"));
+  const isWhole = top.Type === "Added" || top.Type === "Deleted";
+  const tasks = pairs.map((pair) => {
+    const diff = diffContent(pair.old, pair.next, ["Name"]);
+    return { Type: diff.Type, Name: pair.name, Fields: diff.Fields, Objects: diff.Objects, Annotations: taskAnnotations(diff, isWhole) };
+  });
+  const isChanged = top.Type !== "None" || tasks.some((task) => task.Type !== "None");
+  return {
+    Type: isWhole ? top.Type : isChanged ? "Edited" : "None",
+    Name: name,
+    Fields: top.Fields?.map(annotatedField) ?? null,
+    Objects: top.Objects,
+    Tasks: tasks,
+    Updates: counts ? updatesOf(counts) : null,
+  };
+}
+
+/** A count tells by itself what it brings about. */
+function annotatedField(field: FieldDiff): FieldDiff {
+  if (field.Name !== "Count") return field;
+  const change = Number(field.New || 0) - Number(field.Old || 0);
+  return change === 0 ? field : { ...field, Annotations: [change > 0 ? "forces create" : "forces destroy"] };
+}
+
+function taskAnnotations(diff: Omit<ObjectDiff, "Name">, isWhole: boolean): readonly string[] | null {
+  if (diff.Type === "None") return null;
+  if (isWhole) return [diff.Type === "Added" ? "forces create" : "forces destroy"];
+  const isInPlace = diff.Type === "Edited" && diff.Fields === null && (diff.Objects ?? []).every((object) => IN_PLACE.includes(object.Name));
+  return [isInPlace ? "forces in-place update" : "forces create/destroy update"];
+}
+
+function updatesOf(counts: UpdateCounts): JsonObject | null {
   const named: readonly (readonly [string, number])[] = [
     ["ignore", counts.ignore],
     ["create", counts.place],
     ["migrate", counts.migrate],
     ["destroy", counts.stop],
+    ["canary", counts.canary ?? 0],
     ["in-place update", counts.inPlaceUpdate],
     ["create/destroy update", counts.destructiveUpdate],
   ];
@@ -49,68 +86,6 @@ function updatesOf(counts: DesiredUpdates): JsonObject | null {
   return present.length === 0 ? null : Object.fromEntries(present);
 }
 
-function diffObject(name: string, old: JsonObject | null, next: JsonObject | null): Diff {
-  const fields: JsonObject[] = [];
-  const objects: Diff[] = [];
-  for (const key of new Set([...Object.keys(old ?? {}), ...Object.keys(next ?? {})])) {
-    const [a, b] = [old?.[key] ?? null, next?.[key] ?? null];
-    if (isObject(a) || isObject(b)) {
-      const inner = diffObject(key, isObject(a) ? a : null, isObject(b) ? b : null);
-      if (inner.Type !== "None") objects.push(inner);
-    } else if (Array.isArray(a) || Array.isArray(b)) {
-      collectList(key, Array.isArray(a) ? a : [], Array.isArray(b) ? b : [], fields, objects);
-    } else if (a !== b) fields.push(fieldDiff(key, a, b));
-  }
-  const isEqual = fields.length === 0 && objects.length === 0;
-  const type: DiffType = old === null && next === null ? "None" : old === null ? "Added" : next === null ? "Deleted" : isEqual ? "None" : "Edited";
-  return { Type: type, Name: name, Fields: fields.length === 0 ? null : fields, Objects: objects.length === 0 ? null : objects };
-}
-
-function collectList(key: string, old: readonly unknown[], next: readonly unknown[], fields: JsonObject[], objects: Diff[]): void {
-  for (let at = 0; at < Math.max(old.length, next.length); at++) {
-    const [a, b] = [old[at] ?? null, next[at] ?? null];
-    if (isObject(a) || isObject(b)) {
-      const inner = diffObject(key, isObject(a) ? a : null, isObject(b) ? b : null);
-      if (inner.Type !== "None") objects.push(inner);
-    } else if (a !== b) fields.push(fieldDiff(`${key}[${at}]`, a, b));
-  }
-}
-
-function fieldDiff(name: string, old: unknown, next: unknown): JsonObject {
-  const isAdded = old === null || old === "";
-  const isDeleted = next === null || next === "";
-  return {
-    Type: isAdded ? "Added" : isDeleted ? "Deleted" : "Edited",
-    Name: name,
-    Old: old === null ? "" : String(old),
-    New: next === null ? "" : String(next),
-    Annotations: null,
-  };
-}
-
-function diffNamed(
-  old: readonly JsonObject[],
-  next: readonly JsonObject[],
-): { readonly name: string; readonly old: JsonObject | null; readonly next: JsonObject | null }[] {
-  const names = new Set([...old, ...next].map((item) => String(item.Name)));
-  const find = (list: readonly JsonObject[], name: string) => list.find((item) => item.Name === name) ?? null;
-  return [...names].sort().map((name) => ({ name, old: find(old, name), next: find(next, name) }));
-}
-
-function groupsOf(job: JsonObject | null): readonly JsonObject[] {
-  return (job?.TaskGroups as readonly JsonObject[] | null | undefined) ?? [];
-}
-
-function tasksOf(group: JsonObject | null): readonly JsonObject[] {
-  return (group?.Tasks as readonly JsonObject[] | null | undefined) ?? [];
-}
-
-function without(object: JsonObject | null, key: string): JsonObject | null {
-  if (object === null) return null;
-  const { [key]: _dropped, ...rest } = object;
-  return rest;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function listOf(object: JsonObject | null, key: string): readonly JsonObject[] {
+  return (object?.[key] as readonly JsonObject[] | null | undefined) ?? []; // encoded just now
 }

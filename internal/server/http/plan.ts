@@ -1,17 +1,20 @@
 // PUT /v1/job/:id/plan: what a registration would do, without doing it.
 
-import { encodeMetric } from "../../api/alloc-codec.ts";
+import { encodeAllocStub, encodeMetric } from "../../api/alloc-codec.ts";
 import { encodeEval } from "../../api/eval-codec.ts";
-import { nullIfEmptyMap, timeText } from "../../api/wire.ts";
+import { type JsonObject, nullIfEmpty, nullIfEmptyMap, timeText } from "../../api/wire.ts";
 import { parseSchedule } from "../../cluster/cron.ts";
 import { evalForJob } from "../../cluster/evals.ts";
 import { registerJob } from "../../cluster/jobs.ts";
+import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import type { Job, JobSpec } from "../../domain/job.ts";
+import type { View } from "../../domain/view.ts";
+import type { Decision } from "../../scheduler/decision.ts";
 import { schedule } from "../../scheduler/schedule.ts";
 import { admit, warningsText } from "./admission.ts";
 import { isTrue, jsonBody } from "./body.ts";
-import { jobDiff } from "./job-diff.ts";
+import { jobDiff, type UpdateCounts } from "./job-diff.ts";
 import { checkPlace, forwardJob, requirePool, withPlace } from "./jobs.ts";
 import type { Exchange } from "./reply.ts";
 import { json } from "./reply.ts";
@@ -42,21 +45,7 @@ export async function planJob(exchange: Exchange, id: string): Promise<Response>
   const evaluation = evalForJob(planned, "job-register", context.index, context);
   const plan = isRunnable ? schedule(view, evaluation, planned, context) : null;
   const failed = Object.fromEntries(Object.entries(plan?.failed ?? {}).map(([group, metric]) => [group, encodeMetric(metric)]));
-  const updates = Object.fromEntries(
-    Object.entries(plan?.annotations ?? {}).map(([group, counts]) => [
-      group,
-      {
-        Ignore: counts.ignore,
-        Place: counts.place,
-        Migrate: counts.migrate,
-        Stop: counts.stop,
-        InPlaceUpdate: counts.inPlaceUpdate,
-        DestructiveUpdate: counts.destructiveUpdate,
-        Canary: 0,
-        Preemptions: 0,
-      },
-    ]),
-  );
+  const preempted = preemptedBy(view, plan?.placed ?? []);
   const hasFailed = Object.keys(failed).length > 0;
   return json(exchange, {
     JobModifyIndex: current?.jobModifyIndex ?? 0,
@@ -64,7 +53,16 @@ export async function planJob(exchange: Exchange, id: string): Promise<Response>
       ? [encodeEval({ ...evaluation, status: "blocked", triggeredBy: "queued-allocs", failedGroups: plan?.failed ?? {} })]
       : null,
     Diff: isTrue(body, "Diff") ? jobDiff(current, planned, plan?.annotations ?? {}) : null,
-    Annotations: { DesiredTGUpdates: updates, PreemptedAllocs: null },
+    Annotations: {
+      DesiredTGUpdates: desiredUpdates(plan?.annotations ?? {}, plan?.placed ?? []),
+      PreemptedAllocs: nullIfEmpty(preempted.map((alloc) => preemptedStub(view, alloc))),
+    },
+    Decisions: nullIfEmpty(
+      (plan?.decisions ?? [])
+        .filter((decision) => decision.kind !== "keep")
+        .slice(0, DECISIONS_MAX)
+        .map(encodeDecision),
+    ),
     FailedTGAllocs: nullIfEmptyMap(failed),
     NextPeriodicLaunch: timeText(nextLaunch(planned, context.nowMs)),
     Warnings: warningsText(warnings),
@@ -76,6 +74,49 @@ export async function planJob(exchange: Exchange, id: string): Promise<Response>
 }
 
 // --- internal ---
+
+/** A job of thousands is told in counts; so many are told one by one. */
+const DECISIONS_MAX = 200;
+
+function desiredUpdates(annotations: Readonly<Record<string, UpdateCounts>>, placed: readonly Alloc[]): JsonObject {
+  const preemptions = (group: string) => placed.reduce((sum, alloc) => sum + (alloc.group === group ? (alloc.preemptedAllocs?.length ?? 0) : 0), 0);
+  return Object.fromEntries(
+    Object.entries(annotations).map(([group, counts]) => [
+      group,
+      {
+        Ignore: counts.ignore,
+        Place: counts.place,
+        Migrate: counts.migrate,
+        Stop: counts.stop,
+        InPlaceUpdate: counts.inPlaceUpdate,
+        DestructiveUpdate: counts.destructiveUpdate,
+        Canary: counts.canary ?? 0,
+        Preemptions: preemptions(group),
+      },
+    ]),
+  );
+}
+
+function preemptedBy(view: View, placed: readonly Alloc[]): readonly Alloc[] {
+  return placed.flatMap((alloc) => alloc.preemptedAllocs ?? []).flatMap((id) => view.alloc(id) ?? []);
+}
+
+function preemptedStub(view: View, alloc: Alloc): JsonObject {
+  const version = view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
+  return { ...encodeAllocStub(alloc, version, { withResources: false, withTaskStates: false }), JobType: version?.type ?? "" };
+}
+
+function encodeDecision(decision: Decision): JsonObject {
+  const alloc = "alloc" in decision ? decision.alloc : null;
+  return {
+    Kind: decision.kind,
+    Group: decision.group,
+    Name: decision.name,
+    AllocID: alloc?.id ?? "",
+    Node: alloc?.nodeName ?? "",
+    Reason: decision.reason,
+  };
+}
 
 function asJob(spec: JobSpec, current: Job | undefined): Job | JobSpec {
   return current ?? spec;
