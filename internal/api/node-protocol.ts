@@ -23,6 +23,8 @@ export interface DesiredAlloc {
   readonly clientStatus: ClientStatus;
   readonly resources: AllocResources;
   readonly previousAlloc: string;
+  /** "" = it came with no roll-out; absent from servers that know of none. */
+  readonly deploymentId?: string;
   readonly createdAtMs: number;
   readonly modifyIndex: number;
 }
@@ -158,6 +160,7 @@ export function desiredOf(alloc: Alloc, jobKey: string): DesiredAlloc {
     clientStatus: alloc.clientStatus,
     resources: alloc.resources,
     previousAlloc: alloc.previousAlloc,
+    deploymentId: alloc.deploymentId,
     createdAtMs: alloc.createdAtMs,
     modifyIndex: alloc.allocModifyIndex,
   };

@@ -8,6 +8,8 @@ export interface HealthInput {
   readonly states: Readonly<Record<string, TaskState>>;
   readonly createdAtMs: number;
   readonly nowMs: number;
+  /** It came with a roll-out, whose policy its job's update block is; what replaces others apart from one follows the migrate block. */
+  readonly isOfDeployment: boolean;
 }
 
 export type HealthDecision =
@@ -16,17 +18,18 @@ export type HealthDecision =
   | { readonly kind: "wait"; readonly untilMs: number }
   | { readonly kind: "none" };
 
-/** Decided once per alloc. Groups without an update block (batch) have no health. */
+/** Decided once per alloc. Groups with neither block (batch) have no health. */
 export function decideHealth(input: HealthInput): HealthDecision {
-  const { update } = input.group;
-  if (update === null || update.healthCheck === "manual") return { kind: "none" };
+  const { update, migrate } = input.group;
+  const policy = input.isOfDeployment ? update : (migrate ?? update);
+  if (policy === null || policy.healthCheck === "manual") return { kind: "none" };
   const watched = input.group.tasks.filter((task) => !task.lifecycle || task.lifecycle.sidecar);
   const states = watched.map((task) => input.states[task.name]);
   if (Object.values(input.states).some((state) => state.failed)) return { kind: "unhealthy" };
-  const deadlineMs = input.createdAtMs + update.healthyDeadlineMs;
+  const deadlineMs = input.createdAtMs + policy.healthyDeadlineMs;
   if (input.nowMs >= deadlineMs) return { kind: "unhealthy" };
   if (states.some((state) => state?.state !== "running")) return { kind: "wait", untilMs: deadlineMs };
   const since = Math.max(...states.map((state) => Math.max(state?.startedAtMs ?? 0, state?.lastRestartAtMs ?? 0)));
-  const healthyAtMs = since + update.minHealthyTimeMs;
+  const healthyAtMs = since + policy.minHealthyTimeMs;
   return input.nowMs >= healthyAtMs ? { kind: "healthy" } : { kind: "wait", untilMs: Math.min(healthyAtMs, deadlineMs) };
 }

@@ -19,6 +19,8 @@ export interface RunnableAlloc {
   readonly group: string;
   readonly resources: AllocResources;
   readonly createdAtMs: number;
+  /** "" = it came with no roll-out; absent in what an older agent wrote down. */
+  readonly deploymentId?: string;
 }
 
 /** What must survive the agent. */
@@ -219,7 +221,13 @@ export class AllocRunner {
     this.#healthTimer = null;
     if (this.#record.isHealthy !== null || this.#record.isStopping || this.#record.isDone) return;
     const { clock } = this.#parts.runtime;
-    const decision = decideHealth({ group: this.#group, states, createdAtMs: this.alloc.createdAtMs, nowMs: clock.nowMs() });
+    const decision = decideHealth({
+      group: this.#group,
+      states,
+      createdAtMs: this.alloc.createdAtMs,
+      nowMs: clock.nowMs(),
+      isOfDeployment: this.alloc.deploymentId !== "",
+    });
     if (decision.kind === "wait")
       this.#healthTimer = clock.after(decision.untilMs - clock.nowMs() + 5, () => this.#taskChanged(), { keepsAlive: false });
     if (decision.kind === "healthy" || decision.kind === "unhealthy")
