@@ -3,7 +3,7 @@ BUN := node_modules/.bin/bun
 STEP := scripts/step.sh
 SOURCES := $(shell find cmd internal -type f 2>/dev/null)
 BUILD_SCRIPTS := scripts/bases.ts scripts/build-info.ts scripts/compile.ts
-NOT_UNIT := test/contract test/sim test/faults test/e2e test/emulated test/bench test/support test/fixtures test/tidy
+NOT_UNIT := test/contract test/sim test/faults test/e2e test/emulated test/bench test/support test/fixtures test/oracle test/tidy
 UNIT := $(patsubst %,./%/,$(filter-out $(NOT_UNIT),$(sort $(patsubst %/,%,$(wildcard test/*/)))))
 
 .PHONY: e2e-sea-missing help deps build release check types lint tidy unit contract contract-node test e2e e2e-sea emulated bench demo clean sim sim-test sim-mutants faults faults-test

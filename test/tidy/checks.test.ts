@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { checkBannedCalls, checkBannedSql } from "./banned-calls.ts";
 import { checkHeader, checkLeftovers, checkLength, checkName, linesMax } from "./file-shape.ts";
 import { importsOf } from "./imports.ts";
-import { checkLayers, checkSynchronous } from "./layers.ts";
+import { checkLayers, checkOracles, checkSynchronous } from "./layers.ts";
 import { checkNode18 } from "./node-18.ts";
 import { checkPlaces, checkVersions } from "./repository.ts";
 import { type Check, parseSource } from "./source.ts";
@@ -27,6 +27,7 @@ const bad: readonly (readonly [Check, string, string, string])[] = [
   [checkLayers, "internal/api/wire.ts", 'import { page } from "../ui/page.ts";', "only internal/server"],
   [checkLayers, "internal/brand-new/x.ts", "export const x = 1;", "add it to the table"],
   [checkLayers, "internal/server/server.ts", 'import {\n  type A,\n  b,\n} from "../client/agent.ts";', "meet in internal/api"],
+  [checkOracles, "test/oracle/place.ts", 'import { satisfies } from "../../internal/scheduler/constraint.ts";', "say it again"],
   [checkSynchronous, "internal/cluster/jobs.ts", "export async function f() {}", "return the decision as data"],
   [checkSynchronous, "internal/domain/job.ts", "const x = await y();", "return the decision as data"],
   [checkBannedCalls, "internal/server/server.ts", "const now = Date.now();", "take nowMs"],
@@ -76,6 +77,8 @@ const good: readonly (readonly [Check, string, string])[] = [
   [checkLayers, "internal/server/server.ts", 'const text = `import { agent } from "../client/agent.ts";`;'],
   [checkLayers, "internal/runtime/bun.ts", 'import { EdgeError } from "../domain/errors.ts";'],
   [checkLayers, "test/server/server.test.ts", 'import { bun } from "../../internal/runtime/bun.ts";'],
+  [checkOracles, "test/oracle/place.ts", 'import type { Job } from "../../internal/domain/job.ts";\nimport { x } from "./other.ts";'],
+  [checkOracles, "test/scheduler/oracle.test.ts", 'import { place } from "../../internal/scheduler/place.ts";'],
   [checkSynchronous, "internal/cluster/jobs.ts", "// async work is done by await elsewhere\nconst x = { async: 1 };"],
   [checkSynchronous, "internal/server/server.ts", "await f();"],
   [checkBannedCalls, "internal/runtime/bun.ts", "const now = Date.now();"],

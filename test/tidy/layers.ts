@@ -41,6 +41,17 @@ export const checkSynchronous: Check = (source) => {
   );
 };
 
+/** What the scheduler is compared with shares nothing with it: an error they had in common would never show. */
+export const checkOracles: Check = (source) => {
+  if (!source.path.startsWith("test/oracle/")) return [];
+  return importsOf(source).flatMap((entry) => {
+    const isOwn = entry.path?.startsWith("test/oracle/") === true;
+    if (isOwn || entry.path?.startsWith("internal/domain/")) return [];
+    const message = `${entry.specifier} in an oracle: say it again in the plainest way; of the product it may know internal/domain alone`;
+    return [problemAt(source, entry.index, message)];
+  });
+};
+
 // --- internal ---
 
 const synchronousFolders = ["cluster", "device", "scheduler", "state", "lease", "domain"].map((name) => `internal/${name}`);

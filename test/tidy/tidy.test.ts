@@ -5,7 +5,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { checkBannedCalls, checkBannedSql } from "./banned-calls.ts";
 import { checkHeader, checkLeftovers, checkLength, checkName, linesMax, longFiles } from "./file-shape.ts";
-import { checkLayers, checkSynchronous } from "./layers.ts";
+import { checkLayers, checkOracles, checkSynchronous } from "./layers.ts";
 import { checkNode18 } from "./node-18.ts";
 import { checkPlaces, checkVersions } from "./repository.ts";
 import { type Check, parseSource, type Source } from "./source.ts";
@@ -17,6 +17,7 @@ const sources = files.filter((file) => file.path.endsWith(".ts"));
 describe("tidy", () => {
   const cases: readonly (readonly [string, Check, readonly Source[]])[] = [
     ["imports follow the table of layers", checkLayers, sources],
+    ["oracles share nothing with what they judge", checkOracles, sources],
     ["decisions are synchronous", checkSynchronous, sources],
     ["clock, chance, timers, environment and output go through the runtime", checkBannedCalls, sources],
     ["SQL takes instants and chance as parameters", checkBannedSql, sources],
