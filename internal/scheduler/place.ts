@@ -5,8 +5,8 @@ import type { Evaluation } from "../domain/evaluation.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
 import type { Context, View } from "../domain/view.ts";
+import type { Place } from "./changes.ts";
 import { GroupPlacer } from "./group-placer.ts";
-import type { Place } from "./reconcile.ts";
 import type { StandingInput } from "./standing.ts";
 
 export interface PlaceInput extends StandingInput {
