@@ -48,7 +48,7 @@ export const TASK_GROUP = block<TaskGroup>(
     reschedule: maybeOne(RESCHEDULE, "What happens when restarts on one node ran out", { wire: "ReschedulePolicy" }),
     update: maybeOne(UPDATE, "How a new version replaces the old one"),
     migrate: maybeOne(MIGRATE, "How allocations leave a draining node"),
-    disconnect: maybeOne(DISCONNECT, "What happens to allocations on a node that is cut off", { isCarriedOut: false }),
+    disconnect: maybeOne(DISCONNECT, "What happens to allocations on a node that is cut off"),
     ephemeralDisk: one(EPHEMERAL_DISK, "Disk of the group's allocation directory"),
     networks: many(NETWORK, "Network and ports of the group", { toml: "network" }),
     services: many(SERVICE, "A service the group offers", { toml: "service", isCarriedOut: false }),

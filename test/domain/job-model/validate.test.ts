@@ -370,7 +370,6 @@ const UNSUPPORTED: readonly (readonly [string, Parameters<typeof job>[0], string
   ["canaries of the job, named once", { job: { update: { canary: 1 } } }, "update.canary"],
   ["auto_promote", { group: { update: { autoPromote: true } } }, 'group "g" -> update.auto_promote'],
   ["auto_revert", { group: { update: { autoRevert: true } } }, 'group "g" -> update.auto_revert'],
-  ["disconnect", { group: { disconnect: {} } }, 'group "g" -> disconnect'],
   ["services of a group", { group: { services: [{ provider: "nomad" }] } }, 'group "g" -> service'],
   ["volumes of a storage plugin", { group: { volumes: [{ name: "v", source: "s", type: "csi" }] } }, 'group "g" -> volume "v" -> type'],
   ["a volume each", { group: { volumes: [{ name: "v", source: "s", perAlloc: true }] } }, 'group "g" -> volume "v" -> per_alloc'],
