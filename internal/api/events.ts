@@ -7,13 +7,14 @@ import type { Node } from "../domain/node.ts";
 import type { Change, ChangeSet, JobHead } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 import { encodeAlloc } from "./alloc-codec.ts";
+import { encodeDeploymentRow } from "./deployment-codec.ts";
 import { encodeEval } from "./eval-codec.ts";
 import { encodeJob } from "./job-codec.ts";
 import { encodeNode } from "./node-codec.ts";
 import type { JsonObject } from "./wire.ts";
 import { nullIfEmpty } from "./wire.ts";
 
-export type Topic = "Job" | "Evaluation" | "Allocation" | "Node";
+export type Topic = "Job" | "Evaluation" | "Allocation" | "Node" | "Deployment";
 
 /** Topics that clients may ask for; those of nouns that do not exist here never have an event. */
 export const TOPICS: readonly string[] = [
@@ -106,6 +107,8 @@ function encodeEvent(event: Event, { type, index }: { readonly type: string; rea
 
 /** As in Nomad, one word for all that one request changed; null for what has no event there. */
 function typeOf(set: ChangeSet): string | null {
+  const ofDeployment = deploymentTypeOf(set);
+  if (ofDeployment !== null) return ofDeployment;
   for (const change of set.changes) {
     if (change.op === "delete" && change.table === "jobs") return "JobDeregistered";
     if (change.op === "put" && change.table === "job_versions" && change.row.jobModifyIndex === set.index)
@@ -122,6 +125,14 @@ function typeOf(set: ChangeSet): string | null {
   if (decided.length > 0) return "PlanResult";
   if (allocs.length > 0) return "AllocationUpdated";
   return set.changes.some((change) => change.op === "put" && change.table === "evals") ? "EvaluationUpdated" : null;
+}
+
+/** A plan that makes or ends a deployment is a plan; all else that one tells of is its own. */
+function deploymentTypeOf(set: ChangeSet): string | null {
+  const puts = set.changes.flatMap((change) => (change.op === "put" ? [change] : []));
+  const isPlan = puts.some((change) => change.table === "evals" && change.row.status !== "pending");
+  if (isPlan || !puts.some((change) => change.table === "deployments")) return null;
+  return puts.some((change) => change.table === "allocs") ? "DeploymentPromotion" : "DeploymentStatusUpdate";
 }
 
 /** A node's row does not say what was asked; the newest of its own events does. */
@@ -151,6 +162,11 @@ function eventOf(change: Change, set: ChangeSet, view: View): Event | null {
       // The job is left out, as in Nomad: it has events of its own.
       const payload = () => ({ Allocation: encodeAlloc(alloc, null) });
       return { topic: "Allocation", key: alloc.id, namespace: alloc.namespace, filterKeys, payload };
+    }
+    case "deployments": {
+      const deployment = change.row;
+      const payload = () => ({ Deployment: encodeDeploymentRow(deployment) });
+      return { topic: "Deployment", key: deployment.id, namespace: deployment.namespace, filterKeys: [deployment.jobId], payload };
     }
     case "nodes": {
       const node = change.row;

@@ -1,4 +1,4 @@
-// /v1/allocations, /v1/allocation/:id, and evaluations and deployments beside them.
+// /v1/allocations, /v1/allocation/:id, and evaluations beside them.
 
 import { encodeAlloc, encodeAllocStub } from "../../api/alloc-codec.ts";
 import { encodeEval, encodeEvalStub } from "../../api/eval-codec.ts";
@@ -85,15 +85,6 @@ export function evalRoute(exchange: Exchange): Promise<Response> {
     const related = isSet(exchange.query, "related") ? relatedTo(view, evaluation).map(encodeEvalStub) : null;
     return { index: evaluation.modifyIndex, body: { ...encodeEval(evaluation), RelatedEvals: related } };
   });
-}
-
-/** Deployments are not kept yet: lists are empty, single reads miss. */
-export function deploymentRoute(exchange: Exchange): Promise<Response> {
-  const [, first = ""] = exchange.path.split("/");
-  if (exchange.path === "deployments") return read(exchange, [], () => ({ index: 0, body: [] }));
-  if (exchange.request.method === "GET" && first === "allocations") return read(exchange, [], () => ({ index: 0, body: [] }));
-  requireUuid(exchange.path.split("/").at(-1) ?? "", "deployment");
-  throw new EdgeError("not-found", "deployment not found");
 }
 
 // --- internal ---

@@ -12,9 +12,10 @@ import { admitting } from "../../cluster/settings.ts";
 import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import type { Job } from "../../domain/job.ts";
-import type { JobVersion } from "../../domain/tables.ts";
 import type { View } from "../../domain/view.ts";
 import { isTrue, jsonBody, mapField, numberField, textField } from "./body.ts";
+import { deploymentsOfJob, latestDeploymentOfJob } from "./deployments.ts";
+import { jobVersions, tagPathOf, tagRoute } from "./job-versions.ts";
 import { putJob } from "./jobs.ts";
 import { planJob } from "./plan.ts";
 import { isSet } from "./query.ts";
@@ -36,13 +37,13 @@ const ROUTES: readonly (readonly [string, Methods])[] = [
   ["/periodic/force", { PUT: force }],
   ["/allocations", { GET: allocations }],
   ["/evaluations", { GET: evaluations }],
-  ["/deployments", { GET: (exchange) => readOf(exchange, (view) => ({ index: view.tableIndex("evals"), body: [] })) }],
-  ["/deployment", { GET: (exchange) => readOf(exchange, (view) => ({ index: view.tableIndex("evals"), body: null })) }],
+  ["/deployments", { GET: (exchange) => deploymentsOfJob(exchange, exchange.id) }],
+  ["/deployment", { GET: (exchange) => latestDeploymentOfJob(exchange, exchange.id) }],
   ["/submission", { GET: submission }],
   ["/priority", { PUT: (exchange) => putPriority(exchange, exchange.id) }],
   ["/services", { GET: (exchange) => readOf(exchange, () => ({ index: 1, body: [] })) }],
   ["/summary", { GET: summary }],
-  ["/versions", { GET: versions }],
+  ["/versions", { GET: (exchange) => jobVersions(exchange, exchange.id) }],
   ["/evaluate", { PUT: evaluate }],
   ["/dispatch", { PUT: dispatch }],
   ["/actions", { GET: actions }],
@@ -55,6 +56,8 @@ const ROUTES: readonly (readonly [string, Methods])[] = [
 
 export function jobRoute(exchange: Exchange): Promise<Response> {
   const path = exchange.path.slice("job/".length);
+  const tag = tagPathOf(path);
+  if (tag) return tagRoute(exchange, tag);
   const [suffix, methods] = ROUTES.find(([end]) => path.endsWith(end) && path.length > end.length) ?? ["", {} as Methods];
   const id = path.slice(0, path.length - suffix.length);
   if (id === "") throw new EdgeError("invalid", "Missing job ID");
@@ -139,24 +142,6 @@ function summary(exchange: JobExchange): Promise<Response> {
       return { body, index: Number(body.ModifyIndex) };
     }),
   );
-}
-
-function versions(exchange: JobExchange): Promise<Response> {
-  return readOf(exchange, (view) => {
-    const head = view.job(exchange.query.namespace, exchange.id);
-    const all = view.jobVersions(exchange.query.namespace, exchange.id);
-    if (!head || all.length === 0) return { index: view.tableIndex("job_versions"), body: null, missing: "job versions not found" };
-    const encoded = all.map((version) => encodeJob(asJob(version, head)));
-    return {
-      index: head.modifyIndex,
-      body: { Versions: encoded, Diffs: null, Index: head.modifyIndex, LastContact: 0, KnownLeader: true, NextToken: "" },
-    };
-  });
-}
-
-/** Status belongs to the job as a whole: each version shows the one that counts now. */
-function asJob(version: JobVersion, head: Job): Job {
-  return { ...version, status: head.status, statusDescription: head.statusDescription };
 }
 
 async function evaluate(exchange: JobExchange): Promise<Response> {
