@@ -16,6 +16,7 @@ import type { View } from "../domain/view.ts";
 import { type ColdOptions, coldOptions, type RowCodec, UNPACKED_CODEC } from "./cold-rows.ts";
 import { isOldVersion } from "./ended.ts";
 import { NodeLoadColumns } from "./node-loads.ts";
+import { asOfNow } from "./older-row.ts";
 import type { HeldRows, Table } from "./table.ts";
 import { ALLOCS_OF_VERSION, BY_EVAL, BY_JOB, BY_NODE, emptyTables } from "./tables.ts";
 
@@ -64,7 +65,7 @@ export class State implements View {
 
   /** Puts a row as it was stored. */
   restoreRow<T extends TableName>(table: T, row: Tables[T]): void {
-    this.#putRow(table, row);
+    this.#putRow(table, asOfNow(table, row));
   }
 
   restoreIndexes(index: number, tableIndexes: ReadonlyMap<string, number>): void {
@@ -288,7 +289,7 @@ export class State implements View {
       return change;
     }
     if (!isNew) {
-      this.#putRow(change.table, change.row);
+      this.#putRow(change.table, asOfNow(change.table, change.row));
       return change;
     }
     const row = this.#stamp(change.table, change.row, index);

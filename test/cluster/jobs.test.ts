@@ -5,7 +5,7 @@ import { deregisterJob, evaluateJob, revertJob, type ScaleInput, scaleJob, setJo
 import { EdgeError } from "../../internal/domain/errors.ts";
 import type { JobSpec } from "../../internal/domain/job.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
-import { put } from "../../internal/domain/tables.ts";
+import { type JobVersion, put } from "../../internal/domain/tables.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, aSpec } from "../fixtures/model.ts";
 
@@ -26,6 +26,14 @@ function refusal(action: () => unknown): string {
     throw error;
   }
   return "";
+}
+
+/** The value without what says nothing: null, and empty lists, maps and texts. */
+function withoutEmpty(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutEmpty);
+  if (typeof value !== "object" || value === null) return value;
+  const isEmpty = (one: unknown) => one === null || one === "" || (typeof one === "object" && Object.keys(one).length === 0);
+  return Object.fromEntries(Object.entries(value).flatMap(([key, one]) => (isEmpty(one) ? [] : [[key, withoutEmpty(one)]])));
 }
 
 function versions(cluster: Cluster): readonly number[] {
@@ -59,6 +67,25 @@ describe("register", () => {
     expect(cluster.register(version("1"), { evalPriority: 90 })).not.toBe("");
     expect(cluster.job()).toMatchObject({ version: 0, jobModifyIndex: before.jobModifyIndex });
     expect([...cluster.state.evals()].map((one) => one.priority)).toEqual([50, 90]);
+  });
+
+  test("of what an older program stored, without the fields that came later, makes no version and restarts nothing", () => {
+    const cluster = aCluster();
+    const spec = version("1");
+    cluster.start(spec);
+    cluster.allHealthy();
+    const [alloc] = cluster.live();
+    const { status: _status, statusDescription: _description, ...stored } = cluster.job();
+    const old = withoutEmpty(stored) as JobVersion; // as a program wrote it that knew fewer fields
+    expect(Object.keys(old)).not.toContain("constraints");
+    cluster.state.restoreRow("job_versions", old);
+    cluster.start(spec);
+    expect(cluster.job()).toMatchObject({ version: 0, periodic: null, constraints: [] });
+    // Another count is a new version, in place.
+    cluster.start(version("1", { groups: spec.groups.map((group) => ({ ...group, count: 2 })) }));
+    expect(cluster.job().version).toBe(1);
+    expect(cluster.live().map((one) => one.id)).toContain(alloc?.id ?? "none");
+    expect(cluster.live()).toHaveLength(2);
   });
 
   test("of a change makes the next version and keeps the create index", () => {
