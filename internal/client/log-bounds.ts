@@ -12,6 +12,8 @@ export interface LogBoundsParts {
   readonly log: Log;
   readonly allocRoot: string;
   runners(): Iterable<AllocRunner>;
+  /** Called with each look. */
+  looked(): void;
 }
 
 export class LogBounds {
@@ -50,6 +52,7 @@ export class LogBounds {
   /** One that grows brings all looks back. */
   async #look(): Promise<void> {
     const { runtime, log, allocRoot } = this.#parts;
+    this.#parts.looked();
     let bytes = 0;
     for (const runner of this.#parts.runners()) {
       if (runner.isDone) continue;

@@ -13,11 +13,8 @@ import { join } from "../domain/paths.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import { endStray, recordOnDisk, straysOf } from "../runner/adopt.ts";
 import { AllocRunner, NEW_ALLOC } from "../runner/alloc-runner.ts";
-import { findCgroups } from "../runner/cgroups.ts";
 import type { Driver } from "../runner/drivers/driver.ts";
-import { rawExecDriver } from "../runner/drivers/raw-exec.ts";
 import { allocDirectory } from "../runner/layout.ts";
-import { SHIM_SCRIPT, TASK_SCRIPT } from "../runner/shim-scripts.ts";
 import type { Log } from "../runtime/log.ts";
 import { readBootId } from "../runtime/process-identity.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
@@ -30,6 +27,7 @@ import type { NodeIdentity } from "./identity.ts";
 import { loadIdentity } from "./identity.ts";
 import { Journal } from "./journal.ts";
 import { LogBounds } from "./log-bounds.ts";
+import { makeNodeDrivers } from "./node-drivers.ts";
 import type { Dial } from "./transports.ts";
 
 export interface NodeAgentOptions {
@@ -77,7 +75,8 @@ export class NodeAgent {
     this.identity = loadIdentity(runtime, directory);
     this.node = fingerprint(runtime, settings, this.identity, this.allocRoot);
     this.#journal = new Journal(runtime, join(directory, "client.journal"), log);
-    this.#drivers = options.makeDrivers?.(this.allocRoot) ?? new Map(settings.isRawExecEnabled ? [["raw_exec", this.#makeRawExec(directory)]] : []);
+    this.#drivers =
+      options.makeDrivers?.(this.allocRoot) ?? makeNodeDrivers({ runtime, directory, allocRoot: this.allocRoot, settings, node: this.node });
     this.#connection = new Connection({
       runtime,
       log,
@@ -98,7 +97,10 @@ export class NodeAgent {
     this.#isRebooted = knownBootId !== "" && knownBootId !== bootId;
     if (knownBootId !== bootId) this.#journal.append({ k: "boot", id: bootId });
     const runners = () => this.#runners.values();
-    this.#logs = new LogBounds({ runtime, log, allocRoot: this.allocRoot, runners });
+    const looked = () => {
+      for (const driver of this.#drivers.values()) driver.refresh?.();
+    };
+    this.#logs = new LogBounds({ runtime, log, allocRoot: this.allocRoot, runners, looked });
     this.#cutOff = new CutOff({ runtime, log, journal: this.#journal, connection: () => this.#connection, runners });
     this.#calls = new Calls({
       runtime,
@@ -157,16 +159,6 @@ export class NodeAgent {
   }
 
   // --- internal ---
-
-  #makeRawExec(directory: string): Driver {
-    const { runtime } = this.#options;
-    const shimPath = join(directory, "shim.sh");
-    const taskScriptPath = join(directory, "task.sh");
-    // Written only when they differ: a restart of an agent that changed nothing writes nothing.
-    if (runtime.files.readText(shimPath) !== SHIM_SCRIPT) runtime.files.writeAtomic(shimPath, SHIM_SCRIPT);
-    if (runtime.files.readText(taskScriptPath) !== TASK_SCRIPT) runtime.files.writeAtomic(taskScriptPath, TASK_SCRIPT);
-    return rawExecDriver({ runtime, allocRoot: this.allocRoot, cgroups: findCgroups(runtime.files), shimPath, taskScriptPath });
-  }
 
   /** What was cut off for too long is stopped and not begun again, whatever the last order was. */
   #taken(job: JobVersion, alloc: DesiredAlloc, record: typeof NEW_ALLOC): typeof NEW_ALLOC {

@@ -9,6 +9,8 @@ export interface Exit {
   /** Signal that ended it, 0 = none. */
   readonly signal: number;
   readonly isOom: boolean;
+  /** Of a task that was ended for its memory: the most it used, and what it was allowed. */
+  readonly memory?: { readonly peakBytes: number; readonly limitBytes: number };
 }
 
 export interface RestartInput {

@@ -142,6 +142,8 @@ export const LIMITS = {
   logFollowPollMs: 250,
   attachPollMs: 500,
   taskStartMsMax: 10_000,
+  /** Processes and threads of an isolated task that says no number of its own. */
+  taskPidsMax: 1024,
   allocsKeptOnNodeMax: 50,
 
   problemsPerJobMax: 100,

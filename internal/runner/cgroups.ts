@@ -7,12 +7,19 @@ import type { Files, Runtime } from "../runtime/runtime.ts";
 export interface CgroupTree {
   /** Mount point of a v2 tree, "" = none that can be written. */
   readonly unified: string;
+  /** What that tree can limit. */
+  readonly unifiedControllers: readonly string[];
+  /** Mount points of v1 trees, "" = none that can be written. */
   readonly freezer: string;
   readonly memory: string;
+  readonly cpu: string;
+  readonly cpuset: string;
+  readonly pids: string;
 }
 
-const SLICE = "edgectl.slice";
-const NO_TREE: CgroupTree = { unified: "", freezer: "", memory: "" };
+export const SLICE = "edgectl.slice";
+const V1_TREES = ["freezer", "memory", "cpu", "cpuset", "pids"] as const;
+const NO_TREE: CgroupTree = { unified: "", unifiedControllers: [], freezer: "", memory: "", cpu: "", cpuset: "", pids: "" };
 
 /** Looks at what is mounted and writable; a machine without any is fine, and said so elsewhere. */
 export function findCgroups(files: Files): CgroupTree {
@@ -23,11 +30,9 @@ export function findCgroups(files: Files): CgroupTree {
     const [, path = "", type = "", options = ""] = line.split(" ");
     const flags = options.split(",");
     if (type === "cgroup2" && tree.unified === "") tree = { ...tree, unified: usable(files, path) };
-    if (type === "cgroup" && flags.includes("freezer")) tree = { ...tree, freezer: usable(files, path) };
-    if (type === "cgroup" && flags.includes("memory")) tree = { ...tree, memory: usable(files, path) };
+    if (type === "cgroup") for (const name of V1_TREES) if (flags.includes(name)) tree = { ...tree, [name]: usable(files, path) };
   }
-  if (tree.unified !== "") enableControllers(files, tree.unified);
-  return tree;
+  return tree.unified === "" ? tree : { ...tree, unifiedControllers: enableControllers(files, tree.unified) };
 }
 
 /** The task's group in each tree, made if need be. */
@@ -42,7 +47,7 @@ export function makeTaskGroups(files: Files, tree: CgroupTree, name: string): re
 }
 
 export function taskGroupPaths(tree: CgroupTree, name: string): readonly string[] {
-  return [tree.unified, tree.freezer, tree.memory].filter((root) => root !== "").map((root) => join(root, SLICE, name));
+  return [tree.unified, ...V1_TREES.map((one) => tree[one])].filter((root) => root !== "").map((root) => join(root, SLICE, name));
 }
 
 /** Processes in the group, over all trees. */
@@ -91,12 +96,15 @@ function usable(files: Files, path: string): string {
   return attempt(() => files.makeDirectory(join(path, SLICE))) ? path : "";
 }
 
-function enableControllers(files: Files, root: string): void {
+/** Those that groups below the slice have afterwards. */
+function enableControllers(files: Files, root: string): readonly string[] {
+  const listed = (path: string) => (files.readText(path) ?? "").trim().split(" ").filter(Boolean);
   for (const group of [root, join(root, SLICE)]) {
-    const available = files.readText(join(group, "cgroup.controllers"))?.trim().split(" ") ?? [];
-    for (const controller of ["memory", "pids"])
+    const available = listed(join(group, "cgroup.controllers"));
+    for (const controller of ["memory", "pids", "cpu", "cpuset"])
       if (available.includes(controller)) attempt(() => files.writeText(join(group, "cgroup.subtree_control"), `+${controller}`));
   }
+  return listed(join(root, SLICE, "cgroup.subtree_control"));
 }
 
 function readGroup(files: Files, group: string): number[] {

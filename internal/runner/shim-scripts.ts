@@ -5,15 +5,18 @@
  * `sh shim CONTROL_DIR WORK_DIR STDOUT STDERR COMMAND ARGS...`, started as a session of its own.
  * It ignores the terminal's signals but hands none on: the agent signals the task's session itself.
  * The task runs in the foreground, because a shell starts background jobs with SIGINT and SIGQUIT ignored.
+ * A shim whose children live in a pid namespace can start nothing more once that has ended: it becomes, by
+ * EDGECTL_LEAVE, a process outside of it again, and notes the end there.
  */
 export const SHIM_SCRIPT = `# Starts one task and records how it ended. Written by edgectl; changes are overwritten.
 c=$1
 trap : INT TERM HUP QUIT
-setsid sh "$EDGECTL_TASK_SCRIPT" "$@"
+r='echo "$2" >"$1/status.new"; sync "$1/status.new" 2>/dev/null; mv "$1/status.new" "$1/status"'
+setsid $EDGECTL_ENTER sh "$EDGECTL_TASK_SCRIPT" "$@"
 s=$?
-echo "$s" >"$c/status.new"
-sync "$c/status.new" 2>/dev/null
-mv "$c/status.new" "$c/status"
+if [ -n "$EDGECTL_LEAVE" ]; then exec $EDGECTL_LEAVE sh -c "$r" sh "$c" "$s"; fi
+set -- "$c" "$s"
+eval "$r"
 `;
 
 /**

@@ -32,7 +32,7 @@ export const EVENT = {
 
 /** "Exit Code: 1", with the signal's name and an out-of-memory kill said in words. */
 export function describeExit(exit: Exit): string {
-  if (exit.isOom) return "Exit Code: 137, Signal: 9 (SIGKILL), OOM Killed: the kernel ended the task for using too much memory";
+  if (exit.isOom) return `Exit Code: 137, Signal: 9 (SIGKILL), OOM Killed: the kernel ended the task for using too much memory${memoryText(exit)}`;
   if (exit.code === null) return "Exit status unknown: the machine or the shim ended before it was written";
   if (exit.signal > 0) return `Exit Code: ${exit.code}, Signal: ${exit.signal}${SIGNAL_NAMES[exit.signal] ? ` (${SIGNAL_NAMES[exit.signal]})` : ""}`;
   const note =
@@ -62,6 +62,16 @@ const SIGNAL_NAMES: Readonly<Record<number, string>> = {
   14: "SIGALRM",
   15: "SIGTERM",
 };
+
+/** What an unlimited group is given is a number beyond any machine. */
+function memoryText(exit: Exit): string {
+  if (!exit.memory) return "";
+  const { peakBytes, limitBytes } = exit.memory;
+  const mib = (bytes: number) => `${Math.round(bytes / 1_048_576)} MiB`;
+  return limitBytes > 2 ** 50 || Number.isNaN(limitBytes)
+    ? `, at its peak ${mib(peakBytes)}`
+    : `, at its peak ${mib(peakBytes)} of ${mib(limitBytes)} allowed`;
+}
 
 function event(type: string, atMs: number, message: string, details: Readonly<Record<string, string>> = {}): TaskEvent {
   return { type, atMs, message, details };

@@ -4,10 +4,12 @@ import { parseServerUrl } from "../../../internal/api/region-codec.ts";
 import type { NodeOffers } from "../../../internal/client/fingerprint/offers.ts";
 import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
+import type { ExecSettings } from "../../../internal/runner/drivers/exec.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
 import type { SnapshotSettings } from "../../../internal/server/snapshot-loop.ts";
 import { parseStoreUrl } from "../../../internal/store/open-store.ts";
 import { checkAdvertise } from "./advertise.ts";
+import { execSettingsOf } from "./exec-settings.ts";
 import { nodeOffersOf } from "./node-settings.ts";
 import type { Setting, SettingValue, SettingValues } from "./settings.ts";
 import { mergeSettings, parseSetting, SETTINGS, settingsOfFile, variableOf } from "./settings.ts";
@@ -36,6 +38,8 @@ export interface AgentConfig {
   readonly meta: Readonly<Record<string, string>>;
   readonly onAgentStop: "keep" | "stop";
   readonly isRawExecEnabled: boolean;
+  /** Null = switched off. */
+  readonly exec: ExecSettings | null;
   readonly cpuTotalMHz: number;
   readonly memoryTotalMiB: number;
   readonly offers: NodeOffers;
@@ -169,6 +173,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     meta: (values.get("client.meta") as Readonly<Record<string, string>> | undefined) ?? {}, // a checked map
     onAgentStop: isDev ? "stop" : (text("client.on_agent_stop", "keep") as AgentConfig["onAgentStop"]), // a checked choice
     isRawExecEnabled: values.get("client.raw_exec") !== false,
+    exec: execSettingsOf(values),
     cpuTotalMHz: number("client.cpu_total_compute", 0),
     memoryTotalMiB: number("client.memory_total_mb", 0),
     offers: nodeOffersOf(values, runtime),

@@ -2,9 +2,11 @@
 // and conditions that say what is missing and how to mend it.
 
 import type { NodeSpec } from "../../domain/node.ts";
+import type { ExecSettings } from "../../runner/drivers/exec.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { NodeIdentity } from "../identity.ts";
 import { fingerprintCpu } from "./cpu.ts";
+import { fingerprintExec } from "./exec.ts";
 import { fingerprintBuses, fingerprintCgroups, fingerprintDisk, fingerprintMemory, fingerprintNetwork, fingerprintSystem } from "./host.ts";
 import { NO_OFFERS, type NodeOffers, readOffers } from "./offers.ts";
 import { newFacts, note } from "./reading.ts";
@@ -20,6 +22,8 @@ export interface ClientSettings {
   readonly cpuTotalMHz: number;
   readonly memoryTotalMiB: number;
   readonly isRawExecEnabled: boolean;
+  /** Absent: the driver is switched off. */
+  readonly exec?: ExecSettings;
   /** Absent: nothing beyond what is found, and nothing kept. */
   readonly offers?: NodeOffers;
   readonly version: string;
@@ -50,6 +54,7 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
     ? { detected: true, healthy: true, description: "Healthy", attributes: { "driver.raw_exec": "true" }, updatedAtMs: nowMs }
     : { detected: false, healthy: false, description: "disabled by client.raw_exec", attributes: {}, updatedAtMs: nowMs };
   if (settings.isRawExecEnabled) note(facts, "driver.raw_exec", { value: "1", source: "the agent's settings" });
+  const exec = fingerprintExec(runtime, facts, settings.exec);
   const uid = runtime.host.uid;
   return {
     id: identity.id,
@@ -74,12 +79,13 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
     },
     reserved: offered.reserved,
     ...(Object.keys(offers.hostVolumes).length > 0 ? { hostVolumes: offers.hostVolumes } : {}),
-    drivers: { raw_exec: rawExec },
+    drivers: { raw_exec: rawExec, exec: exec.driver },
     conditions:
       uid === 0
-        ? conditions
+        ? [...conditions, ...exec.conditions]
         : [
             ...conditions,
+            ...exec.conditions,
             {
               name: "not-root",
               message: `the agent runs as user ${uid}: tasks run as that user and cannot be limited`,

@@ -56,4 +56,6 @@ export interface Driver {
   start(request: StartRequest): Promise<TaskHandle>;
   /** The task of that attempt as an earlier agent left it: running, ended, or null when it never started. */
   recover(request: { readonly allocId: string; readonly task: Pick<Task, "name">; readonly attempt: number }): Promise<TaskHandle | null>;
+  /** Called now and then while tasks run: brings up to date what they see of a machine that changes. */
+  refresh?(): void;
 }

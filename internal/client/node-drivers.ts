@@ -1,0 +1,52 @@
+// The drivers of the real machine, as the settings allow and the fingerprint found: with their scripts in the node's folder.
+
+import type { NodeSpec } from "../domain/node.ts";
+import { join } from "../domain/paths.ts";
+import { findCgroups } from "../runner/cgroups.ts";
+import type { Driver } from "../runner/drivers/driver.ts";
+import { execDriver } from "../runner/drivers/exec.ts";
+import { rawExecDriver } from "../runner/drivers/raw-exec.ts";
+import { SANDBOX_SCRIPT, SANDBOX_TASK_SCRIPT } from "../runner/sandbox/scripts.ts";
+import { findTools } from "../runner/sandbox/tools.ts";
+import { SHIM_SCRIPT, TASK_SCRIPT } from "../runner/shim-scripts.ts";
+import type { Files, Runtime } from "../runtime/runtime.ts";
+import type { ClientSettings } from "./fingerprint/fingerprint.ts";
+
+export interface NodeDriverParts {
+  readonly runtime: Runtime;
+  /** The node's own folder below the data directory. */
+  readonly directory: string;
+  readonly allocRoot: string;
+  readonly settings: ClientSettings;
+  readonly node: NodeSpec;
+}
+
+/** By name. A driver that is switched off is absent; one that lacks something is here, so that it can still end what it began. */
+export function makeNodeDrivers(parts: NodeDriverParts): ReadonlyMap<string, Driver> {
+  const { runtime, directory, allocRoot, settings, node } = parts;
+  const script = (name: string, text: string) => writtenScript(runtime.files, join(directory, name), text);
+  const shim = { runtime, allocRoot, cgroups: findCgroups(runtime.files), shimPath: script("shim.sh", SHIM_SCRIPT) };
+  const drivers: Driver[] = [];
+  if (settings.isRawExecEnabled) drivers.push(rawExecDriver({ ...shim, taskScriptPath: script("task.sh", TASK_SCRIPT) }));
+  if (settings.exec && runtime.host.uid === 0)
+    drivers.push(
+      execDriver({
+        ...shim,
+        settings: settings.exec,
+        directory,
+        sandboxScriptPath: script("sandbox.sh", SANDBOX_SCRIPT),
+        sandboxTaskScriptPath: script("sandbox-task.sh", SANDBOX_TASK_SCRIPT),
+        tools: findTools(runtime.files),
+        mhzPerCore: node.resources.cpuMHz / Math.max(1, node.resources.cores),
+      }),
+    );
+  return new Map(drivers.map((driver) => [driver.name, driver]));
+}
+
+// --- internal ---
+
+/** Written only when it differs: a restart of an agent that changed nothing writes nothing. */
+function writtenScript(files: Files, path: string, text: string): string {
+  if (files.readText(path) !== text) files.writeAtomic(path, text);
+  return path;
+}

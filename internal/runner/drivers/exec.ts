@@ -1,0 +1,235 @@
+// exec: a program in namespaces of its own, which sees the host's system folders (or an image) read-only and its own
+// folders, as a user of its own, without privileges, within limits. Builds on the shim; nothing is copied.
+
+import { EdgeError } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import { join } from "../../domain/paths.ts";
+import { makeLimitedGroups, type TaskLimits } from "../cgroup-limits.ts";
+import { controlDirectory, logsDirectory, sharedDirectory, taskPaths } from "../layout.ts";
+import { capabilitiesOf } from "../sandbox/capabilities.ts";
+import { Images, toolInImage } from "../sandbox/image.ts";
+import { type Bind, hostView, imageView, mountTable, rootEntries, TOOLS_FOLDER, type View, withMountsBelow } from "../sandbox/mounts.ts";
+import { refreshLiveFiles, rootFolder } from "../sandbox/root-folder.ts";
+import { deviceScript, envScript } from "../sandbox/task-files.ts";
+import { SAFE_PATH, type Tools } from "../sandbox/tools.ts";
+import { claimUser, releaseUser, type TaskUser, type UserRange, userNamed } from "../sandbox/users.ts";
+import type { Driver, StartRequest, TaskHandle } from "./driver.ts";
+import { type ExecConfig, execConfigOf } from "./exec-config.ts";
+import { type ShimParts, ShimTasks } from "./shim-task.ts";
+
+export interface ExecSettings {
+  readonly users: UserRange;
+  /** Capabilities that jobs may ask for. */
+  readonly allowCaps: readonly string[];
+}
+
+export interface ExecParts extends ShimParts {
+  readonly settings: ExecSettings;
+  /** Of the node's data directory. */
+  readonly directory: string;
+  readonly sandboxScriptPath: string;
+  readonly sandboxTaskScriptPath: string;
+  readonly tools: Tools;
+  /** What one core counts, for hard limits. */
+  readonly mhzPerCore: number;
+}
+
+export function execDriver(parts: ExecParts): Driver {
+  const images = new Images(parts.runtime, join(parts.directory, "images"), parts.tools);
+  const tasks = new ShimTasks(parts, { released: (id) => releaseUser(claimsOf(parts), { allocId: id.allocId, task: id.task.name }) });
+  return {
+    name: "exec",
+    view: "rooted",
+    defaultSignal: "SIGINT",
+    start: (request) => start(parts, tasks, images, request),
+    recover: (id) => tasks.recover(id),
+    // Only where a task of this driver ever ran.
+    refresh: () => {
+      if (parts.runtime.files.stat(liveDirectory(parts)) !== null) refreshLiveFiles(parts.runtime.files, liveDirectory(parts));
+    },
+  };
+}
+
+// --- internal ---
+
+async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request: StartRequest): Promise<TaskHandle> {
+  const { files } = parts.runtime;
+  const config = execConfigOf(request.task.config);
+  const attempt = tasks.attemptOf(request);
+  const image = config.image === "" ? null : await images.folderOf(imagePath(parts, request, config.image), request.say);
+  const toolsFolder = image === null ? null : await images.toolsFolder();
+  refreshLiveFiles(files, liveDirectory(parts));
+  const view = viewOf(parts, image, toolsFolder);
+  const binds = [...withMountsBelow(view.binds, mountPoints(parts)), ...ownBinds(parts, request)];
+  const command = image === null ? locate(parts, binds, config.command, request.env.PATH ?? "") : config.command;
+  const root = rootFolder(files, parts.runtime.hashing, join(parts.directory, "roots"), rootEntries(view));
+  files.makeDirectory(attempt.control);
+  const user = userOf(parts, request);
+  try {
+    const privileges = privilegesOf(parts, config, user, image !== null);
+    giveFolders(parts, request, user);
+    const isPidPrivate = config.pidMode !== "host";
+    const isIpcPrivate = config.ipcMode !== "host";
+    const groups = makeLimitedGroups(files, parts.cgroups, attempt.groupName, limitsOf(parts, request, config));
+    const devices = config.devices.length > 0 ? "own" : "common";
+    const plan = { root, binds, proc: isPidPrivate ? "private" : "host", sharedMemory: isIpcPrivate ? "private" : "host", devices } as const;
+    files.writeText(join(attempt.control, "fstab"), mountTable(plan));
+    if (devices === "own") files.writeText(join(attempt.control, "devices"), deviceScript(parts.tools, root, config.devices, user.gid));
+    const envPath = join(attempt.control, "env");
+    files.writeText(envPath, envScript({ ...request.env, EDGECTL_TASK_TOKEN: attempt.token }, image !== null), 0o400);
+    files.chown(envPath, user.uid, user.gid);
+    const { paths } = parts.tools;
+    return await tasks.start({
+      attempt,
+      wrapper: isPidPrivate ? [paths.unshare, "--pid"] : [],
+      workDirectory: config.workDir,
+      command: [command, ...config.args],
+      logs: tasks.logsOf(request),
+      env: {
+        PATH: SAFE_PATH,
+        EDGECTL_TASK_TOKEN: attempt.token,
+        EDGECTL_TASK_SCRIPT: parts.sandboxScriptPath,
+        EDGECTL_SANDBOX_TASK: parts.sandboxTaskScriptPath,
+        EDGECTL_ENTER: `${paths.unshare} --mount --uts${isIpcPrivate ? " --ipc" : ""}`,
+        EDGECTL_LEAVE: isPidPrivate ? `${paths.nsenter} --no-fork --pid=/proc/self/ns/pid` : "",
+        EDGECTL_PID_NAMESPACE: isPidPrivate ? "1" : "",
+        EDGECTL_CGROUPS: groups.join(" "),
+        EDGECTL_ROOT: root,
+        EDGECTL_MOUNT: paths.mount,
+        EDGECTL_PIVOT: paths.pivot_root,
+        EDGECTL_UMOUNT: image === null ? paths.umount : toolInImage(TOOLS_FOLDER, "umount"),
+        EDGECTL_PRLIMIT: paths.prlimit,
+        EDGECTL_RLIMITS: Object.entries(config.ulimit)
+          .map(([name, limit]) => `--${name}=${limit}`)
+          .join(" "),
+        EDGECTL_SETPRIV: privileges,
+      },
+    });
+  } catch (error) {
+    releaseUser(claimsOf(parts), { allocId: request.allocId, task: request.task.name });
+    throw error;
+  }
+}
+
+function liveDirectory(parts: ExecParts): string {
+  return join(parts.directory, "etc");
+}
+
+function claimsOf(parts: ExecParts) {
+  return {
+    files: parts.runtime.files,
+    directory: join(parts.directory, "users"),
+    allocRoot: parts.allocRoot,
+    range: parts.settings.users,
+  };
+}
+
+/** A relative path is one below the task's folder, such as local/image.tar. */
+function imagePath(parts: ExecParts, request: StartRequest, path: string): string {
+  return path.startsWith("/") ? path : join(taskPaths(parts.allocRoot, request.allocId, request.task.name).task, path);
+}
+
+function viewOf(parts: ExecParts, image: string | null, toolsFolder: string | null): View {
+  const { files } = parts.runtime;
+  if (image === null || toolsFolder === null) return hostView(files, liveDirectory(parts));
+  const view = imageView(files, image, liveDirectory(parts));
+  return { ...view, binds: [...view.binds, { source: toolsFolder, target: `/${TOOLS_FOLDER}`, kind: "folder", access: "read" }] };
+}
+
+/** What the task may write. Volumes of the group will be mounted after these. The logs are the task's to read alone. */
+function ownBinds(parts: ExecParts, request: StartRequest): readonly Bind[] {
+  const { allocRoot } = parts;
+  const paths = taskPaths(allocRoot, request.allocId, request.task.name);
+  const own: readonly (readonly [string, string, Bind["access"]])[] = [
+    [sharedDirectory(allocRoot, request.allocId), "/alloc", "write"],
+    [logsDirectory(allocRoot, request.allocId), "/alloc/logs", "read"],
+    [paths.local, "/local", "write"],
+    [paths.secrets, "/secrets", "write"],
+    [paths.temporary, "/tmp", "write"],
+  ];
+  return own.map(([source, target, access]) => ({ source, target, kind: "folder", access }));
+}
+
+function mountPoints(parts: ExecParts): readonly string[] {
+  const lines = (parts.runtime.files.readText("/proc/mounts") ?? "").split("\n");
+  return lines.map((line) => (line.split(" ")[1] ?? "").replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))));
+}
+
+/** The program's path as the task sees it. Throws with what is wrong with it, in words. */
+function locate(parts: ExecParts, binds: readonly Bind[], command: string, path: string): string {
+  const { files } = parts.runtime;
+  const candidates = command.startsWith("/")
+    ? [command]
+    : command.includes("/")
+      ? [`/${command}`]
+      : [join("/local", command), ...path.split(":").map((folder) => join(folder, command))];
+  const visible = candidates.flatMap((inside) => {
+    const outside = outsideOf(files, binds, inside);
+    return outside === null ? [] : [{ inside, outside }];
+  });
+  const runnable = visible.find(({ outside }) => files.isExecutable(outside) && !files.stat(outside)?.isDirectory);
+  if (runnable) return runnable.inside;
+  const found = visible.find(({ outside }) => files.stat(outside) !== null);
+  if (found && files.stat(found.outside)?.isDirectory) throw new EdgeError("invalid", `"${found.inside}" is a folder, not a program`);
+  if (found) throw new EdgeError("invalid", `the program "${found.inside}" is not executable`, { hint: "its execute bit is missing" });
+  if (candidates.some((candidate) => files.stat(candidate) !== null))
+    throw new EdgeError("invalid", `the program "${command}" is on this node, but where an exec task does not see it`, {
+      hint: "it sees the system's folders (/usr, /bin, /sbin, /lib) and its own; put it there, name an image, or use raw_exec",
+    });
+  throw new EdgeError("invalid", `the program "${command}" was not found on this node`, {
+    hint: command.includes("/") ? "check the path" : `looked in the task's local folder and ${path}`,
+  });
+}
+
+/** Links from / into the system (`/bin` is `usr/bin`) lead to the same file on both sides. */
+function outsideOf(files: ExecParts["runtime"]["files"], binds: readonly Bind[], inside: string): string | null {
+  const within = (path: string) => binds.findLast((bind) => path === bind.target || path.startsWith(`${bind.target}/`));
+  const bind = within(inside) ?? within(files.realPath(inside) ?? "");
+  if (!bind) return null;
+  return inside.startsWith(`${bind.target}/`) ? bind.source + inside.slice(bind.target.length) : inside;
+}
+
+/** The job's user, or one of the range that no other task has; the same as before when it starts again. */
+function userOf(parts: ExecParts, request: StartRequest): TaskUser {
+  const { files } = parts.runtime;
+  if (request.task.user !== "") return userNamed(files, request.task.user);
+  const note = (attempt: number) => join(controlDirectory(parts.allocRoot, request.allocId, request.task.name, attempt), "user");
+  const before = Number(files.readText(note(request.attempt - 1)) ?? "0");
+  const user = claimUser(claimsOf(parts), { allocId: request.allocId, task: request.task.name }, before || null);
+  files.writeText(note(request.attempt), `${user.uid}\n`);
+  return user;
+}
+
+/** The task's own folders are its user's; what a group shares is everybody's in it, as far as each made it. */
+function giveFolders(parts: ExecParts, request: StartRequest, user: TaskUser): void {
+  const { files } = parts.runtime;
+  const paths = taskPaths(parts.allocRoot, request.allocId, request.task.name);
+  for (const path of [paths.local, paths.secrets, paths.temporary]) files.chown(path, user.uid, user.gid);
+  const shared = sharedDirectory(parts.allocRoot, request.allocId);
+  for (const path of [shared, join(shared, "data"), join(shared, "tmp")]) if (files.lstat(path)?.isDirectory) files.chmod(path, 0o1777);
+}
+
+function privilegesOf(parts: ExecParts, config: ExecConfig, user: TaskUser, isImage: boolean): string {
+  const { bounding, ambient } = capabilitiesOf({ add: config.capAdd, drop: config.capDrop }, parts.settings.allowCaps, user.uid === 0);
+  const { paths } = parts.tools;
+  const groups = user.groups.length === 0 ? "--clear-groups" : `--groups=${user.groups.join(",")}`;
+  const options = `--reuid=${user.uid} --regid=${user.gid} ${groups} --bounding-set=${bounding} --inh-caps=${ambient} --ambient-caps=${ambient} --no-new-privs`;
+  return isImage
+    ? `${toolInImage(TOOLS_FOLDER, "setpriv")} ${options} -- ${toolInImage(TOOLS_FOLDER, "sh")}`
+    : `${paths.setpriv} ${options} -- ${paths.sh}`;
+}
+
+function limitsOf(parts: ExecParts, request: StartRequest, config: ExecConfig): TaskLimits {
+  const own = request.resources.tasks[request.task.name];
+  const cpuMHz = own?.cpuMHz ?? request.task.resources.cpuMHz;
+  const memoryMiB = own?.memoryMiB ?? request.task.resources.memoryMiB;
+  const memoryMaxMiB = own?.memoryMaxMiB ?? request.task.resources.memoryMaxMiB;
+  return {
+    cpuMHz,
+    cpuCoresMax: config.isCpuHardLimit ? cpuMHz / parts.mhzPerCore : null,
+    coreIds: own?.coreIds ?? [],
+    memoryMiB,
+    memoryMaxMiB: memoryMaxMiB < 0 ? 0 : memoryMaxMiB || memoryMiB,
+    pidsMax: config.pidsLimit || LIMITS.taskPidsMax,
+  };
+}
