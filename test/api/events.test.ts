@@ -56,7 +56,7 @@ test("a registration, its plan, and what the node says of it", () => {
   expect(names(linesOf(cluster, cluster.sets))).toEqual([
     ["Node/NodeRegistration"],
     ["Evaluation/JobRegistered", "Job/JobRegistered"],
-    ["Allocation/PlanResult", "Evaluation/PlanResult"],
+    ["Allocation/PlanResult", "Deployment/PlanResult", "Evaluation/PlanResult"],
     ["Allocation/AllocationUpdated"],
   ]);
 });
@@ -70,26 +70,26 @@ test("an event says its index, its keys, and the object as it stood then", () =>
   expect([event?.Key, event?.Namespace, event?.FilterKeys]).toEqual(["web", "default", null]);
   expect([event?.Payload.Job.ID, event?.Payload.Job.Version, event?.Payload.Job.Meta]).toEqual(["web", 0, null]);
   const [plan] = linesOf(cluster, cluster.sets, ["Allocation"]);
-  expect([plan?.Events[0]?.FilterKeys, plan?.Events[0]?.Payload.Allocation.Job]).toEqual([["web"], null]);
+  expect([plan?.Events[0]?.FilterKeys, plan?.Events[0]?.Payload.Allocation.Job]).toEqual([["web", cluster.allocs("web")[0]?.deploymentId], null]);
 });
 
 describe("what is asked for", () => {
   const { cluster, allocId } = lived();
   cluster.register(aSpec({ id: "db", type: "service" }));
   const rows: readonly (readonly [string, readonly string[], string, readonly string[]])[] = [
-    ["everything", [], "default", ["Allocation", "Evaluation", "Evaluation", "Evaluation", "Job", "Job", "Node"]],
-    ["everything, said so", ["*"], "default", ["Allocation", "Evaluation", "Evaluation", "Evaluation", "Job", "Job", "Node"]],
-    ["everything of every key", ["*:*"], "*", ["Allocation", "Evaluation", "Evaluation", "Evaluation", "Job", "Job", "Node"]],
+    ["everything", [], "default", ["Allocation", "Deployment", "Evaluation", "Evaluation", "Evaluation", "Job", "Job", "Node"]],
+    ["everything, said so", ["*"], "default", ["Allocation", "Deployment", "Evaluation", "Evaluation", "Evaluation", "Job", "Job", "Node"]],
+    ["everything of every key", ["*:*"], "*", ["Allocation", "Deployment", "Evaluation", "Evaluation", "Evaluation", "Job", "Job", "Node"]],
     ["a topic", ["Job"], "default", ["Job", "Job"]],
     ["a topic of every key", ["Job:*"], "default", ["Job", "Job"]],
     ["one job", ["Job:db"], "default", ["Job"]],
     ["a job's evaluations by its id", ["Evaluation:web"], "default", ["Evaluation", "Evaluation"]],
     ["an allocation by its own id", [`Allocation:${allocId}`], "default", ["Allocation"]],
-    ["whatever has a key", ["*:web"], "default", ["Allocation", "Evaluation", "Evaluation", "Job"]],
+    ["whatever has a key", ["*:web"], "default", ["Allocation", "Deployment", "Evaluation", "Evaluation", "Job"]],
     ["several topics", ["Job:db", "Node"], "default", ["Job", "Node"]],
     ["a namespace without anything: nodes belong to none", [], "other", ["Node"]],
     ["every namespace", ["Job"], "*", ["Job", "Job"]],
-    ["nouns that do not exist here", ["Deployment", "Service:web"], "default", []],
+    ["nouns that do not exist here", ["CSIPlugin", "Service:web"], "default", []],
   ];
   for (const [name, topics, namespace, want] of rows)
     test(name, () => {
