@@ -60,6 +60,11 @@ export class ColdRows {
     this.#options = options;
   }
 
+  /** Blocks that hold rows. */
+  get blockCount(): number {
+    return this.#blocks.length - this.#freeBlocks.length;
+  }
+
   /** Slot of the row that has this text from now on. */
   add(text: string): number {
     const block = this.#openBlock();

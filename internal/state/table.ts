@@ -47,6 +47,11 @@ export class Table<R extends object> {
     return this.#hot.size + this.#cold.size;
   }
 
+  /** Blocks in which rows that have ended lie: what they cost. */
+  get blockCount(): number {
+    return this.#blocks.blockCount;
+  }
+
   has(key: string): boolean {
     return this.#hot.has(key) || this.#cold.has(key);
   }

@@ -148,7 +148,6 @@ describe("blocks", () => {
   });
 
   test("stay few where few rows live, however many came and went", () => {
-    const table = aTable(tiny({ rowsPerBlock: 16, blockChars: 1e6 }));
     const rows = new ColdRows(tiny({ rowsPerBlock: 16, blockChars: 1e6 }));
     const living: number[] = [];
     let highest = 0;
@@ -159,8 +158,6 @@ describe("blocks", () => {
     };
     for (let n = 0; n < 5000; n++) {
       keep(`row ${n}`);
-      table.put(`i${n}`, { id: `i${n}`, group: "a", isOver: true, text: `${n}` });
-      if (n >= 40) table.delete(`i${n - 40 + ((n * 7) % 5)}`);
       // One in ten stays for long, so that most blocks are never empty.
       const at = n % 10 === 0 ? -1 : living.length - 2;
       const slot = living.length > 200 ? living.splice(0, 1)[0] : at >= 0 ? living.splice(at, 1)[0] : undefined;
@@ -174,6 +171,20 @@ describe("blocks", () => {
     // At most four times the room of what lives, and the block that is being filled.
     expect(living.length).toBeGreaterThan(100);
     expect(highest).toBeLessThan((living.length + 16) * 4 + 16);
+  });
+
+  test("of a table are given up with their rows, by deletion, by change and by life", () => {
+    const table = aTable(tiny({ rowsPerBlock: 16, blockChars: 1e6 }));
+    const put = (n: number, isOver: boolean, text = "") => table.put(`i${n}`, { id: `i${n}`, group: "a", isOver, text });
+    for (let n = 0; n < 320; n++) put(n, true);
+    expect(table.blockCount).toBe(20);
+    for (let n = 0; n < 320; n++) put(n % 64, true, `change ${n}`);
+    expect(table.blockCount).toBeLessThan(27);
+    for (let n = 0; n < 160; n++) put(n, false);
+    expect(table.blockCount).toBeLessThan(14);
+    for (let n = 160; n < 320; n++) if (n % 80 !== 0) table.delete(`i${n}`);
+    expect(table.blockCount).toBeLessThan(3);
+    expect(byId(table.values())).toHaveLength(162);
   });
 
   test("are packed once they are full, never a row at a time, and a huge row is not packed at all", () => {

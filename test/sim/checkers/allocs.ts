@@ -2,11 +2,12 @@
 
 import type { Alloc } from "../../../internal/domain/alloc.ts";
 import { isTerminal } from "../../../internal/domain/alloc.ts";
+import type { View } from "../../../internal/domain/view.ts";
 import { Violation } from "../history.ts";
-import type { World } from "../world.ts";
 import type { Checker } from "./checker.ts";
 
 export function allocsChecker(): Checker {
+  let looked: { readonly view: View; readonly index: number } | null = null;
   const last = new Map<string, Pick<Alloc, "clientStatus" | "desiredStatus">>();
   return {
     name: "allocs",
@@ -21,7 +22,13 @@ export function allocsChecker(): Checker {
         }
       }
     },
-    tick: checkCapacity,
+    tick(world) {
+      const view = world.leader?.isLeading ? world.leader.leader.view : null;
+      // Between two changes nobody is given anything.
+      if (view === null || (looked?.view === view && looked.index === view.index)) return;
+      looked = { view, index: view.index };
+      checkCapacity(view);
+    },
   };
 }
 
@@ -34,10 +41,7 @@ function checkMove(row: Alloc, before: Pick<Alloc, "clientStatus" | "desiredStat
     throw new Violation("alloc status", `alloc ${row.id} was to ${before.desiredStatus} and is to run again`);
 }
 
-function checkCapacity(world: World): void {
-  const leader = world.leader;
-  if (!leader?.isLeading) return;
-  const { view } = leader.leader;
+function checkCapacity(view: View): void {
   for (const node of view.nodes()) {
     let memoryMiB = 0;
     for (const alloc of view.allocsOfNode(node.id)) if (!isTerminal(alloc)) memoryMiB += alloc.resources.memoryMiB;
