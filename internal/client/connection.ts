@@ -30,6 +30,8 @@ export class Connection {
   #transport: NodeTransport | null = null;
   #isJoined = false;
   #isStopped = false;
+  /** The connection is ended from this side, for nothing is heard on it. */
+  #isGivenUp = false;
   #failures = 0;
   #retry: Timer | null = null;
   #heartbeat: Timer | null = null;
@@ -128,7 +130,7 @@ export class Connection {
     this.#heartbeat = clock.after(
       ttlMs / 2,
       () => {
-        if (clock.monotonicMs() - this.#lastHeardMs > ttlMs + LIMITS.heartbeatGraceMs) return this.#transport?.close("the server is silent");
+        if (clock.monotonicMs() - this.#lastHeardMs > ttlMs + LIMITS.heartbeatGraceMs) return this.#giveUp("the server is silent");
         this.send({ kind: "heartbeat" });
         this.#armHeartbeat(ttlMs);
       },
@@ -136,9 +138,17 @@ export class Connection {
     );
   }
 
+  #giveUp(reason: string): void {
+    this.#isGivenUp = true;
+    this.#transport?.close(reason);
+  }
+
   #closed(reason: string): void {
     this.#heartbeat?.cancel();
     this.#transport = null;
+    // An end that came from the other side is a word of it too: until then the connection stood.
+    if (this.#isJoined && !this.#isGivenUp) this.#lastHeardMs = this.#parts.runtime.clock.monotonicMs();
+    this.#isGivenUp = false;
     if (this.#isJoined) {
       this.#isJoined = false;
       this.#parts.lost();
