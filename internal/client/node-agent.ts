@@ -13,7 +13,7 @@ import { join } from "../domain/paths.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import { endStray, recordOnDisk, straysOf } from "../runner/adopt.ts";
 import { AllocRunner, NEW_ALLOC } from "../runner/alloc-runner.ts";
-import type { Driver } from "../runner/drivers/driver.ts";
+import type { Driver, DriverState } from "../runner/drivers/driver.ts";
 import { allocDirectory } from "../runner/layout.ts";
 import type { Log } from "../runtime/log.ts";
 import { readBootId } from "../runtime/process-identity.ts";
@@ -21,6 +21,7 @@ import type { Runtime, Timer } from "../runtime/runtime.ts";
 import { Calls } from "./calls.ts";
 import { Connection } from "./connection.ts";
 import { CutOff } from "./cut-off.ts";
+import { withDriverState } from "./driver-health.ts";
 import type { ClientSettings } from "./fingerprint/fingerprint.ts";
 import { fingerprint } from "./fingerprint/fingerprint.ts";
 import type { NodeIdentity } from "./identity.ts";
@@ -45,7 +46,6 @@ const REPORT_GATHER_MS = 1;
 
 export class NodeAgent {
   readonly identity: NodeIdentity;
-  readonly node: NodeSpec;
   readonly allocRoot: string;
   readonly #options: NodeAgentOptions;
   readonly #journal: Journal;
@@ -61,6 +61,7 @@ export class NodeAgent {
   readonly #isRebooted: boolean;
   /** Reports not acknowledged yet, the newest of each alloc, with the number of the batch that carries it. */
   readonly #unacknowledged = new Map<string, { readonly report: AllocReport; sequence: number }>();
+  #node: NodeSpec;
   #sequence = 0;
   #reportTimer: Timer | null = null;
   #isStopped = false;
@@ -73,10 +74,10 @@ export class NodeAgent {
     runtime.files.makeDirectory(directory, 0o700);
     runtime.files.makeDirectory(this.allocRoot, 0o711);
     this.identity = loadIdentity(runtime, directory);
-    this.node = fingerprint(runtime, settings, this.identity, this.allocRoot);
+    this.#node = fingerprint(runtime, settings, this.identity, this.allocRoot);
     this.#journal = new Journal(runtime, join(directory, "client.journal"), log);
     this.#drivers =
-      options.makeDrivers?.(this.allocRoot) ?? makeNodeDrivers({ runtime, directory, allocRoot: this.allocRoot, settings, node: this.node });
+      options.makeDrivers?.(this.allocRoot) ?? makeNodeDrivers({ runtime, log, directory, allocRoot: this.allocRoot, settings, node: this.node });
     this.#connection = new Connection({
       runtime,
       log,
@@ -110,6 +111,11 @@ export class NodeAgent {
     });
   }
 
+  /** As its drivers know it now. */
+  get node(): NodeSpec {
+    return this.#node;
+  }
+
   get isJoined(): boolean {
     return this.#connection.isJoined;
   }
@@ -124,6 +130,7 @@ export class NodeAgent {
   }
 
   start(): void {
+    for (const driver of this.#drivers.values()) driver.watch?.((state) => this.#driverChanged(driver.name, state));
     const held = [...this.#journal.state.allocs.values()];
     for (const { alloc, job, record } of held) this.#runners.set(alloc.id, this.#newRunner(alloc, job, this.#taken(job, alloc, record ?? NEW_ALLOC)));
     for (const { alloc } of held) {
@@ -151,6 +158,7 @@ export class NodeAgent {
     if (this.#options.onAgentStop === "stop") await this.#stopTasks();
     this.#isStopped = true;
     for (const runner of this.#runners.values()) runner.release();
+    for (const driver of this.#drivers.values()) driver.stop?.();
     this.#logs.stop();
     this.#cutOff.stop();
     this.#reportTimer?.cancel();
@@ -159,6 +167,12 @@ export class NodeAgent {
   }
 
   // --- internal ---
+
+  #driverChanged(name: string, state: DriverState): void {
+    this.#node = withDriverState(this.#node, name, state, this.#options.runtime.clock.nowMs());
+    this.#options.log.info(`driver ${name}: ${state.description}`);
+    this.#connection.send({ kind: "node-updated", node: this.#node });
+  }
 
   /** What was cut off for too long is stopped and not begun again, whatever the last order was. */
   #taken(job: JobVersion, alloc: DesiredAlloc, record: typeof NEW_ALLOC): typeof NEW_ALLOC {

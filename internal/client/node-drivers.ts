@@ -3,16 +3,19 @@
 import type { NodeSpec } from "../domain/node.ts";
 import { join } from "../domain/paths.ts";
 import { findCgroups } from "../runner/cgroups.ts";
+import { dockerDriver } from "../runner/drivers/docker/driver.ts";
 import type { Driver } from "../runner/drivers/driver.ts";
 import { execDriver } from "../runner/drivers/exec.ts";
 import { rawExecDriver } from "../runner/drivers/raw-exec.ts";
 import { SANDBOX_SCRIPT, SANDBOX_TASK_SCRIPT } from "../runner/sandbox/scripts.ts";
 import { findTools } from "../runner/sandbox/tools.ts";
 import { SHIM_SCRIPT, TASK_SCRIPT } from "../runner/shim-scripts.ts";
+import type { Log } from "../runtime/log.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
 import type { ClientSettings } from "./fingerprint/fingerprint.ts";
 
 export interface NodeDriverParts {
+  readonly log: Log;
   readonly runtime: Runtime;
   /** The node's own folder below the data directory. */
   readonly directory: string;
@@ -23,7 +26,7 @@ export interface NodeDriverParts {
 
 /** By name. A driver that is switched off is absent; one that lacks something is here, so that it can still end what it began. */
 export function makeNodeDrivers(parts: NodeDriverParts): ReadonlyMap<string, Driver> {
-  const { runtime, directory, allocRoot, settings, node } = parts;
+  const { runtime, log, directory, allocRoot, settings, node } = parts;
   const script = (name: string, text: string) => writtenScript(runtime.files, join(directory, name), text);
   const shim = { runtime, allocRoot, cgroups: findCgroups(runtime.files), shimPath: script("shim.sh", SHIM_SCRIPT) };
   const drivers: Driver[] = [];
@@ -38,6 +41,18 @@ export function makeNodeDrivers(parts: NodeDriverParts): ReadonlyMap<string, Dri
         sandboxTaskScriptPath: script("sandbox-task.sh", SANDBOX_TASK_SCRIPT),
         tools: findTools(runtime.files),
         mhzPerCore: node.resources.cpuMHz / Math.max(1, node.resources.cores),
+      }),
+    );
+  if (settings.docker)
+    drivers.push(
+      dockerDriver({
+        runtime,
+        allocRoot,
+        settings: settings.docker,
+        directory,
+        nodeId: node.id,
+        node: { ...node.resources, address: node.attributes["unique.network.ip-address"] ?? "127.0.0.1" },
+        warn: (message, fields) => log.warn(message, fields),
       }),
     );
   return new Map(drivers.map((driver) => [driver.name, driver]));

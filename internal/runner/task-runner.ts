@@ -105,6 +105,7 @@ export class TaskRunner {
   /** Lets go of the task without touching it: the agent leaves, the task stays. */
   release(): void {
     this.#killTimer?.cancel();
+    this.#handle?.release?.();
   }
 
   // --- internal ---
@@ -222,7 +223,7 @@ export class TaskRunner {
   #interrupt(reason: string): void {
     const handle = this.#handle;
     if (!handle || this.#killTimer) return;
-    const signal = this.task.killSignal || this.#parts.driver.defaultSignal;
+    const signal = this.task.killSignal || handle.stopSignal || this.#parts.driver.defaultSignal;
     const timeoutMs = Math.min(this.task.killTimeoutMs, LIMITS.killTimeoutMsMax);
     this.#update({}, [EVENT.killing(this.#now(), signal, timeoutMs, reason)]);
     handle.signal(signal);

@@ -52,7 +52,7 @@ export interface FileInfo {
 
 export interface AppendFile {
   /** Appends; durable only after `sync`. */
-  write(data: string): void;
+  write(data: string | Uint8Array): void;
   sync(): Promise<void>;
   close(): void;
 }

@@ -19,6 +19,8 @@ export interface StreamReply {
   readonly body: AsyncIterable<Uint8Array>;
   /** After status 101 the connection is a plain stream: what is written here goes to the other side. */
   write(data: Uint8Array): void;
+  /** Says that no more is written; reading goes on. */
+  endInput(): void;
   /** Ends the exchange; whoever reads the body sees its end. */
   close(): void;
 }
@@ -33,7 +35,13 @@ export async function streamHttp(address: StreamAddress, request: StreamRequest,
     // A server may answer, and hang up, before it took the whole body: its answer counts then.
     sent.catch(() => undefined);
     const answer = parseHead(await pieces.until("\r\n\r\n"));
-    return { ...answer, body: bodyOf(pieces, answer, request.method), write: (data) => void socket.write(data), close: () => pieces.close() };
+    return {
+      ...answer,
+      body: bodyOf(pieces, answer, request.method),
+      write: (data) => void socket.write(data),
+      endInput: () => void socket.end(),
+      close: () => pieces.close(),
+    };
   } catch (error) {
     pieces.close();
     throw error;

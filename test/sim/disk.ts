@@ -119,7 +119,7 @@ export class Disk {
     const open = file;
     return {
       write: (data) => {
-        const added = new TextEncoder().encode(data);
+        const added = typeof data === "string" ? new TextEncoder().encode(data) : data;
         const bytes = new Uint8Array(open.bytes.length + added.length);
         bytes.set(open.bytes);
         bytes.set(added, open.bytes.length);

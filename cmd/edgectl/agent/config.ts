@@ -4,11 +4,13 @@ import { parseServerUrl } from "../../../internal/api/region-codec.ts";
 import type { NodeOffers } from "../../../internal/client/fingerprint/offers.ts";
 import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
+import type { DockerSettings } from "../../../internal/runner/drivers/docker/settings.ts";
 import type { ExecSettings } from "../../../internal/runner/drivers/exec.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
 import type { SnapshotSettings } from "../../../internal/server/snapshot-loop.ts";
 import { parseStoreUrl } from "../../../internal/store/open-store.ts";
 import { checkAdvertise } from "./advertise.ts";
+import { dockerSettingsOf } from "./docker-settings.ts";
 import { execSettingsOf } from "./exec-settings.ts";
 import { nodeOffersOf } from "./node-settings.ts";
 import type { Setting, SettingValue, SettingValues } from "./settings.ts";
@@ -40,6 +42,7 @@ export interface AgentConfig {
   readonly isRawExecEnabled: boolean;
   /** Null = switched off. */
   readonly exec: ExecSettings | null;
+  readonly docker: DockerSettings | null;
   readonly cpuTotalMHz: number;
   readonly memoryTotalMiB: number;
   readonly offers: NodeOffers;
@@ -174,6 +177,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     onAgentStop: isDev ? "stop" : (text("client.on_agent_stop", "keep") as AgentConfig["onAgentStop"]), // a checked choice
     isRawExecEnabled: values.get("client.raw_exec") !== false,
     exec: execSettingsOf(values),
+    docker: dockerSettingsOf(values),
     cpuTotalMHz: number("client.cpu_total_compute", 0),
     memoryTotalMiB: number("client.memory_total_mb", 0),
     offers: nodeOffersOf(values, runtime),

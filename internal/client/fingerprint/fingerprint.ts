@@ -1,7 +1,8 @@
 // What this machine is, as the node tells the server: attributes with their sources, resources, drivers,
 // and conditions that say what is missing and how to mend it.
 
-import type { NodeSpec } from "../../domain/node.ts";
+import type { NodeDriver, NodeSpec } from "../../domain/node.ts";
+import type { DockerSettings } from "../../runner/drivers/docker/settings.ts";
 import type { ExecSettings } from "../../runner/drivers/exec.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { NodeIdentity } from "../identity.ts";
@@ -24,6 +25,8 @@ export interface ClientSettings {
   readonly isRawExecEnabled: boolean;
   /** Absent: the driver is switched off. */
   readonly exec?: ExecSettings;
+  /** Absent: the driver is switched off. */
+  readonly docker?: DockerSettings;
   /** Absent: nothing beyond what is found, and nothing kept. */
   readonly offers?: NodeOffers;
   readonly version: string;
@@ -79,7 +82,7 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
     },
     reserved: offered.reserved,
     ...(Object.keys(offers.hostVolumes).length > 0 ? { hostVolumes: offers.hostVolumes } : {}),
-    drivers: { raw_exec: rawExec, exec: exec.driver },
+    drivers: { raw_exec: rawExec, exec: exec.driver, docker: dockerAtFirst(settings, nowMs) },
     conditions:
       uid === 0
         ? [...conditions, ...exec.conditions]
@@ -96,4 +99,12 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
     version: settings.version,
     machineId: identity.machineId,
   };
+}
+
+// --- internal ---
+
+/** Until its engine was looked for: that takes a moment, and comes as a change. */
+function dockerAtFirst(settings: ClientSettings, nowMs: number): NodeDriver {
+  const description = settings.docker ? "the container engine is looked for" : "disabled by client.docker.enabled";
+  return { detected: false, healthy: false, description, attributes: {}, updatedAtMs: nowMs };
 }

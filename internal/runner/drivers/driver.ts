@@ -2,7 +2,7 @@
 
 import type { Exit } from "../../device/restart.ts";
 import type { AllocResources } from "../../domain/alloc.ts";
-import type { Task } from "../../domain/job.ts";
+import type { StringMap, Task } from "../../domain/job.ts";
 
 export interface StartRequest {
   readonly allocId: string;
@@ -34,6 +34,25 @@ export interface TaskOrigin {
  */
 export type TaskView = "host" | "rooted" | "image";
 
+export interface ExecRequest {
+  readonly command: readonly string[];
+  /** Null = no terminal. */
+  readonly terminal: { readonly columns: number; readonly rows: number } | null;
+}
+
+/** A command that runs beside a task, within what the task sees. */
+export interface ExecSession {
+  /** Ends when the command has closed both streams; with a terminal all is stdout. Read once. */
+  readonly output: AsyncIterable<{ readonly stream: "stdout" | "stderr"; readonly bytes: Uint8Array }>;
+  write(bytes: Uint8Array): void;
+  endInput(): void;
+  resize(columns: number, rows: number): Promise<void>;
+  /** After the output ended. */
+  exitCode(): Promise<number>;
+  /** Lets go of it; whether the command ends is its own affair. */
+  close(): void;
+}
+
 /** A task that runs, or ran. */
 export interface TaskHandle {
   readonly startedAtMs: number;
@@ -43,8 +62,22 @@ export interface TaskHandle {
   signal(name: string): boolean;
   /** SIGKILL to everything that belongs to the task. */
   kill(): Promise<void>;
+  /** The signal that asks this very task to end, where it differs from its driver's. */
+  readonly stopSignal?: string;
+  /** Absent where the driver cannot. Throws EdgeError. */
+  exec?(request: ExecRequest): Promise<ExecSession>;
+  /** Lets go without touching the task: the agent leaves. */
+  release?(): void;
   /** CPU time and memory now; null where nobody can tell. */
   usage(): { readonly cpuSeconds: number; readonly rssBytes: number; readonly pids: readonly number[] } | null;
+}
+
+/** Whether a driver's own needs are met on this machine. */
+export interface DriverState {
+  readonly detected: boolean;
+  readonly healthy: boolean;
+  readonly description: string;
+  readonly attributes: StringMap;
 }
 
 export interface Driver {
@@ -54,6 +87,9 @@ export interface Driver {
   readonly defaultSignal: string;
   /** Throws EdgeError with words for the person who wrote the job. */
   start(request: StartRequest): Promise<TaskHandle>;
+  /** For drivers whose health comes and goes: calls at the first look and at each change, until `stop`. */
+  watch?(changed: (state: DriverState) => void): void;
+  stop?(): void;
   /** The task of that attempt as an earlier agent left it: running, ended, or null when it never started. */
   recover(request: { readonly allocId: string; readonly task: Pick<Task, "name">; readonly attempt: number }): Promise<TaskHandle | null>;
   /** Called now and then while tasks run: brings up to date what they see of a machine that changes. */

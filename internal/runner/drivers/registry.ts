@@ -1,6 +1,7 @@
 // The drivers edgectl knows, and the check of each one's own config.
 
 import type { JobSpec, JsonMap } from "../../domain/job.ts";
+import { dockerConfigProblems } from "./docker/config.ts";
 import { execConfigProblems } from "./exec-config.ts";
 import { rawExecConfigProblems } from "./raw-exec-config.ts";
 
@@ -12,6 +13,7 @@ export interface ConfigProblem {
 const CHECKS: Readonly<Record<string, (config: JsonMap) => readonly ConfigProblem[]>> = {
   raw_exec: rawExecConfigProblems,
   exec: execConfigProblems,
+  docker: dockerConfigProblems,
 };
 
 /** Problems of every task's driver config, with their path in the job. A driver that is not known here is left to its nodes. */

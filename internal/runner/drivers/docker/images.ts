@@ -1,0 +1,231 @@
+// The images of a node: one pull at a time of each, who uses them, and which of those that were fetched for a task go again.
+
+import { EdgeError, messageOf } from "../../../domain/errors.ts";
+import { join } from "../../../domain/paths.ts";
+import type { Runtime, Timer } from "../../../runtime/runtime.ts";
+import { registryAuth } from "./auth.ts";
+import type { DockerConfig } from "./config.ts";
+import { type Engine, EngineRefusal } from "./engine.ts";
+import { DockerJson } from "./engine-json.ts";
+import { type FolderPaths, insideTask } from "./files.ts";
+import { loadImage, pullImage } from "./pull.ts";
+import { parseReference, referenceText } from "./reference.ts";
+import type { DockerSettings } from "./settings.ts";
+
+export interface ImagesParts {
+  readonly runtime: Runtime;
+  readonly settings: DockerSettings;
+  /** Where the list of fetched images is kept. */
+  readonly directory: string;
+  engine(): Engine | null;
+}
+
+export interface ImageRequest {
+  readonly config: DockerConfig;
+  readonly paths: FolderPaths;
+  say(message: string): void;
+  readonly cancelled: AbortSignal;
+}
+
+interface FetchedImage {
+  readonly reference: string;
+  /** Null while a task uses it. */
+  readonly unusedSinceMs: number | null;
+}
+
+export class Images {
+  readonly #parts: ImagesParts;
+  readonly #pulls = new Map<string, Promise<void>>();
+  readonly #holders = new Map<string, number>();
+  #fetched: Readonly<Record<string, FetchedImage>>;
+  #timer: Timer | null = null;
+
+  constructor(parts: ImagesParts) {
+    this.#parts = parts;
+    this.#fetched = readFetched(parts);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  /** The id of the task's image, fetched where it must be. It is held until `release`. */
+  async ensure(engine: Engine, request: ImageRequest): Promise<{ readonly id: string; readonly stopSignal: string }> {
+    const { config } = request;
+    const reference = parseReference(config.image);
+    if (reference === null) throw new EdgeError("invalid", `"${config.image}" is no name of an image`);
+    const name = referenceText(reference);
+    // An image that is named by its id alone is one that the engine has.
+    const lookup = /^sha256:[0-9a-f]+$/.test(config.image) ? config.image : name;
+    if (config.load !== "") await this.#load(engine, request);
+    let found = await inspect(engine, lookup);
+    const isMoving = !reference.isDigest && reference.tag === "latest" && config.load === "";
+    if (found === null || config.isPullForced || isMoving) {
+      try {
+        await this.#pull(engine, request, name);
+        found = await inspect(engine, lookup);
+        if (found) this.#note(found.text("Id"), name);
+      } catch (error) {
+        // "latest" is asked for anew each time, yet a device without its link runs what it has.
+        if (found === null || config.isPullForced || request.cancelled.aborted) throw error;
+        request.say(`Using the image ${name} that is here: ${messageOf(error)}`);
+      }
+    }
+    if (found === null) throw new EdgeError("not-found", `the engine has no image ${name}${config.load === "" ? "" : " after loading the tarball"}`);
+    const id = found.text("Id");
+    this.hold(id);
+    return { id, stopSignal: found.at("Config").text("StopSignal") };
+  }
+
+  hold(id: string): void {
+    this.#holders.set(id, (this.#holders.get(id) ?? 0) + 1);
+    const known = this.#fetched[id];
+    if (known && known.unusedSinceMs !== null) this.#write({ ...this.#fetched, [id]: { ...known, unusedSinceMs: null } });
+  }
+
+  release(id: string): void {
+    const left = (this.#holders.get(id) ?? 1) - 1;
+    if (left > 0) return void this.#holders.set(id, left);
+    this.#holders.delete(id);
+    const known = this.#fetched[id];
+    if (!known) return;
+    this.#write({ ...this.#fetched, [id]: { ...known, unusedSinceMs: this.#parts.runtime.clock.nowMs() } });
+    this.arm();
+  }
+
+  /** After a restart, once running tasks were taken up: what nobody uses is unused from now on. */
+  settle(): void {
+    const nowMs = this.#parts.runtime.clock.nowMs();
+    const orphans = Object.entries(this.#fetched).filter(([id, image]) => image.unusedSinceMs === null && !this.#holders.has(id));
+    if (orphans.length > 0)
+      this.#write({ ...this.#fetched, ...Object.fromEntries(orphans.map(([id, image]) => [id, { ...image, unusedSinceMs: nowMs }])) });
+    this.arm();
+  }
+
+  /** Sleeps until the next image is due; without any there is no timer. */
+  arm(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    const { settings, runtime } = this.#parts;
+    if (!settings.isImageGcEnabled) return;
+    const due = Object.values(this.#fetched).flatMap((image) =>
+      image.unusedSinceMs === null ? [] : [image.unusedSinceMs + settings.imageGcDelayMs],
+    );
+    if (due.length === 0) return;
+    const delayMs = Math.max(Math.min(...due) - runtime.clock.nowMs(), GC_PAUSE_MS_MIN);
+    this.#timer = runtime.clock.after(delayMs, () => void this.#collect().finally(() => this.arm()), { keepsAlive: false });
+  }
+
+  // --- internal ---
+
+  async #load(engine: Engine, request: ImageRequest): Promise<void> {
+    const { files } = this.#parts.runtime;
+    const { config, paths } = request;
+    const inLocal = insideTask(files, `local/${config.load}`, paths);
+    const path = files.stat(inLocal)?.isFile ? inLocal : insideTask(files, config.load, paths);
+    if (!files.stat(path)?.isFile) throw new EdgeError("invalid", `load: there is no file "${config.load}" in the task's folder`);
+    request.say(`Loading the image from ${config.load}`);
+    for (const name of await loadImage(this.#parts.runtime, engine, path, request.cancelled)) {
+      const id = (await inspect(engine, name))?.text("Id") ?? "";
+      if (id !== "") this.#note(id, name);
+    }
+  }
+
+  /** Tasks that want the same image at once share one pull; it ends with the last of them. */
+  async #pull(engine: Engine, request: ImageRequest, name: string): Promise<void> {
+    const { runtime, settings } = this.#parts;
+    const reference = parseReference(request.config.image);
+    if (reference === null) return;
+    let auth = "";
+    try {
+      auth = registryAuth(request.config, reference, runtime.files, settings.authConfigPath);
+    } catch (error) {
+      if (!request.config.isAuthSoft) throw error;
+      request.say(`Pulling without authentication: ${messageOf(error)}`);
+    }
+    request.say(`Downloading image ${name}`);
+    const key = `${name} ${auth}`;
+    const shared = this.#pulls.get(key);
+    if (shared) return withCancel(shared, request.cancelled);
+    const timeoutMs = request.config.pullTimeoutMs || settings.pullTimeoutMs;
+    const own = { reference, timeoutMs, say: request.say, cancelled: request.cancelled };
+    const pull = pullImage(runtime, engine, { ...own, auth }).catch((error) => {
+      const isRefused = error instanceof EdgeError && error.code === "permission-denied";
+      if (!request.config.isAuthSoft || !isRefused || auth === "") throw error;
+      request.say("Pulling without authentication: the registry refused it");
+      return pullImage(runtime, engine, { ...own, auth: "" });
+    });
+    this.#pulls.set(key, pull);
+    try {
+      await pull;
+    } finally {
+      this.#pulls.delete(key);
+    }
+  }
+
+  #note(id: string, reference: string): void {
+    if (this.#fetched[id]?.reference === reference) return;
+    this.#write({ ...this.#fetched, [id]: { reference, unusedSinceMs: null } });
+  }
+
+  async #collect(): Promise<void> {
+    const { settings, runtime } = this.#parts;
+    const engine = this.#parts.engine();
+    if (engine === null) return;
+    for (const [id, image] of Object.entries(this.#fetched)) {
+      if (image.unusedSinceMs === null || this.#holders.has(id)) continue;
+      if (runtime.clock.nowMs() - image.unusedSinceMs < settings.imageGcDelayMs) continue;
+      try {
+        // By its name first: an image that somebody tagged otherwise too is left to them.
+        await engine.json("DELETE", `/images/${encodeURIComponent(image.reference)}`);
+      } catch (error) {
+        // Gone already, or in use by a container that is not ours: either way no longer our affair.
+        if (!(error instanceof EngineRefusal)) return;
+      }
+      const { [id]: _gone, ...rest } = this.#fetched;
+      this.#write(rest);
+    }
+  }
+
+  #write(fetched: Readonly<Record<string, FetchedImage>>): void {
+    this.#fetched = fetched;
+    const { runtime, directory } = this.#parts;
+    runtime.files.writeText(join(directory, `${FILE}.new`), JSON.stringify(fetched));
+    runtime.files.rename(join(directory, `${FILE}.new`), join(directory, FILE));
+  }
+}
+
+// --- internal ---
+
+const FILE = "docker-images.json";
+const GC_PAUSE_MS_MIN = 1000;
+
+async function inspect(engine: Engine, name: string): Promise<DockerJson | null> {
+  try {
+    return await engine.json("GET", `/images/${encodeURIComponent(name).replaceAll("%2F", "/").replaceAll("%3A", ":").replaceAll("%40", "@")}/json`);
+  } catch (error) {
+    if (error instanceof EngineRefusal && error.status === 404) return null;
+    throw error;
+  }
+}
+
+function readFetched(parts: ImagesParts): Readonly<Record<string, FetchedImage>> {
+  try {
+    const told = JSON.parse(parts.runtime.files.readText(join(parts.directory, FILE)) ?? "{}");
+    const json = new DockerJson(told);
+    return Object.fromEntries(
+      json.names().map((id) => [id, { reference: json.at(id).text("reference"), unusedSinceMs: json.at(id).number("unusedSinceMs") || null }]),
+    );
+  } catch {
+    return {}; // a torn file: those images are left to the operator
+  }
+}
+
+function withCancel(work: Promise<void>, cancelled: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const give = () => reject(new EdgeError("internal", "the task was stopped while its image was pulled"));
+    cancelled.addEventListener("abort", give, { once: true });
+    if (cancelled.aborted) give();
+    work.then(resolve, reject);
+  });
+}

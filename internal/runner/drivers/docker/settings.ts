@@ -1,0 +1,60 @@
+// What the operator of a node allows containers, and how their engine is reached.
+
+export interface DockerSettings {
+  /** "" = the first socket found of docker, then podman. */
+  readonly endpoint: string;
+  /** A docker config.json with `auths`; "" = none. */
+  readonly authConfigPath: string;
+  readonly pullTimeoutMs: number;
+  /** Folders of the host may be mounted, and volumes with a driver. */
+  readonly isVolumesEnabled: boolean;
+  readonly isPrivilegedAllowed: boolean;
+  /** Lower case, without `cap_`; "all" allows any. */
+  readonly allowedCaps: readonly string[];
+  readonly allowedRuntimes: readonly string[];
+  /** Of pid, ipc, uts, userns and cgroup: where a task may share the host's. */
+  readonly allowedHostModes: readonly string[];
+  /** Of a task that says none; 0 = none. */
+  readonly pidsLimit: number;
+  readonly isImageGcEnabled: boolean;
+  readonly imageGcDelayMs: number;
+  /** Ended containers are removed; else they stay for whoever looks into them. */
+  readonly isContainerGcEnabled: boolean;
+  readonly isDanglingGcEnabled: boolean;
+  readonly danglingPeriodMs: number;
+  readonly danglingGraceMs: number;
+}
+
+export const DOCKER_DEFAULTS: DockerSettings = {
+  endpoint: "",
+  authConfigPath: "",
+  pullTimeoutMs: 300_000,
+  isVolumesEnabled: false,
+  isPrivilegedAllowed: false,
+  // The engine's own set less net_raw, with which a task could speak for other machines.
+  allowedCaps: [
+    "audit_write",
+    "chown",
+    "dac_override",
+    "fowner",
+    "fsetid",
+    "kill",
+    "mknod",
+    "net_bind_service",
+    "setfcap",
+    "setgid",
+    "setpcap",
+    "setuid",
+    "sys_chroot",
+  ],
+  allowedRuntimes: ["runc", "crun", "nvidia"],
+  allowedHostModes: [],
+  pidsLimit: 0,
+  isImageGcEnabled: true,
+  // Long enough for a job that runs every night: a thin link must not carry its image each time.
+  imageGcDelayMs: 86_400_000 + 3_600_000,
+  isContainerGcEnabled: true,
+  isDanglingGcEnabled: true,
+  danglingPeriodMs: 300_000,
+  danglingGraceMs: 300_000,
+};
