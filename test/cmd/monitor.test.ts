@@ -60,6 +60,14 @@ const evaluation = {
   CreateTime: 1_800_000_000_000 * 1e6,
 };
 
+/** Of one canary that somebody has to promote. */
+function deployment(group: Readonly<Record<string, unknown>> = {}) {
+  const TaskGroups = {
+    x: { AutoPromote: false, Promoted: false, DesiredCanaries: 1, DesiredTotal: 2, HealthyAllocs: 0, UnhealthyAllocs: 0, ...group },
+  };
+  return { ID: "d0000000-0000-0000-0000-000000000000", JobID: "x", JobVersion: 0, Status: "running", StatusDescription: "", TaskGroups };
+}
+
 /** Each look at the allocs gets the next answer, the last one for ever; a look that changes nothing keeps its index. */
 function agent(looks: readonly (readonly AllocStub[])[], more: Readonly<Record<string, unknown>> = {}) {
   let look = 0;
@@ -67,6 +75,7 @@ function agent(looks: readonly (readonly AllocStub[])[], more: Readonly<Record<s
     "PUT /v1/jobs": { EvalID: evaluation.ID, EvalCreateIndex: 10, JobModifyIndex: 10 },
     [`GET /v1/evaluation/${evaluation.ID}`]: evaluation,
     "GET /v1/job/x": job(),
+    "GET /v1/job/x/deployments": [],
     "GET /v1/job/x/allocations": () => {
       const at = Math.min(look++, looks.length - 1);
       return indexed(20 + at, looks[at]);
@@ -89,6 +98,29 @@ describe("run", () => {
     Allocation "a1110000" is healthy
 ==> job "x" is healthy: 1 allocation
 `);
+  });
+
+  test("tells how the deployment gets on, and that canaries wait to be promoted", async () => {
+    const healthy = alloc({ DeploymentStatus: { Healthy: true } });
+    const looks = [deployment({ HealthyAllocs: 0 }), deployment({ HealthyAllocs: 1 }), deployment({ HealthyAllocs: 1 })];
+    let look = 0;
+    const routes = agent([[alloc()], [healthy]], { "GET /v1/job/x/deployments": () => [looks[Math.min(look++, 2)]] });
+    const ran = await edgectl(["run", "x.toml"], { files, routes });
+    expect(ran.out.split("\n").filter((line) => /eployment|canaries/.test(line))).toEqual([
+      '    Deployment "d0000000" is running; x: 0 of 1 canaries healthy',
+      '    Deployment "d0000000" is running; x: 1 of 1 canaries healthy',
+      '==> the canaries of job "x" are healthy, and wait: edgectl deployment promote d0000000',
+    ]);
+    expect(ran.status).toBe(0);
+  });
+
+  test("a deployment that failed ends it with status 2, also where the version it went back to is healthy", async () => {
+    const failed = { ...deployment(), Status: "failed", StatusDescription: "Failed due to progress deadline" };
+    const newer = { ...deployment(), ID: "d1", JobVersion: 1, Status: "successful" };
+    const healthy = alloc({ JobVersion: 1, DeploymentStatus: { Healthy: true } });
+    const ran = await edgectl(["run", "x.toml"], { files, routes: agent([[healthy]], { "GET /v1/job/x/deployments": [newer, failed] }) });
+    expect(ran.out).toContain("==> deployment d0000000 failed: Failed due to progress deadline\n");
+    expect(ran.status).toBe(2);
   });
 
   test("reads block on the index instead of asking again and again", async () => {

@@ -9,9 +9,10 @@ import type { Call } from "./command.ts";
 import { DONE, FAILED, NOT_PLACED } from "./command.ts";
 import { jobPath } from "./find.ts";
 import { placementFailureLines } from "./placement-failures.ts";
+import { deploymentLine } from "./show-deployment.ts";
 import { type Goal, standingOf } from "./standing.ts";
 import { shortId } from "./times.ts";
-import type { AllocStub, WireEval, WireJob } from "./wire-types.ts";
+import type { AllocStub, WireDeployment, WireEval, WireJob } from "./wire-types.ts";
 
 export const MONITOR_LIMIT_MS = 300_000;
 
@@ -79,10 +80,15 @@ async function followAllocs(call: MonitorCall, follow: Follow): Promise<Monitore
   const news = newsOf(call, follow.evaluation);
   const job = follow.job ?? stoppedJob(follow.evaluation);
   let index = 0;
+  let said = "";
   for (;;) {
     const reply = await readAllocs(call, follow.evaluation, index, follow.deadlineMs - clock.monotonicMs());
     for (const line of news.of(reply.body)) call.say(`    ${line}`);
-    const standing = standingOf(job, reply.body, follow.goal);
+    const deployment = await readDeployment(call, follow, job);
+    const line = deployment ? deploymentLine(deployment, call.isVerbose) : "";
+    if (line !== said && line !== "") call.say(`    ${line}`);
+    said = line;
+    const standing = standingOf(job, reply.body, follow.goal, deployment);
     if (standing.kind !== "waiting") {
       if (follow.goal !== "stopped" && !isAnyTouched(follow.evaluation, reply.body))
         call.say("    Nothing had to change: the allocations are as they were");
@@ -96,6 +102,15 @@ async function followAllocs(call: MonitorCall, follow: Follow): Promise<Monitore
     if (reply.index === index) call.progress.info(`still waiting: ${standing.text}`);
     index = reply.index;
   }
+}
+
+/** That of the very version that is followed: a failed one may be followed by that of the version it went back to. */
+async function readDeployment(call: MonitorCall, follow: Follow, job: WireJob): Promise<WireDeployment | null> {
+  if (follow.goal !== "settled" || (job.Type !== "service" && job.Type !== "system")) return null;
+  const path = jobPath({ id: follow.evaluation.JobID }, "/deployments");
+  const query = { namespace: follow.evaluation.Namespace };
+  const found = (await patiently(call, () => call.api.read<readonly WireDeployment[] | null>(path, query))).body ?? [];
+  return found.find((deployment) => deployment.JobVersion === job.Version) ?? null;
 }
 
 function isAnyTouched(evaluation: WireEval, allocs: readonly AllocStub[]): boolean {

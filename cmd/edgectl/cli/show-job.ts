@@ -5,8 +5,9 @@ import { type FoundJob, jobPath } from "./find.ts";
 import { nextFireText } from "./next-fire.ts";
 import type { Pair } from "./output.ts";
 import { placementFailureLines } from "./placement-failures.ts";
+import { showDeployed } from "./show-deployment.ts";
 import { agoFromNanos, instantFromNanos, shortId } from "./times.ts";
-import type { AllocStub, JobStub, WireEval, WireJob, WireSummary } from "./wire-types.ts";
+import type { AllocStub, JobStub, WireDeployment, WireEval, WireJob, WireSummary } from "./wire-types.ts";
 
 export interface JobPicture {
   readonly job: WireJob;
@@ -14,20 +15,22 @@ export interface JobPicture {
   readonly allocs: readonly AllocStub[];
   readonly evals: readonly WireEval[];
   readonly children: readonly JobStub[];
+  readonly deployment: WireDeployment | null;
 }
 
 export async function readJobPicture(call: Call, found: FoundJob): Promise<JobPicture> {
   const { api } = call;
   const query = { namespace: found.namespace };
-  const [job, summary, allocs, evals] = await Promise.all([
+  const [job, summary, allocs, evals, deployment] = await Promise.all([
     api.get<WireJob>(jobPath(found), query),
     api.get<WireSummary>(jobPath(found, "/summary"), query),
     api.get<readonly AllocStub[] | null>(jobPath(found, "/allocations"), { ...query, all: call.options["all-allocs"] }),
     api.get<readonly WireEval[] | null>(jobPath(found, "/evaluations"), query),
+    api.get<WireDeployment | null>(jobPath(found, "/deployment"), query),
   ]);
   const childPrefix = isParent(job) ? `${job.ID}/${job.Periodic ? "periodic-" : "dispatch-"}` : null;
   const children = childPrefix === null ? [] : ((await api.get<readonly JobStub[] | null>("/v1/jobs", { ...query, prefix: childPrefix })) ?? []);
-  return { job, summary, allocs: allocs ?? [], evals: evals ?? [], children };
+  return { job, summary, allocs: allocs ?? [], evals: evals ?? [], children, deployment };
 }
 
 /** Runs through children only: it has no allocs of its own. */
@@ -43,6 +46,7 @@ export async function showJob(call: Call, picture: JobPicture): Promise<void> {
   if (isParent(job) && call.options["all-allocs"] !== true) return;
   if (call.options.evals || call.isVerbose) showEvals(call, picture.evals);
   showFailures(call, picture);
+  showLatestDeployment(call, picture.deployment);
   showAllocs(call, picture.allocs);
   showEvents(call, picture.allocs[0]);
 }
@@ -82,6 +86,17 @@ export function showEvals(call: Call, evals: readonly WireEval[]): void {
 }
 
 // --- internal ---
+
+function showLatestDeployment(call: Call, deployment: WireDeployment | null): void {
+  if (!deployment) return;
+  call.output.title("Latest Deployment");
+  call.output.pairs([
+    ["ID", shortId(deployment.ID, call.isVerbose)],
+    ["Status", deployment.Status],
+    ["Description", deployment.StatusDescription],
+  ]);
+  showDeployed(call, deployment);
+}
 
 async function headOf(call: Call, job: WireJob): Promise<readonly Pair[]> {
   const nowMs = call.runtime.clock.nowMs();

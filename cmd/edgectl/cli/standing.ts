@@ -1,6 +1,7 @@
 // How far a job has come towards what `run` or `stop` waits for. Pure: a job and its allocs in, a verdict out.
 
-import type { AllocStub, WireJob } from "./wire-types.ts";
+import { awaitsPromotion } from "./show-deployment.ts";
+import type { AllocStub, WireDeployment, WireJob } from "./wire-types.ts";
 
 /** settled: healthy, or for batch running or ended. ended: every task ended. stopped: nothing runs any more. */
 export type Goal = "settled" | "ended" | "stopped";
@@ -12,11 +13,12 @@ export type Standing =
   | { readonly kind: "unhealthy"; readonly text: string }
   | { readonly kind: "waiting"; readonly text: string };
 
-export function standingOf(job: WireJob, allocs: readonly AllocStub[], goal: Goal): Standing {
+/** `deployment` is that of the job's version, where it has one. */
+export function standingOf(job: WireJob, allocs: readonly AllocStub[], goal: Goal, deployment: WireDeployment | null = null): Standing {
   if (goal === "stopped") return stopping(job, allocs);
   const current = allocs.filter((alloc) => alloc.JobVersion >= job.Version && alloc.NextAllocation === "");
   const isService = job.Type === "service" || job.Type === "system";
-  if (isService && goal === "settled") return becomingHealthy(job, current);
+  if (isService && goal === "settled") return rollingOut(job, deployment) ?? becomingHealthy(job, current);
   return runningOrEnded(job, current, goal);
 }
 
@@ -26,6 +28,21 @@ function stopping(job: WireJob, allocs: readonly AllocStub[]): Standing {
   const left = allocs.filter((alloc) => !isEnded(alloc));
   if (left.length === 0) return { kind: "reached", text: `job "${job.ID}" has stopped` };
   return { kind: "waiting", text: `${left.length} of ${allocs.length} allocations still stopping` };
+}
+
+/** What the deployment says that allocs do not; null while it only goes on. */
+function rollingOut(job: WireJob, deployment: WireDeployment | null): Standing | null {
+  if (deployment === null) return null;
+  const name = `deployment ${deployment.ID.slice(0, 8)}`;
+  if (deployment.Status === "failed" || deployment.Status === "cancelled")
+    return { kind: "unhealthy", text: `${name} ${deployment.Status === "failed" ? "failed" : "was cancelled"}: ${deployment.StatusDescription}` };
+  if (deployment.Status === "paused") return { kind: "unhealthy", text: `${name} is paused: edgectl deployment resume ${deployment.ID.slice(0, 8)}` };
+  if (awaitsPromotion(deployment))
+    return {
+      kind: "reached",
+      text: `the canaries of job "${job.ID}" are healthy, and wait: edgectl deployment promote ${deployment.ID.slice(0, 8)}`,
+    };
+  return null;
 }
 
 function becomingHealthy(job: WireJob, current: readonly AllocStub[]): Standing {

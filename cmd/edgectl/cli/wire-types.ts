@@ -216,6 +216,35 @@ export interface WireSummary {
   readonly Children: Maybe<{ readonly Pending: number; readonly Running: number; readonly Dead: number }>;
 }
 
+export interface WireDeploymentGroup {
+  readonly AutoRevert: boolean;
+  readonly AutoPromote: boolean;
+  readonly RequireProgressBy: string;
+  readonly Promoted: boolean;
+  readonly DesiredCanaries: number;
+  readonly DesiredTotal: number;
+  readonly PlacedAllocs: number;
+  readonly HealthyAllocs: number;
+  readonly UnhealthyAllocs: number;
+}
+
+export interface WireDeployment {
+  readonly ID: string;
+  readonly Namespace: string;
+  readonly JobID: string;
+  readonly JobVersion: number;
+  readonly Status: string;
+  readonly StatusDescription: string;
+  readonly TaskGroups: Maybe<Readonly<Record<string, WireDeploymentGroup>>>;
+}
+
+/** What a write on a deployment answers with. */
+export interface DeploymentReply {
+  readonly EvalID: string;
+  readonly DeploymentModifyIndex: number;
+  readonly RevertedJobVersion: number | null;
+}
+
 /** What a write that makes an evaluation answers with. */
 export interface EvalReply {
   readonly EvalID: string;

@@ -35,6 +35,7 @@ export default defineEdgeCommand({
         Summary: picture.summary,
         Allocations: picture.allocs,
         Evaluations: picture.evals,
+        LatestDeployment: picture.deployment,
         Children: picture.children,
       });
     else await showJob(call, picture);
