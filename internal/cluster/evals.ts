@@ -1,6 +1,6 @@
 // Making evaluations, and turning a plan into changes.
 
-import type { Alloc } from "../domain/alloc.ts";
+import { type Alloc, isTerminal } from "../domain/alloc.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import type { EvalTrigger, Evaluation } from "../domain/evaluation.ts";
 import type { Job, JobType } from "../domain/job.ts";
@@ -98,6 +98,8 @@ export function applyPlan(view: View, evaluation: Evaluation, job: Job | undefin
   for (const alloc of plan.inPlace) rows.change(alloc, (row) => ({ ...row, ...alloc, jobVersion: job?.version ?? alloc.jobVersion }));
   for (const { alloc, sinceMs } of plan.unknowns) rows.change(alloc, (row) => unknownAlloc(row, sinceMs));
   for (const alloc of plan.reconnects) rows.change(alloc, (row) => ({ ...row, reconnectedAtMs: context.nowMs, nextAlloc: "", followupEvalId: "" }));
+  const victims = victimsOf(view, plan.placed);
+  for (const { victim, by } of victims) rows.change(victim, (row) => evictedAlloc(row, by));
   const followUps = followUpEvals(view, evaluation, job, [...plan.later, ...plan.unknowns], context);
   for (const followUp of followUps) rows.change(followUp.alloc, (row) => ({ ...row, followupEvalId: followUp.evaluation.id }));
   // One that is cut off runs on for all we know, and has a successor all the same.
@@ -121,6 +123,7 @@ export function applyPlan(view: View, evaluation: Evaluation, job: Job | undefin
       ...rows.changes(),
       ...plan.placed.map((alloc) => put("allocs", alloc)),
       ...followUps.map((followUp) => put("evals", followUp.evaluation)),
+      ...preemptionEvals(view, victims, context).map((one) => put("evals", one)),
       ...deploymentChanges(view, plan.deployments),
       put("evals", done),
       ...supersededBlocked(view, evaluation, context),
@@ -172,6 +175,39 @@ function stoppedAlloc(alloc: Alloc, stop: PlanToApply["stops"][number]): Alloc {
     isToReschedule: false,
     followupEvalId: "",
   };
+}
+
+interface Victim {
+  readonly victim: Alloc;
+  readonly by: Alloc;
+}
+
+/** Who makes room for what is placed; what ended meanwhile has made it already. */
+function victimsOf(view: View, placed: readonly Alloc[]): readonly Victim[] {
+  return placed.flatMap((by) =>
+    (by.preemptedAllocs ?? []).flatMap((id) => {
+      const victim = view.alloc(id);
+      return victim && !isTerminal(victim) ? [{ victim, by }] : [];
+    }),
+  );
+}
+
+function evictedAlloc(alloc: Alloc, by: Alloc): Alloc {
+  return {
+    ...alloc,
+    desiredStatus: "evict",
+    desiredDescription: `Preempted by alloc ID ${by.id}`,
+    preemptedByAlloc: by.id,
+    isToMigrate: false,
+    isToReschedule: false,
+    followupEvalId: "",
+  };
+}
+
+/** One for each job that lost something: it may have its allocs elsewhere. */
+function preemptionEvals(view: View, victims: readonly Victim[], context: Context): readonly Evaluation[] {
+  const jobs = new Map(victims.map(({ victim }) => [`${victim.namespace}\0${victim.jobId}`, view.job(victim.namespace, victim.jobId)]));
+  return [...jobs.values()].flatMap((job) => (job ? [evalForJob(job, "preemption", job.jobModifyIndex, context)] : []));
 }
 
 function unknownAlloc(alloc: Alloc, disconnectedAtMs: number): Alloc {

@@ -47,6 +47,7 @@ interface Rule {
 
 /** Service and batch jobs. */
 export const COUNTED_RULES: readonly Rule[] = [
+  rule("over", "a more important allocation took its place", isPreempted),
   rule("settled", "it had completed before it was told to stop", (look) => isStopped(look) && isDoneBatch(look) && look.alloc.nextAlloc === ""),
   rule("over", "it was told to stop", isStopped),
   rule("settled", "its tasks completed", isDoneBatch),
@@ -69,6 +70,7 @@ export const COUNTED_RULES: readonly Rule[] = [
 
 /** System and sysbatch jobs: what ended is done on its node, in their own ways. */
 export const NODE_WIDE_RULES: readonly Rule[] = [
+  rule("over", "a more important allocation took its place", isPreempted),
   rule("over", "it was told to stop", isStopped),
   rule(
     "settled",
@@ -128,6 +130,11 @@ export function goneSinceMs(alloc: Alloc, node: Node | undefined, nowMs: number)
 
 function rule(standing: Standing, reason: string, applies: (look: Look) => boolean): Rule {
   return { standing, reason, applies };
+}
+
+/** Its run was cut short: of a batch job too, however its tasks ended then. */
+function isPreempted({ alloc }: Look): boolean {
+  return alloc.desiredStatus === "evict";
 }
 
 function isStopped({ alloc }: Look): boolean {

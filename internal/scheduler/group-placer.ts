@@ -13,6 +13,8 @@ import { CandidateOrder, type Choice } from "./candidates.ts";
 import { Exhausted } from "./exhausted.ts";
 import { isOfOneNode } from "./feasible.ts";
 import { allocate, cpuOf, type Demand, demandOf, deviceAffinity, exhaustedDimension } from "./fit.ts";
+import type { Victims } from "./preempt.ts";
+import { Preemption } from "./preemption.ts";
 import { affinitiesOf, affinityTerm, antiAffinityTerm, fitTerm, freeShare, namedTerms, sumBeforeSpread, type Terms } from "./rank.ts";
 import { type SpreadTuples, spreadTuples } from "./spread-tuples.ts";
 import { Standing, type StandingInput } from "./standing.ts";
@@ -30,6 +32,13 @@ export type Chosen =
   | { readonly kind: "node"; readonly node: Node; readonly metric: AllocMetric }
   | { readonly kind: "none"; readonly metric: AllocMetric };
 
+/** A node that has room once these allocs are gone. */
+export interface ChosenOverOthers {
+  readonly node: Node;
+  readonly metric: AllocMetric;
+  readonly victims: readonly Alloc[];
+}
+
 export class GroupPlacer {
   readonly demand: Demand;
   readonly config: SchedulerConfig;
@@ -46,6 +55,9 @@ export class GroupPlacer {
   readonly #exhausted: Exhausted;
   /** Candidates that a distinct_property keeps out, by rule and value. */
   readonly #parked = new Map<string, number[]>();
+  readonly #preemption: Preemption | null;
+  /** Nobody's going makes room on any node, for as long as nothing changes. */
+  #isHopeless = false;
   #shared: AllocResources | null = null;
   #failure: AllocMetric | null = null;
   #scored = 0;
@@ -57,6 +69,7 @@ export class GroupPlacer {
     this.demand = demandOf(group);
     this.config = schedulerConfigFor(view.schedulerConfig(), view.nodePool(job.nodePool));
     this.#survey = surveyNodes(this.#loads, job, group);
+    this.#preemption = this.config.preemption[job.type] ? new Preemption(input, this.demand) : null;
     this.#standing = new Standing(input);
     this.#affinities = affinitiesOf(job, group);
     this.#affinityByClass = this.#affinities.some(isOfOneNode) ? null : new Map();
@@ -82,6 +95,36 @@ export class GroupPlacer {
     const best = asked.nodeId === null ? this.#bestOf(asked) : this.#onNode(asked.nodeId, asked);
     if (!best[0]) return { kind: "none", metric: this.#failureMetric(asked) };
     return { kind: "node", node: this.#nodeOf(best[0].candidate), metric: this.#metric(best, asked) };
+  }
+
+  /** The best of the nodes where less important allocs can make room, asked when none has any; null where they may not, or none can. */
+  chooseOverOthers(asked: Asked): ChosenOverOthers | null {
+    if (!this.#preemption || this.#isHopeless) return null;
+    let best: { readonly choice: Choice; readonly victims: Victims } | null = null;
+    for (let candidate = 0; candidate < this.#survey.feasible.length; candidate++) {
+      const node = this.#nodeOf(candidate);
+      const position = this.#survey.feasible[candidate] as number; // within
+      if (asked.nodeId !== null && node.id !== asked.nodeId) continue;
+      if (this.#standing.hasDistinctRules && this.#standing.violation(position) !== null) continue;
+      const victims = this.#preemption.victimsOn(node);
+      if (!victims || victims.allocs.length === 0) continue;
+      const { sum, count } = sumBeforeSpread(this.#termsOf(candidate, asked, victims));
+      const mean = this.#meanOf(candidate, sum, count);
+      if (best === null || mean > best.choice.mean) best = { choice: { candidate, mean }, victims };
+    }
+    this.#isHopeless = best === null && asked.nodeId === null;
+    if (!best) return null;
+    const { choice, victims } = best;
+    return { node: this.#nodeOf(choice.candidate), metric: this.#metric([choice], asked, victims), victims: victims.allocs };
+  }
+
+  /** They make room: they are of other jobs, so that nothing of this one's standing changes. */
+  evict(victims: readonly Alloc[]): void {
+    for (const victim of victims) {
+      this.#input.capacity.release(victim);
+      this.#touched(victim.nodeId, -1);
+    }
+    this.#preemption?.evicted(victims);
   }
 
   /** What an alloc of the group is given on the node. */
@@ -207,6 +250,8 @@ export class GroupPlacer {
   /** An alloc came to stand on the node, or left it. */
   #touched(nodeId: string, times: 1 | -1): void {
     const position = this.#loads.positionOf(nodeId);
+    this.#preemption?.touched(nodeId);
+    this.#isHopeless = false;
     if (position < 0) return;
     for (const tuple of this.#tuples?.tuplesBeside(position) ?? []) this.#order.tupleMoved(tuple);
     const candidate = this.#candidateAt[position] as number; // as many as there are nodes
@@ -245,20 +290,23 @@ export class GroupPlacer {
     return null;
   }
 
-  #termsOf(candidate: number, asked: Asked): Terms {
+  #termsOf(candidate: number, asked: Asked, victims?: Victims): Terms {
     const position = this.#survey.feasible[candidate] as number; // candidates are numbered by that list
     const { capacity, group } = this.#input;
     const node = this.#nodeAt(position);
-    const cpu = freeShare(node.resources.cpuMHz, node.reserved.cpuMHz, (capacity.cpuMHz[position] as number) + this.#cpuNeed(position)); // within
-    const memory = freeShare(node.resources.memoryMiB, node.reserved.memoryMiB, (capacity.memoryMiB[position] as number) + this.demand.memoryMiB);
+    const usedCpu = victims ? victims.usage.cpuMHz : (capacity.cpuMHz[position] as number); // within
+    const usedMemory = victims ? victims.usage.memoryMiB : (capacity.memoryMiB[position] as number); // within
+    const cpu = freeShare(node.resources.cpuMHz, node.reserved.cpuMHz, usedCpu + this.#cpuNeed(position));
+    const memory = freeShare(node.resources.memoryMiB, node.reserved.memoryMiB, usedMemory + this.demand.memoryMiB);
     const beside = this.#standing.ofGroup[position] as number; // as many as there are nodes
     return {
       fit: fitTerm(this.config.algorithm, cpu, memory),
       antiAffinity: beside > 0 ? antiAffinityTerm(beside, group.count) : null,
       penalty: asked.penaltyNodes.has(node.id) ? -1 : null,
       affinity: this.#affinityAt(position, node),
-      devices: this.demand.devices.length > 0 ? deviceAffinity(node, capacity.usageOf(node), this.demand) : null,
+      devices: this.demand.devices.length > 0 ? deviceAffinity(node, victims?.usage ?? capacity.usageOf(node), this.demand) : null,
       spread: this.#tuples ? this.#standing.spreadTerm(position) : null,
+      ...(victims ? { preemption: victims.score } : {}),
     };
   }
 
@@ -279,12 +327,12 @@ export class GroupPlacer {
     return (sum + this.#standing.spreadTerm(this.#survey.feasible[candidate] as number)) / (count + 1); // numbered by that list
   }
 
-  #metric(found: readonly Choice[], asked: Asked): AllocMetric {
+  #metric(found: readonly Choice[], asked: Asked, victims?: Victims): AllocMetric {
     this.#scored += 1;
     const scores = found.slice(0, LIMITS.nodesInMetricsMax).map(
       ({ candidate, mean }): NodeScore => ({
         nodeId: this.#nodeOf(candidate).id,
-        scores: namedTerms(this.#termsOf(candidate, asked)),
+        scores: namedTerms(this.#termsOf(candidate, asked, victims)),
         normScore: mean,
       }),
     );

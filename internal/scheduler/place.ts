@@ -59,15 +59,19 @@ export function* placeInSlices(input: PlaceInput, places: readonly Place[], pace
     }
     const replaced = place.kind === "destructive" ? place.previous : null;
     if (replaced) placer.release(replaced);
-    const chosen = placer.choose({ nodeId: place.nodeId, penaltyNodes: penaltyNodes(place) });
-    if (chosen.kind === "node") {
-      const alloc = newAlloc({ ...input, context }, { place, placer, node: chosen.node, metric: chosen.metric });
+    const asked = { nodeId: place.nodeId, penaltyNodes: penaltyNodes(place) };
+    const chosen = placer.choose(asked);
+    const overOthers = chosen.kind === "none" ? placer.chooseOverOthers(asked) : null;
+    if (overOthers) placer.evict(overOthers.victims);
+    const found = chosen.kind === "node" ? chosen : overOthers;
+    if (found) {
+      const alloc = newAlloc({ ...input, context }, { place, placer, ...found });
       input.placed.push(alloc);
-      placer.take(chosen.node, alloc);
+      placer.take(found.node, alloc);
       continue;
     }
     failures += 1;
-    failure ??= chosen.metric;
+    if (chosen.kind === "none") failure ??= chosen.metric;
     if (!replaced) continue;
     placer.keep(replaced);
     unplacedDestructive.push(replaced.id);
@@ -96,9 +100,11 @@ interface Chosen {
   readonly placer: GroupPlacer;
   readonly node: Node;
   readonly metric: AllocMetric;
+  /** Those that make room for it. */
+  readonly victims?: readonly Alloc[];
 }
 
-function newAlloc(input: PlaceInput, { place, placer, node, metric }: Chosen): Alloc {
+function newAlloc(input: PlaceInput, { place, placer, node, metric, victims }: Chosen): Alloc {
   const { previous } = place;
   const history = previous?.rescheduleEvents ?? [];
   const event =
@@ -126,6 +132,7 @@ function newAlloc(input: PlaceInput, { place, placer, node, metric }: Chosen): A
     resources: placer.resourcesOn(node),
     deploymentId: "",
     health: null,
+    ...(victims ? { preemptedAllocs: victims.map((victim) => victim.id) } : {}),
     previousAlloc: previous?.id ?? "",
     nextAlloc: "",
     rescheduleEvents: [...history, ...event].slice(-LIMITS.rescheduleEventsKept),

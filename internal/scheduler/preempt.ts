@@ -39,6 +39,8 @@ export interface Victims {
   readonly allocs: readonly Alloc[];
   /** The placement's score term. */
   readonly score: number;
+  /** Of the node once they are gone. */
+  readonly usage: Usage;
 }
 
 /** Those that make room when they go, none of them in vain; null where no set of them does. Empty where there is room already. */
@@ -55,7 +57,7 @@ export function findVictims(input: PreemptInput): Victims | null {
   for (const candidate of candidates) if (holdsPort(input, candidate.alloc)) take(candidate);
   for (let rounds = candidates.length; rounds >= 0; rounds--) {
     const dimension = exhaustedDimension(input.node, usage, input.demand);
-    if (dimension === null) return victimsOf(withoutRedundant(input, usage, picked));
+    if (dimension === null) return victimsOf(withoutRedundant(input, usage, picked), usage);
     const next = nextVictim(input, { candidates, picked, dimension });
     if (next === null) return null;
     take(next);
@@ -160,7 +162,7 @@ function penaltyOf(input: PreemptInput, picked: readonly Candidate[], { alloc, m
   return maxParallel > 0 && before >= maxParallel ? (before + 1 - maxParallel) * PARALLEL_PENALTY : 0;
 }
 
-/** Leaves out again whoever a later, larger victim made needless: the most important first, then the smaller of equals. */
+/** Leaves out again, and counts as in use again, whoever a later, larger victim made needless: the most important first, then the smaller of equals. */
 function withoutRedundant(input: PreemptInput, usage: Usage, picked: readonly Candidate[]): readonly Candidate[] {
   const size = ({ alloc: { resources } }: Candidate) =>
     resources.cpuMHz / Math.max(input.node.resources.cpuMHz, 1) + resources.memoryMiB / Math.max(input.node.resources.memoryMiB, 1);
@@ -173,6 +175,6 @@ function withoutRedundant(input: PreemptInput, usage: Usage, picked: readonly Ca
   return picked.filter((candidate) => kept.has(candidate));
 }
 
-function victimsOf(victims: readonly Candidate[]): Victims {
-  return { allocs: victims.map(({ alloc }) => alloc), score: preemptionScore(victims.map(({ priority }) => priority)) };
+function victimsOf(victims: readonly Candidate[], usage: Usage): Victims {
+  return { allocs: victims.map(({ alloc }) => alloc), score: preemptionScore(victims.map(({ priority }) => priority)), usage };
 }

@@ -15,6 +15,8 @@ export interface Terms {
   readonly affinity: number | null;
   readonly devices: number | null;
   readonly spread: number | null;
+  /** Only where others have to go for it. */
+  readonly preemption?: number;
 }
 
 /** What of a node is free with the group on it, as a share of what is not reserved, turned into 0 for bad up to 1. */
@@ -82,7 +84,7 @@ export function evenSpread(counts: Pick<ValueCounts, "size" | "least" | "most">,
 export function sumBeforeSpread(terms: Terms): { readonly sum: number; readonly count: number } {
   let sum = terms.fit;
   let count = 1;
-  for (const term of [terms.antiAffinity, terms.penalty, terms.affinity, terms.devices]) {
+  for (const term of [terms.antiAffinity, terms.penalty, terms.affinity, terms.devices, terms.preemption ?? null]) {
     if (term === null) continue;
     sum += term;
     count += 1;
@@ -98,6 +100,7 @@ export function namedTerms(terms: Terms): Readonly<Record<string, number>> {
     ...(terms.penalty === null ? {} : { "node-reschedule-penalty": terms.penalty }),
     ...(terms.affinity === null ? {} : { "node-affinity": terms.affinity }),
     ...(terms.devices === null ? {} : { devices: terms.devices }),
+    ...(terms.preemption === undefined ? {} : { preemption: terms.preemption }),
     ...(terms.spread === null ? {} : { "allocation-spread": terms.spread }),
   };
 }
