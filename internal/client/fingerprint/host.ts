@@ -3,6 +3,7 @@
 import type { NodeCondition } from "../../domain/node.ts";
 import { findCgroups } from "../../runner/cgroups.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { addressesOf } from "./networks.ts";
 import type { Facts } from "./reading.ts";
 import { note, readLine } from "./reading.ts";
 
@@ -74,14 +75,18 @@ export function fingerprintCgroups(runtime: Runtime, facts: Facts): readonly Nod
   return conditions;
 }
 
-/** The first address that is up and not loopback, found without asking anybody. */
+/** The address of the interface that leads elsewhere; a bridge of containers is the last to stand for the machine. */
 export function fingerprintNetwork(runtime: Runtime, facts: Facts): void {
-  const table = readLine(runtime.files, "/proc/net/fib_trie") ?? "";
-  const local = [...table.matchAll(/\|-- (\d+\.\d+\.\d+\.\d+)\s+\/32 host LOCAL/g)]
-    .map((match) => match[1] ?? "")
-    .filter((address) => !address.startsWith("127."));
-  const address = local[0] ?? "127.0.0.1";
-  note(facts, "unique.network.ip-address", { value: address, source: local[0] ? "/proc/net/fib_trie" : "loopback: no other address is up" });
+  const { files } = runtime;
+  const table = readLine(files, "/proc/net/route") ?? "";
+  const outward = /^(\S+)\s+00000000\s+\S+\s+\S+\s+\S+\s+\S+\s+\S+\s+00000000/m.exec(table)?.[1] ?? "";
+  const rank = (name: string) => (name !== "" && name === outward ? 0 : /^(?:docker|podman|cni|br-|veth|virbr)/.test(name) ? 2 : 1);
+  const found = addressesOf(files).filter(({ address }) => !address.startsWith("127.") && !address.includes(":"));
+  const best = [...found].sort((a, b) => rank(a.interface) - rank(b.interface))[0];
+  note(facts, "unique.network.ip-address", {
+    value: best?.address ?? "127.0.0.1",
+    source: best ? "/proc/net/fib_trie" : "loopback: no other address is up",
+  });
 }
 
 /** Buses that sensors hang on, as attributes a constraint can ask for: `${attr.bus.i2c}` is "/dev/i2c-1". */
