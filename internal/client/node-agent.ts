@@ -55,7 +55,8 @@ export class NodeAgent {
   readonly #cutOff: CutOff;
   readonly #drivers: ReadonlyMap<string, Driver>;
   readonly #runners = new Map<string, AllocRunner>();
-  readonly #waitingFor = new Map<string, string>();
+  /** Whose end each alloc that was not begun waits for. */
+  readonly #waitingFor = new Map<string, Set<string>>();
   /** Allocs that a reboot ended and that begin again when a server says so. */
   readonly #untilOrdered = new Set<string>();
   readonly #isRebooted: boolean;
@@ -283,11 +284,11 @@ export class NodeAgent {
     this.#startInTurn(runner, alloc);
   }
 
-  /** The successor on the same node begins when its predecessor is gone: ports and files are free then. */
+  /** It begins when its predecessor, and those that make room for it, are gone: ports, devices and files are free then. */
   #startInTurn(runner: AllocRunner, alloc: DesiredAlloc): void {
-    const previous = this.#runners.get(alloc.previousAlloc);
+    const before = [alloc.previousAlloc, ...(alloc.preemptedAllocs ?? [])].filter((id) => this.#runners.get(id)?.isDone === false);
     const hasBegun = Object.values(runner.record.tasks).some((task) => task.attempt > 0);
-    if (previous && !previous.isDone && !hasBegun && !runner.isStopping) this.#waitingFor.set(alloc.id, alloc.previousAlloc);
+    if (before.length > 0 && !hasBegun && !runner.isStopping) this.#waitingFor.set(alloc.id, new Set(before));
     else this.#startRunner(runner);
   }
 
@@ -300,8 +301,8 @@ export class NodeAgent {
   }
 
   #startWaiting(endedId: string): void {
-    for (const [id, previous] of [...this.#waitingFor]) {
-      if (previous !== endedId) continue;
+    for (const [id, before] of [...this.#waitingFor]) {
+      if (!before.delete(endedId) || before.size > 0) continue;
       this.#waitingFor.delete(id);
       const runner = this.#runners.get(id);
       if (runner && !runner.isStopping) this.#startRunner(runner);

@@ -228,3 +228,64 @@ test(
     }),
   MINUTE,
 );
+
+/** Nearly all of the node's memory, so that two of these do not fit. */
+const large = (id: string, priority: number, more: Partial<Parameters<typeof shellJob>[0]> = {}) =>
+  idle(id, { top: `priority = ${priority}`, ...more }).replace("memory = 10", "memory = 600");
+
+test(
+  "a system job takes the place of a less important one, and starts when that has gone",
+  () =>
+    inPlace(async (place) => {
+      await start(place);
+      registered(
+        place,
+        large("low", 20, { script: "trap '' TERM; while true; do sleep 0.1; done", task: 'kill_timeout = "1s"\nkill_signal = "SIGTERM"' }),
+      );
+      const victim = await place.untilAlloc("low", "running");
+      registered(place, large("watch", 80, { type: "system" }));
+      const taker = await place.untilAlloc("watch", "running");
+      expect(taker.PreemptedAllocations).toEqual([victim.ID]);
+      expect(taker.Metrics.ScoreMetaData[0].Scores.preemption).toBeGreaterThan(0.99);
+      const gone = await place.get(`/v1/allocation/${victim.ID}`);
+      expect(gone).toMatchObject({
+        DesiredStatus: "evict",
+        DesiredDescription: `Preempted by alloc ID ${taker.ID}`,
+        PreemptedByAllocation: taker.ID,
+      });
+      const [ended, begun] = [gone.TaskStates.main.FinishedAt, taker.TaskStates.main.StartedAt].map((text: string) => Date.parse(text));
+      expect(begun).toBeGreaterThanOrEqual(ended as number);
+      const evals = await place.get("/v1/job/low/evaluations");
+      expect(evals.some((one: { TriggeredBy: string }) => one.TriggeredBy === "preemption")).toBe(true);
+      expect(place.taskPids(victim.ID)).toEqual([]);
+      // It comes back once there is room.
+      place.ok("stop", "--detach", "watch");
+      await until("the job that gave way to run again", async () => {
+        const allocs = await place.get("/v1/job/low/allocations");
+        return allocs.some((alloc: { ID: string; ClientStatus: string }) => alloc.ID !== victim.ID && alloc.ClientStatus === "running");
+      });
+    }),
+  MINUTE,
+);
+
+test(
+  "a service pushes another away by its priority where that is switched on, and not before",
+  () =>
+    inPlace(async (place) => {
+      await start(place);
+      registered(place, large("low", 20));
+      const victim = await place.untilAlloc("low", "running");
+      registered(place, large("near", 29));
+      registered(place, large("high", 60));
+      expect(await blockedMetric(place, "high")).toMatchObject({ DimensionExhausted: { memory: 1 } });
+      const config = (await place.get("/v1/operator/scheduler/configuration")).SchedulerConfig;
+      const preemption = { ...config.PreemptionConfig, ServiceSchedulerEnabled: true };
+      expect((await place.request("PUT", "/v1/operator/scheduler/configuration", { ...config, PreemptionConfig: preemption })).status).toBe(200);
+      const plan = place.cli("plan", place.write("high.toml", large("other", 60)));
+      expect(plan.stdout).toContain(victim.ID.slice(0, 8));
+      registered(place, large("other", 60));
+      expect((await place.untilAlloc("other", "running")).PreemptedAllocations).toEqual([victim.ID]);
+      expect((await place.get("/v1/job/near/allocations")).length).toBe(0);
+    }),
+  MINUTE,
+);
