@@ -24,7 +24,7 @@ export const LIMITS = {
   rescheduleEventsKept: 5,
   nodesInMetricsMax: 5,
   /** Placements of one evaluation's group that name their best nodes; later ones name the one they took, so that a million allocs fit in memory. */
-  placementsScoredFully: 50,
+  placementsScoredFully: 20,
 
   filterCharsMax: 4096,
   filterDepthMax: 64,

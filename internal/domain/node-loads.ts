@@ -15,6 +15,8 @@ export interface NodeLoads {
   readonly totalCpuMHz: Float64Array;
   readonly totalMemoryMiB: Float64Array;
   readonly totalDiskMiB: Float64Array;
+  readonly reservedCpuMHz: Float64Array;
+  readonly reservedMemoryMiB: Float64Array;
   /** What is reserved, and what allocs hold that are not terminal. */
   readonly usedCpuMHz: Float64Array;
   readonly usedMemoryMiB: Float64Array;

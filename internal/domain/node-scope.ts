@@ -17,3 +17,14 @@ export function nodeScope(node: NodeSpec): Omit<InterpolationScope, "env"> {
 export function resolveOnNode(target: string, node: NodeSpec): string | undefined {
   return target.startsWith("${") ? resolveTarget(target, nodeScope(node)) : target;
 }
+
+/** The same for many nodes: the target is looked at once. */
+export function readerOf(target: string): (node: NodeSpec) => string | undefined {
+  const plain = /^\$\{(attr|meta)\.([^{}\s]+)\}$/.exec(target);
+  if (!plain) return (node) => resolveOnNode(target, node);
+  const [, kind, key = ""] = plain;
+  return (node) => {
+    const values = kind === "meta" ? node.meta : node.attributes;
+    return Object.hasOwn(values, key) ? values[key] : undefined;
+  };
+}

@@ -81,6 +81,30 @@ export class CandidateOrder {
     this.#rankCell(cell);
   }
 
+  /** Puts all in at once that have a count above zero: the same as one after the other, and faster. */
+  fill(sums: Float64Array, counts: Uint8Array): void {
+    for (let candidate = 0; candidate < counts.length; candidate++) {
+      const count = counts[candidate] as number; // within
+      if (count === 0) continue;
+      const cell = (this.#tupleOf[candidate] as number) * COUNTS + count; // each candidate has a tuple
+      this.#sums[candidate] = sums[candidate] as number; // as many as there are counts
+      this.#cellOf[candidate] = cell;
+      this.#heapOf(cell).add(candidate);
+    }
+    for (let cell = 0; cell < this.#cells.length; cell++) if (this.#cells[cell]) this.#rankCell(cell);
+  }
+
+  /** Puts one back that was taken out, as it was then. */
+  restore(candidate: number, count: number): void {
+    this.put(candidate, this.#sums[candidate] as number, count); // it was in
+  }
+
+  /** The number of its score terms; 0 when it is not in. */
+  countOf(candidate: number): number {
+    const cell = this.#cellOf[candidate] as number; // as many as there are candidates
+    return cell === -1 ? 0 : cell % COUNTS;
+  }
+
   remove(candidate: number): void {
     const cell = this.#cellOf[candidate] as number; // as many as there are candidates
     if (cell === -1) return;

@@ -33,6 +33,20 @@ export function satisfies(operator: Operator, left: string | undefined, right: s
   }
 }
 
+/** The same with the operator and the right side looked at once, for many left sides; each different one is compared once. */
+export function satisfying(operator: Operator, right: string | undefined): (left: string | undefined) => boolean {
+  const answers = new Map<string | undefined, boolean>();
+  const wanted = right !== undefined && operator.startsWith("set_contains") ? splitSet(right) : null;
+  const holdsSet = operator === "set_contains_any" ? holdsAny : holdsAll;
+  return (left) => {
+    const known = answers.get(left);
+    if (known !== undefined) return known;
+    const answer = wanted !== null ? left !== undefined && holdsSet(wanted, left) : satisfies(operator, left, right);
+    answers.set(left, answer);
+    return answer;
+  };
+}
+
 /** Negative, zero or positive, as Go's version order has it; null when either is no version. */
 export function compareVersions(a: string, b: string): number | null {
   const left = parseVersion(a, "lenient");
@@ -73,9 +87,9 @@ function compares(
       return versionMatches(left, right, "strict");
     case "set_contains":
     case "set_contains_all":
-      return containsAll(left, right);
+      return holdsAll(splitSet(right), left);
     case "set_contains_any":
-      return containsAny(left, right);
+      return holdsAny(splitSet(right), left);
   }
 }
 
@@ -111,14 +125,13 @@ function matches(text: string, source: string): boolean {
   return pattern.kind === "pattern" && pattern.matches(text);
 }
 
-function containsAll(left: string, right: string): boolean {
+function holdsAll(wanted: ReadonlySet<string>, left: string): boolean {
   const have = splitSet(left);
-  return [...splitSet(right)].every((item) => have.has(item));
+  return [...wanted].every((item) => have.has(item));
 }
 
-function containsAny(left: string, right: string): boolean {
-  const have = splitSet(left);
-  return [...splitSet(right)].some((item) => have.has(item));
+function holdsAny(wanted: ReadonlySet<string>, left: string): boolean {
+  return left.includes(",") ? [...splitSet(left)].some((item) => wanted.has(item)) : wanted.has(left.trim());
 }
 
 function splitSet(text: string): ReadonlySet<string> {

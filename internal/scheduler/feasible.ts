@@ -4,31 +4,48 @@
 import type { Affinity, Constraint, Job, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import type { NodeLoads } from "../domain/node-loads.ts";
-import { resolveOnNode } from "../domain/node-scope.ts";
-import { satisfies } from "./constraint.ts";
+import { readerOf, resolveOnNode } from "../domain/node-scope.ts";
+import { satisfies, satisfying } from "./constraint.ts";
 import { hasDevices } from "./devices.ts";
 import { missingHostNetwork, portsOf } from "./ports.ts";
 import { offersVolumes } from "./volumes.ts";
 
 /** Null when the node is feasible, else the reason as it is counted in the metrics. */
 export function infeasibleReason(job: Job, group: TaskGroup, node: Node): string | null {
-  return reasonOfClass(rulesOf(job, group), group, node) ?? reasonOfNode(rulesOf(job, group), group, node);
+  const rules = rulesOf(job, group);
+  return reasonOfClass(rules, group, node) ?? reasonOfNode(rules, group, node);
+}
+
+/** The same in two parts. */
+export interface Feasibility {
+  /** What all nodes of a class answer alike. */
+  ofClass(node: Node): string | null;
+  /** Null where no rule looks at what is a node's own. */
+  readonly ofNode: ((node: Node) => string | null) | null;
+}
+
+export function feasibilityOf(job: Job, group: TaskGroup): Feasibility {
+  const rules = rulesOf(job, group);
+  return {
+    ofClass: (node) => reasonOfClass(rules, group, node),
+    ofNode: rules.ofOneNode.length > 0 || rules.isOfferOwn ? (node) => reasonOfNode(rules, group, node) : null,
+  };
 }
 
 /** The same for a place in the columns, each class looked at once. */
 export function feasibilityIn(loads: NodeLoads, job: Job, group: TaskGroup): (position: number) => string | null {
-  const rules = rulesOf(job, group);
+  const { ofClass, ofNode } = feasibilityOf(job, group);
   const known = new Map<number, string | null>();
   return (position) => {
     const node = loads.nodes[position];
-    const ofNode = loads.classOf[position];
-    if (!node || ofNode === undefined) return null;
-    let reason = known.get(ofNode);
+    const at = loads.classOf[position];
+    if (!node || at === undefined) return null;
+    let reason = known.get(at);
     if (reason === undefined) {
-      reason = reasonOfClass(rules, group, node);
-      known.set(ofNode, reason);
+      reason = ofClass(node);
+      known.set(at, reason);
     }
-    return reason ?? reasonOfNode(rules, group, node);
+    return reason ?? ofNode?.(node) ?? null;
   };
 }
 
@@ -44,11 +61,18 @@ export function isOfOneNode(rule: Pick<Constraint | Affinity, "attribute" | "val
 
 // --- internal ---
 
+interface Rule {
+  readonly constraint: Constraint;
+  isMetBy(node: Node): boolean;
+}
+
 interface Rules {
   /** In the order in which they are looked at; drivers come after the job's own. */
-  readonly ofJob: readonly Constraint[];
-  readonly ofGroup: readonly Constraint[];
-  readonly ofOneNode: readonly Constraint[];
+  readonly ofJob: readonly Rule[];
+  readonly ofGroup: readonly Rule[];
+  readonly ofOneNode: readonly Rule[];
+  readonly drivers: readonly string[];
+  readonly isOfferAsked: boolean;
   /** Whether a port's host network is named by what is a node's own; all else that nodes offer is part of their class. */
   readonly isOfferOwn: boolean;
 }
@@ -56,18 +80,29 @@ interface Rules {
 function rulesOf(job: Job, group: TaskGroup): Rules {
   const own = [...group.constraints, ...group.tasks.flatMap((task) => task.constraints)];
   const isShared = (constraint: Constraint) => !isOfOneNode(constraint);
+  const ports = portsOf(group.networks);
   return {
-    ofJob: job.constraints.filter(isShared),
-    ofGroup: own.filter(isShared),
-    ofOneNode: [...job.constraints, ...own].filter(isOfOneNode),
-    isOfferOwn: portsOf(group.networks).some((port) => isOfOneNode({ attribute: port.hostNetwork, value: "" })),
+    ofJob: job.constraints.filter(isShared).map(ruleOf),
+    ofGroup: own.filter(isShared).map(ruleOf),
+    ofOneNode: [...job.constraints, ...own].filter(isOfOneNode).map(ruleOf),
+    drivers: [...new Set(group.tasks.map((task) => task.driver))],
+    isOfferAsked: ports.length > 0 || group.volumes.length > 0 || group.tasks.some((task) => task.resources.devices.length > 0),
+    isOfferOwn: ports.some((port) => isOfOneNode({ attribute: port.hostNetwork, value: "" })),
   };
+}
+
+function ruleOf(constraint: Constraint): Rule {
+  const { attribute, operator, value } = constraint;
+  const read = readerOf(attribute);
+  if (value.startsWith("${")) return { constraint, isMetBy: (node) => satisfies(operator, read(node), resolveOnNode(value, node)) };
+  const isSatisfied = satisfying(operator, value);
+  return { constraint, isMetBy: (node) => isSatisfied(read(node)) };
 }
 
 /** What all nodes of a class answer alike. */
 function reasonOfClass(rules: Rules, group: TaskGroup, node: Node): string | null {
-  const reason = firstUnmet(rules.ofJob, node) ?? missingDriver(group, node) ?? firstUnmet(rules.ofGroup, node);
-  return reason ?? (rules.isOfferOwn ? null : missingOffer(group, node));
+  const reason = firstUnmet(rules.ofJob, node) ?? missingDriver(rules.drivers, node) ?? firstUnmet(rules.ofGroup, node);
+  return reason ?? (rules.isOfferOwn || !rules.isOfferAsked ? null : missingOffer(group, node));
 }
 
 /** What each node answers for itself: it is no part of a node's class. */
@@ -84,18 +119,14 @@ function missingOffer(group: TaskGroup, node: Node): string | null {
   return missingHostNetwork(node, portsOf(group.networks));
 }
 
-function firstUnmet(constraints: readonly Constraint[], node: Node): string | null {
-  for (const constraint of constraints) {
-    const left = resolveOnNode(constraint.attribute, node);
-    const right = resolveOnNode(constraint.value, node);
-    if (!satisfies(constraint.operator, left, right)) return describeConstraint(constraint);
-  }
+function firstUnmet(rules: readonly Rule[], node: Node): string | null {
+  for (const rule of rules) if (!rule.isMetBy(node)) return describeConstraint(rule.constraint);
   return null;
 }
 
-function missingDriver(group: TaskGroup, node: Node): string | null {
-  for (const task of group.tasks) {
-    const driver = node.drivers[task.driver];
+function missingDriver(drivers: readonly string[], node: Node): string | null {
+  for (const name of drivers) {
+    const driver = node.drivers[name];
     if (!driver?.detected || !driver.healthy) return "missing drivers";
   }
   return null;

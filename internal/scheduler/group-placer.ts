@@ -4,18 +4,17 @@
 // fails stays out until something on it, or on its value, changes.
 
 import type { Alloc, AllocMetric, AllocResources, NodeScore } from "../domain/alloc.ts";
-import type { Affinity } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
 import type { NodeLoads } from "../domain/node-loads.ts";
 import { type SchedulerConfig, schedulerConfigFor } from "../domain/setting.ts";
 import { CandidateOrder, type Choice } from "./candidates.ts";
 import { Exhausted } from "./exhausted.ts";
-import { isOfOneNode } from "./feasible.ts";
-import { allocate, cpuOf, type Demand, demandOf, deviceAffinity, exhaustedDimension } from "./fit.ts";
+import { allocate, type Demand, demandOf, exhaustedDimension } from "./fit.ts";
+import { NodeScores } from "./node-scores.ts";
 import type { Victims } from "./preempt.ts";
 import { Preemption } from "./preemption.ts";
-import { affinitiesOf, affinityTerm, antiAffinityTerm, fitTerm, freeShare, namedTerms, sumBeforeSpread, type Terms } from "./rank.ts";
+import { namedTerms, sumBeforeSpread } from "./rank.ts";
 import { type SpreadTuples, spreadTuples } from "./spread-tuples.ts";
 import { Standing, type StandingInput } from "./standing.ts";
 import { type Survey, surveyNodes } from "./survey.ts";
@@ -46,8 +45,7 @@ export class GroupPlacer {
   readonly #loads: NodeLoads;
   readonly #survey: Survey;
   readonly #standing: Standing;
-  readonly #affinities: readonly Affinity[];
-  readonly #affinityByClass: Map<number, number | null> | null;
+  readonly #scores: NodeScores;
   readonly #tuples: SpreadTuples | null;
   readonly #order: CandidateOrder;
   /** The candidate at each place in the columns, -1 where there is none. */
@@ -71,19 +69,18 @@ export class GroupPlacer {
     this.#survey = surveyNodes(this.#loads, job, group);
     this.#preemption = this.config.preemption[job.type] ? new Preemption(input, this.demand) : null;
     this.#standing = new Standing(input);
-    this.#affinities = affinitiesOf(job, group);
-    this.#affinityByClass = this.#affinities.some(isOfOneNode) ? null : new Map();
+    this.#scores = new NodeScores({ input, demand: this.demand, config: this.config, standing: this.#standing });
     const { feasible } = this.#survey;
     this.#candidateAt = new Int32Array(this.#loads.nodes.length).fill(-1);
     for (let candidate = 0; candidate < feasible.length; candidate++) this.#candidateAt[feasible[candidate] as number] = candidate; // within
     this.#exhausted = new Exhausted(feasible.length);
-    this.#tuples = this.#standing.spreads.length === 0 ? null : spreadTuples(feasible, this.#standing);
+    this.#tuples = this.#standing.spreads.length === 0 ? null : spreadTuples(feasible, this.#loads, this.#standing);
     this.#order = new CandidateOrder({
       tupleOf: this.#tuples?.tupleOf ?? new Int32Array(feasible.length),
       tuples: this.#tuples?.positions.length ?? 1,
       spread: this.#tuples,
     });
-    for (let candidate = 0; candidate < feasible.length; candidate++) this.#refresh(candidate);
+    this.#fillOrder();
   }
 
   /** Nodes that pass every constraint, in the order of their ids. */
@@ -108,8 +105,7 @@ export class GroupPlacer {
       if (this.#standing.hasDistinctRules && this.#standing.violation(position) !== null) continue;
       const victims = this.#preemption.victimsOn(node);
       if (!victims || victims.allocs.length === 0) continue;
-      const { sum, count } = sumBeforeSpread(this.#termsOf(candidate, asked, victims));
-      const mean = this.#meanOf(candidate, sum, count);
+      const mean = this.#meanOf(candidate, asked, victims);
       if (best === null || mean > best.choice.mean) best = { choice: { candidate, mean }, victims };
     }
     this.#isHopeless = best === null && asked.nodeId === null;
@@ -189,18 +185,20 @@ export class GroupPlacer {
     const penalised = this.#setAside(asked);
     const wanted = this.#scored < LIMITS.placementsScoredFully ? LIMITS.nodesInMetricsMax : 1;
     const found: Choice[] = [];
+    /** Term counts of those that are out while the next best is looked for. */
+    const aside: number[] = [];
     for (let best = this.#order.best(); best && found.length < wanted; best = this.#order.best()) {
       if (this.#isRefused(best.candidate)) continue;
       found.push(best);
-      if (wanted > 1 || penalised.length > 0) this.#order.remove(best.candidate);
-      else break;
+      if (found.length === wanted) break;
+      aside.push(this.#order.countOf(best.candidate));
+      this.#order.remove(best.candidate);
     }
-    for (const { candidate } of found) if (!this.#order.has(candidate)) this.#refresh(candidate);
+    for (const [at, count] of aside.entries()) this.#order.restore((found[at] as Choice).candidate, count); // each was found
     for (const candidate of penalised) {
       this.#refresh(candidate);
       if (this.#isRefused(candidate)) continue;
-      const { sum, count } = sumBeforeSpread(this.#termsOf(candidate, asked));
-      found.push({ candidate, mean: this.#meanOf(candidate, sum, count) });
+      found.push({ candidate, mean: this.#meanOf(candidate, asked) });
     }
     if (penalised.length > 0) found.sort((a, b) => b.mean - a.mean || a.candidate - b.candidate);
     return found;
@@ -221,8 +219,7 @@ export class GroupPlacer {
   #onNode(nodeId: string, asked: Asked): Choice[] {
     const candidate = this.#candidateAt[this.#loads.positionOf(nodeId)] ?? -1;
     if (candidate < 0 || !this.#order.has(candidate) || this.#isRefused(candidate)) return [];
-    const { sum, count } = sumBeforeSpread(this.#termsOf(candidate, asked));
-    return [{ candidate, mean: this.#meanOf(candidate, sum, count) }];
+    return [{ candidate, mean: this.#meanOf(candidate, asked) }];
   }
 
   /** What is not known of every node beforehand; a node that is refused leaves the order. */
@@ -265,66 +262,41 @@ export class GroupPlacer {
     }
   }
 
+  /** All candidates at once, by what their columns say. */
+  #fillOrder(): void {
+    const { feasible } = this.#survey;
+    const sums = new Float64Array(feasible.length);
+    const counts = new Uint8Array(feasible.length);
+    for (let candidate = 0; candidate < feasible.length; candidate++) {
+      const position = feasible[candidate] as number; // within
+      const dimension = this.#scores.plainDimension(position);
+      if (dimension !== null) {
+        this.#exhausted.set(candidate, dimension, this.#nodeAt(position).nodeClass);
+        continue;
+      }
+      counts[candidate] = this.#scores.addUp(position);
+      sums[candidate] = this.#scores.sum;
+    }
+    this.#order.fill(sums, counts);
+  }
+
   /** Puts the candidate where it belongs as its node is now, or out where that has no room. */
   #refresh(candidate: number): void {
     const position = this.#survey.feasible[candidate] as number; // candidates are numbered by that list
-    const dimension = this.#plainDimension(position);
-    if (dimension === null) this.#exhausted.clear(candidate);
-    else this.#exhausted.set(candidate, dimension, this.#nodeAt(position).nodeClass);
-    if (dimension !== null) return this.#order.remove(candidate);
-    const { sum, count } = sumBeforeSpread(this.#termsOf(candidate, NOTHING_ASKED));
-    this.#order.put(candidate, sum, this.#tuples ? count + 1 : count);
-  }
-
-  #cpuNeed(position: number): number {
-    return this.demand.cores === 0 ? this.demand.cpuMHz : cpuOf(this.#nodeAt(position), this.demand);
-  }
-
-  #plainDimension(position: number): string | null {
-    const { capacity } = this.#input;
-    const loads = this.#loads;
-    // Every column is as long as there are nodes.
-    if ((capacity.cpuMHz[position] as number) + this.#cpuNeed(position) > (loads.totalCpuMHz[position] as number)) return "cpu";
-    if ((capacity.memoryMiB[position] as number) + this.demand.memoryMiB > (loads.totalMemoryMiB[position] as number)) return "memory";
-    if ((capacity.diskMiB[position] as number) + this.demand.diskMiB > (loads.totalDiskMiB[position] as number)) return "disk";
-    return null;
-  }
-
-  #termsOf(candidate: number, asked: Asked, victims?: Victims): Terms {
-    const position = this.#survey.feasible[candidate] as number; // candidates are numbered by that list
-    const { capacity, group } = this.#input;
-    const node = this.#nodeAt(position);
-    const usedCpu = victims ? victims.usage.cpuMHz : (capacity.cpuMHz[position] as number); // within
-    const usedMemory = victims ? victims.usage.memoryMiB : (capacity.memoryMiB[position] as number); // within
-    const cpu = freeShare(node.resources.cpuMHz, node.reserved.cpuMHz, usedCpu + this.#cpuNeed(position));
-    const memory = freeShare(node.resources.memoryMiB, node.reserved.memoryMiB, usedMemory + this.demand.memoryMiB);
-    const beside = this.#standing.ofGroup[position] as number; // as many as there are nodes
-    return {
-      fit: fitTerm(this.config.algorithm, cpu, memory),
-      antiAffinity: beside > 0 ? antiAffinityTerm(beside, group.count) : null,
-      penalty: asked.penaltyNodes.has(node.id) ? -1 : null,
-      affinity: this.#affinityAt(position, node),
-      devices: this.demand.devices.length > 0 ? deviceAffinity(node, victims?.usage ?? capacity.usageOf(node), this.demand) : null,
-      spread: this.#tuples ? this.#standing.spreadTerm(position) : null,
-      ...(victims ? { preemption: victims.score } : {}),
-    };
-  }
-
-  #affinityAt(position: number, node: Node): number | null {
-    if (this.#affinities.length === 0) return null;
-    if (!this.#affinityByClass) return affinityTerm(this.#affinities, node);
-    const ofClass = this.#loads.classOf[position] as number; // as many as there are nodes
-    let term = this.#affinityByClass.get(ofClass);
-    if (term === undefined) {
-      term = affinityTerm(this.#affinities, node);
-      this.#affinityByClass.set(ofClass, term);
+    const dimension = this.#scores.plainDimension(position);
+    if (dimension !== null) {
+      this.#exhausted.set(candidate, dimension, this.#nodeAt(position).nodeClass);
+      return this.#order.remove(candidate);
     }
-    return term;
+    this.#exhausted.clear(candidate);
+    const count = this.#scores.addUp(position);
+    this.#order.put(candidate, this.#scores.sum, count);
   }
 
-  #meanOf(candidate: number, sum: number, count: number): number {
-    if (!this.#tuples) return sum / count;
-    return (sum + this.#standing.spreadTerm(this.#survey.feasible[candidate] as number)) / (count + 1); // numbered by that list
+  #meanOf(candidate: number, asked: Asked, victims?: Victims): number {
+    const position = this.#survey.feasible[candidate] as number; // candidates are numbered by that list
+    const { sum, count } = sumBeforeSpread(this.#scores.terms(position, asked.penaltyNodes, victims));
+    return this.#scores.mean(position, sum, count);
   }
 
   #metric(found: readonly Choice[], asked: Asked, victims?: Victims): AllocMetric {
@@ -332,7 +304,7 @@ export class GroupPlacer {
     const scores = found.slice(0, LIMITS.nodesInMetricsMax).map(
       ({ candidate, mean }): NodeScore => ({
         nodeId: this.#nodeOf(candidate).id,
-        scores: namedTerms(this.#termsOf(candidate, asked, victims)),
+        scores: namedTerms(this.#scores.terms(this.#survey.feasible[candidate] as number, asked.penaltyNodes, victims)),
         normScore: mean,
       }),
     );
@@ -348,7 +320,9 @@ export class GroupPlacer {
       if (asked.nodeId !== null && node.id !== asked.nodeId) continue;
       const position = this.#survey.feasible[candidate] as number; // within
       const reason =
-        (this.#standing.hasDistinctRules ? this.#standing.violation(position) : null) ?? this.#plainDimension(position) ?? this.#lateReason(position);
+        (this.#standing.hasDistinctRules ? this.#standing.violation(position) : null) ??
+        this.#scores.plainDimension(position) ??
+        this.#lateReason(position);
       if (reason !== null) all.set(candidate, reason, node.nodeClass);
     }
     const metric = { ...this.#survey.metric, ...all.counts() };
@@ -356,7 +330,3 @@ export class GroupPlacer {
     return metric;
   }
 }
-
-// --- internal ---
-
-const NOTHING_ASKED: Asked = { nodeId: null, penaltyNodes: new Set() };

@@ -1,6 +1,8 @@
 // Candidates by the values they have for the group's spreads: those of one tuple have the same spread term whatever stands where.
 
+import type { NodeLoads } from "../domain/node-loads.ts";
 import type { SpreadTerms } from "./candidates.ts";
+import { isOfOneNode } from "./feasible.ts";
 import type { Standing } from "./standing.ts";
 
 export interface SpreadTuples extends SpreadTerms {
@@ -13,27 +15,37 @@ export interface SpreadTuples extends SpreadTerms {
 }
 
 /** `feasible` are the candidates' places in the columns. */
-export function spreadTuples(feasible: Int32Array, standing: Standing): SpreadTuples {
+export function spreadTuples(feasible: Int32Array, loads: NodeLoads, standing: Standing): SpreadTuples {
   const tupleOf = new Int32Array(feasible.length);
   const positions: number[] = [];
   const byValues = new Map<string, number>();
   const byValue = standing.spreads.map(() => new Map<string, number[]>());
+  /** One more than the tuple of each class, where all nodes of a class have the same values. */
+  const ofClass = standing.spreads.some((one) => isOfOneNode({ attribute: one.spread.attribute, value: "" }))
+    ? null
+    : new Int32Array(loads.classes.length);
+  const tupleAt = (position: number): number => {
+    const values = standing.spreads.map((one) => one.valueAt(position));
+    const key = JSON.stringify(values.map((value) => value ?? null));
+    const known = byValues.get(key);
+    if (known !== undefined) return known;
+    const tuple = positions.length;
+    byValues.set(key, tuple);
+    positions.push(position);
+    for (const [at, value] of values.entries()) {
+      if (value === undefined) continue;
+      const tuples = byValue[at]?.get(value);
+      if (tuples) tuples.push(tuple);
+      else byValue[at]?.set(value, [tuple]);
+    }
+    return tuple;
+  };
   for (let candidate = 0; candidate < feasible.length; candidate++) {
     const position = feasible[candidate] as number; // within
-    const values = standing.spreads.map((one) => one.valueAt(position));
-    const key = values.length === 1 ? keyOf(values[0]) : JSON.stringify(values.map(keyOf));
-    let tuple = byValues.get(key);
-    if (tuple === undefined) {
-      tuple = positions.length;
-      byValues.set(key, tuple);
-      positions.push(position);
-      for (const [at, value] of values.entries()) {
-        if (value === undefined) continue;
-        const tuples = byValue[at]?.get(value);
-        if (tuples) tuples.push(tuple);
-        else byValue[at]?.set(value, [tuple]);
-      }
-    }
+    const at = loads.classOf[position] as number; // as many as there are nodes
+    const known = ofClass?.[at] ?? 0;
+    const tuple = known > 0 ? known - 1 : tupleAt(position);
+    if (ofClass) ofClass[at] = tuple + 1;
     tupleOf[candidate] = tuple;
   }
   return {
@@ -49,11 +61,4 @@ export function spreadTuples(feasible: Int32Array, standing: Standing): SpreadTu
       return standing.spreads.length === 1 ? of(0) : [...new Set(standing.spreads.flatMap((_, at) => of(at)))];
     },
   };
-}
-
-// --- internal ---
-
-/** A node without the value is another than one whose value is empty. */
-function keyOf(value: string | undefined): string {
-  return value === undefined ? "-" : `=${value}`;
 }

@@ -4,7 +4,7 @@
 import type { Alloc } from "../domain/alloc.ts";
 import type { Constraint, Job, Spread, TaskGroup } from "../domain/job.ts";
 import type { NodeLoads } from "../domain/node-loads.ts";
-import { resolveOnNode } from "../domain/node-scope.ts";
+import { readerOf } from "../domain/node-scope.ts";
 import type { View } from "../domain/view.ts";
 import type { Capacity } from "./capacity.ts";
 import { isOfOneNode } from "./feasible.ts";
@@ -193,12 +193,13 @@ function percentAt(one: SpreadCount, value: string): number | null {
 function valuesOf(loads: NodeLoads, attribute: string): ValueAt {
   const isOwn = isOfOneNode({ attribute, value: "" });
   const known: (string | undefined | null)[] = new Array(isOwn ? loads.nodes.length : loads.classes.length).fill(null);
+  const read = readerOf(attribute);
   return (position) => {
     const at = isOwn ? position : (loads.classOf[position] ?? 0);
     const value = known[at];
     if (value !== null) return value;
     const node = loads.nodes[position];
-    const found = node ? resolveOnNode(attribute, node) : undefined;
+    const found = node ? read(node) : undefined;
     known[at] = found;
     return found;
   };

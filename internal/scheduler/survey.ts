@@ -4,7 +4,7 @@ import type { AllocMetric } from "../domain/alloc.ts";
 import type { Job, TaskGroup } from "../domain/job.ts";
 import { isInPool, matchesDatacenter } from "../domain/node-fit.ts";
 import type { NodeLoads } from "../domain/node-loads.ts";
-import { feasibilityIn } from "./feasible.ts";
+import { feasibilityOf } from "./feasible.ts";
 
 export interface Survey {
   /** Places in the columns, and so in the order of the node ids. */
@@ -18,38 +18,40 @@ export function surveyNodes(loads: NodeLoads, job: Job, group: TaskGroup): Surve
   const feasible = new Int32Array(length);
   // A datacenter that the job names and that has no node stands with 0: readers say so.
   const nodesAvailable: Record<string, number> = Object.fromEntries(job.datacenters.filter((name) => !name.includes("*")).map((name) => [name, 0]));
-  const constraintFiltered: Record<string, number> = {};
-  const classFiltered: Record<string, number> = {};
-  const reach = loads.classes.map((node) => reachOf(job, node));
-  const available = new Int32Array(loads.classes.length);
-  const reasonAt = feasibilityIn(loads, job, group);
-  let [inPool, evaluated, found] = [0, 0, 0];
+  const inPoolOf = new Int32Array(loads.classes.length);
   for (let position = 0; position < length; position++) {
-    if (loads.isOpen[position] === 0) continue;
     const ofClass = loads.classOf[position] as number; // as many as there are nodes
-    if (reach[ofClass] === "none") continue;
-    inPool += 1;
-    if (reach[ofClass] === "pool") continue;
-    evaluated += 1;
-    available[ofClass] = (available[ofClass] ?? 0) + 1;
-    const reason = reasonAt(position);
-    if (reason === null) {
-      feasible[found++] = position;
-      continue;
-    }
-    constraintFiltered[reason] = (constraintFiltered[reason] ?? 0) + 1;
-    const nodeClass = loads.nodes[position]?.nodeClass ?? "";
-    if (nodeClass !== "") classFiltered[nodeClass] = (classFiltered[nodeClass] ?? 0) + 1;
+    inPoolOf[ofClass] = (inPoolOf[ofClass] as number) + (loads.isOpen[position] as number); // so here
   }
-  for (const [at, node] of loads.classes.entries())
-    if (available[at]) nodesAvailable[node.datacenter] = (nodesAvailable[node.datacenter] ?? 0) + (available[at] ?? 0);
+  const feasibility = feasibilityOf(job, group);
+  const filtered = new Filtered();
+  const isPassed = new Uint8Array(loads.classes.length);
+  let [inPool, evaluated, found] = [0, 0, 0];
+  for (const [ofClass, node] of loads.classes.entries()) {
+    const count = inPoolOf[ofClass] ?? 0;
+    if (count === 0 || !isInPool(job.nodePool, node)) continue;
+    inPool += count;
+    if (!matchesDatacenter(job.datacenters, node.datacenter)) continue;
+    evaluated += count;
+    nodesAvailable[node.datacenter] = (nodesAvailable[node.datacenter] ?? 0) + count;
+    const reason = feasibility.ofClass(node);
+    if (reason === null) isPassed[ofClass] = 1;
+    else filtered.add(reason, node.nodeClass, count);
+  }
+  for (let position = 0; position < length; position++) {
+    if (loads.isOpen[position] === 0 || isPassed[loads.classOf[position] as number] === 0) continue; // as many as there are nodes
+    const node = feasibility.ofNode === null ? undefined : loads.nodes[position];
+    const reason = node && feasibility.ofNode ? feasibility.ofNode(node) : null;
+    if (node && reason !== null) filtered.add(reason, node.nodeClass, 1);
+    else feasible[found++] = position;
+  }
   const metric: AllocMetric = {
     nodesEvaluated: evaluated,
     nodesFiltered: evaluated - found,
     nodesInPool: inPool,
     nodesAvailable,
-    classFiltered,
-    constraintFiltered,
+    classFiltered: Object.fromEntries(filtered.byClass),
+    constraintFiltered: Object.fromEntries(filtered.byReason),
     nodesExhausted: 0,
     classExhausted: {},
     dimensionExhausted: {},
@@ -62,11 +64,12 @@ export function surveyNodes(loads: NodeLoads, job: Job, group: TaskGroup): Surve
 
 // --- internal ---
 
-/** How far the job reaches nodes of this class. */
-function reachOf(
-  job: Job,
-  node: { readonly nodePool: string; readonly datacenter: string } & Parameters<typeof isInPool>[1],
-): "none" | "pool" | "all" {
-  if (!isInPool(job.nodePool, node)) return "none";
-  return matchesDatacenter(job.datacenters, node.datacenter) ? "all" : "pool";
+class Filtered {
+  readonly byReason = new Map<string, number>();
+  readonly byClass = new Map<string, number>();
+
+  add(reason: string, nodeClass: string, count: number): void {
+    this.byReason.set(reason, (this.byReason.get(reason) ?? 0) + count);
+    if (nodeClass !== "") this.byClass.set(nodeClass, (this.byClass.get(nodeClass) ?? 0) + count);
+  }
 }

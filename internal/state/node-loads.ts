@@ -20,6 +20,8 @@ export class NodeLoadColumns implements NodeLoads {
   totalCpuMHz = new Float64Array(0);
   totalMemoryMiB = new Float64Array(0);
   totalDiskMiB = new Float64Array(0);
+  reservedCpuMHz = new Float64Array(0);
+  reservedMemoryMiB = new Float64Array(0);
   usedCpuMHz = new Float64Array(0);
   usedMemoryMiB = new Float64Array(0);
   usedDiskMiB = new Float64Array(0);
@@ -94,6 +96,8 @@ export class NodeLoadColumns implements NodeLoads {
     this.totalCpuMHz = new Float64Array(length);
     this.totalMemoryMiB = new Float64Array(length);
     this.totalDiskMiB = new Float64Array(length);
+    this.reservedCpuMHz = new Float64Array(length);
+    this.reservedMemoryMiB = new Float64Array(length);
     this.usedCpuMHz = new Float64Array(length);
     this.usedMemoryMiB = new Float64Array(length);
     this.usedDiskMiB = new Float64Array(length);
@@ -117,6 +121,8 @@ export class NodeLoadColumns implements NodeLoads {
     this.totalCpuMHz[position] = node.resources.cpuMHz;
     this.totalMemoryMiB[position] = node.resources.memoryMiB;
     this.totalDiskMiB[position] = node.resources.diskMiB;
+    this.reservedCpuMHz[position] = node.reserved.cpuMHz;
+    this.reservedMemoryMiB[position] = node.reserved.memoryMiB;
     this.#fillUse(position, node, this.#sumOf(node.id));
   }
 
