@@ -75,9 +75,9 @@ export class Replica {
 
   async #load(untilIndex: number): Promise<State> {
     const state = new State(this.#codec);
-    const stored = await this.#store.load();
+    // Row by row: what has ended is packed before the rest is read.
+    const stored = await this.#store.load(({ table, row, text }) => state.restoreRow(table, row as never, text)); // stored together
     state.restoreIndexes(stored.index, stored.tableIndexes);
-    for (const { table, row } of stored.rows) state.restoreRow(table, row as never); // table and row were stored together
     for (const set of stored.journal) if (set.index <= untilIndex) state.replay(set);
     return state;
   }

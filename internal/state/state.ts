@@ -63,9 +63,10 @@ export class State implements View {
     this.index = set.index;
   }
 
-  /** Puts a row as it was stored. */
-  restoreRow<T extends TableName>(table: T, row: Tables[T]): void {
-    this.#putRow(table, asOfNow(table, row));
+  /** Puts a row as it was stored, with its JSON where that is at hand. */
+  restoreRow<T extends TableName>(table: T, row: Tables[T], text?: string): void {
+    const now = asOfNow(table, row);
+    this.#putRow(table, now, now === row ? text : undefined);
   }
 
   restoreIndexes(index: number, tableIndexes: ReadonlyMap<string, number>): void {
@@ -304,11 +305,11 @@ export class State implements View {
     return { ...row, createIndex: index, modifyIndex: index };
   }
 
-  #putRow(table: TableName, row: Row): void {
+  #putRow(table: TableName, row: Row, text?: string): void {
     const key = keyOf(table, row);
     if (table === "nodes") this.#loads.putNode(row as Node, this.index + 1);
     if (table === "allocs") this.#loads.moveAlloc(this.#tables.allocs.get(key), row as Alloc, this.index + 1);
-    (this.#tables[table] as Table<Row>).put(key, row); // table and row belong together by Change's type
+    (this.#tables[table] as Table<Row>).put(key, row, text); // table and row belong together by Change's type
     if (table === "jobs") this.#sortVersions(key, row as JobHead);
     if (table === "job_versions") this.#rememberVersion(row as JobVersion);
   }

@@ -137,15 +137,17 @@ export class Table<R extends object> {
     return this.#counts[position]?.of(group) ?? 0;
   }
 
-  put(key: string, row: R): void {
-    this.#place(key, row, this.#options.hasEnded?.(row) ?? false);
+  /** `text`: the row's JSON where it is at hand. */
+  put(key: string, row: R, text?: string): void {
+    this.#place(key, row, this.#options.hasEnded?.(row) ?? false, text);
   }
 
   /** Moves a row to where living rows are, or to where ended ones are, when it is not there already. */
   move(key: string, to: "hot" | "cold"): void {
     if ((to === "hot" ? this.#hot : this.#cold).has(key)) return;
     const row = this.get(key);
-    if (row !== undefined) this.#place(key, row, to === "cold");
+    const held = this.#hot.get(key);
+    if (row !== undefined) this.#place(key, row, to === "cold", typeof held === "string" ? held : undefined);
   }
 
   delete(key: string): R | undefined {
@@ -163,15 +165,15 @@ export class Table<R extends object> {
 
   // --- internal ---
 
-  #place(key: string, row: R, isCold: boolean): void {
+  #place(key: string, row: R, isCold: boolean, text?: string): void {
     const previous = this.#indexes.length > 0 ? this.get(key) : undefined;
     const slot = this.#cold.get(key);
     const wasCold = slot !== undefined;
     const isText = !isCold && (this.#options.isText?.(row) ?? false);
     if (isCold) this.#hot.delete(key);
     else if (wasCold) this.#cold.delete(key);
-    if (isCold) this.#cold.set(key, this.#blocks.add(rowText(row)));
-    else this.#hot.set(key, isText ? rowText(row) : row);
+    if (isCold) this.#cold.set(key, this.#blocks.add(text ?? rowText(row)));
+    else this.#hot.set(key, isText ? (text ?? rowText(row)) : row);
     if (wasCold) this.#vacate(slot);
     // What was just written is what is read next.
     if (isCold || isText) this.#remember(key, row);

@@ -16,10 +16,17 @@ export interface LeaseRow {
   readonly challenge: string;
 }
 
+export interface StoredRow {
+  readonly table: TableName;
+  readonly row: Row;
+  /** The row's JSON, where it was read as such. */
+  readonly text?: string;
+}
+
 export interface StoredState {
   readonly index: number;
   readonly tableIndexes: ReadonlyMap<string, number>;
-  readonly rows: Iterable<{ readonly table: TableName; readonly row: Row }>;
+  readonly rows: Iterable<StoredRow>;
   /** Journal not folded into rows, oldest first. */
   readonly journal: Iterable<ChangeSet>;
 }
@@ -79,7 +86,8 @@ export interface Store {
    * is so already. Where the backend is a file, what was there before is kept beside it. Throws no-leader when fenced.
    */
   migrate(epoch: number, program: string): Promise<Migration | null>;
-  load(): Promise<StoredState>;
+  /** Everything there is. With `take` rows are handed over one by one, in the order in which they were changed, and none is returned. */
+  load(take?: (row: StoredRow) => void): Promise<StoredState>;
   /** Change sets above `afterIndex`, oldest first, at most about `LIMITS.tailRowsMax` journal rows at once. */
   tail(afterIndex: number): Promise<Tail>;
   /** Calls when another process may have committed, where the backend can tell; returns how to stop. */

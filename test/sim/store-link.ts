@@ -56,7 +56,7 @@ export function linkedStore(parts: {
     releaseLease: (epoch) => ask(() => store.releaseLease(epoch)),
     schema: store.schema,
     migrate: (epoch, program) => ask(() => store.migrate(epoch, program)),
-    load: () => ask(() => store.load()),
+    load: (take) => ask(() => store.load(take)),
     tail: (afterIndex) => ask(() => store.tail(afterIndex)),
     onAdvance(call) {
       const arrive = () => network.carry(machine, here, () => program.run(call));

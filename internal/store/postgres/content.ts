@@ -6,17 +6,21 @@ import type { ChangeSet, Row, TableName } from "../../domain/tables.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
 import { keyOf } from "../journal-rows.ts";
 import { tablesOf } from "../schema-number.ts";
-import type { StoredContent, StoredState } from "../store.ts";
+import type { StoredContent, StoredRow, StoredState } from "../store.ts";
 import type { OpenClient } from "./open-client.ts";
 import { journal, keyText, lease, nounTable, tableIndex } from "./schema.ts";
 
-export async function readContent(client: OpenClient): Promise<{ readonly state: StoredState; readonly journalBytes: number }> {
+/** Hands the rows to `take` where there is one, else returns them with the rest. */
+export async function readContent(
+  client: OpenClient,
+  take?: (row: StoredRow) => void,
+): Promise<{ readonly state: StoredState; readonly journalBytes: number }> {
   const { database } = client;
   const [row] = await database.select().from(lease);
   const foldedIndex = row?.foldedIndex ?? 0;
   const indexes = await database.select().from(tableIndex).orderBy(asc(tableIndex.name));
-  const rows: { readonly table: TableName; readonly row: Row }[] = [];
-  for (const table of tablesOf(row?.schema ?? 1)) for (const read of await readTable(client, table)) rows.push({ table, row: read });
+  const rows: StoredRow[] = [];
+  for (const table of tablesOf(row?.schema ?? 1)) await readTable(client, table, take ?? ((one) => rows.push(one)));
   const sets: ChangeSet[] = [];
   let journalBytes = 0;
   for (let after = foldedIndex; ; ) {
@@ -58,20 +62,20 @@ export async function writeContent(client: OpenClient, content: StoredContent, t
 // --- internal ---
 
 /** In the order in which the rows were changed. */
-async function readTable({ database }: OpenClient, table: TableName): Promise<readonly Row[]> {
+async function readTable({ database }: OpenClient, table: TableName, take: (row: StoredRow) => void): Promise<void> {
   const source = nounTable(table);
-  const read: { readonly key: string; readonly row: Row }[] = [];
+  const read: { readonly key: string; readonly modifyIndex: number; readonly data: string }[] = [];
   for (let after = ""; ; ) {
     const page = await database
-      .select({ key: source.key, data: source.data })
+      .select({ key: source.key, modifyIndex: source.modifyIndex, data: source.data })
       .from(source)
       .where(gt(source.key, after))
       .orderBy(asc(source.key))
       .limit(LIMITS.storeRowsPerPage);
-    for (const { key, data } of page) read.push({ key, row: JSON.parse(data) as Row }); // written by fold or replace
+    read.push(...page);
     after = page.at(-1)?.key ?? after;
     if (page.length < LIMITS.storeRowsPerPage) break;
   }
-  read.sort((a, b) => a.row.modifyIndex - b.row.modifyIndex || (a.key < b.key ? -1 : 1));
-  return read.map(({ row }) => row);
+  read.sort((a, b) => a.modifyIndex - b.modifyIndex || (a.key < b.key ? -1 : 1));
+  for (const { data } of read) take({ table, row: JSON.parse(data) as Row, text: data }); // written by fold or replace
 }

@@ -13,7 +13,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
 import { epochAfter, fenced, gather, journalRows, tailOf } from "../journal-rows.ts";
 import { SCHEMA_WITH_PROGRAM, tablesOf } from "../schema-number.ts";
-import type { CommitOutcome, LeaseRow, LeaseTake, Migration, Store, StoredContent, StoredState, Tail } from "../store.ts";
+import type { CommitOutcome, LeaseRow, LeaseTake, Migration, Store, StoredContent, StoredRow, StoredState, Tail } from "../store.ts";
 import { AdvanceListener } from "./advance-listener.ts";
 import { Connection } from "./connection.ts";
 import { readContent, writeContent } from "./content.ts";
@@ -148,11 +148,13 @@ class PostgresStore implements Store {
     this.#journalBytes = 0;
   }
 
-  async load(): Promise<StoredState> {
+  async load(take?: (row: StoredRow) => void): Promise<StoredState> {
     // A connection of its own: it may take long, and the lease is confirmed meanwhile.
     const connection = this.#parts.connect("loader");
     try {
-      const { state, journalBytes } = await connection.transaction(readContent, { mode: "ISOLATION LEVEL REPEATABLE READ READ ONLY" });
+      const { state, journalBytes } = await connection.transaction((client) => readContent(client, take), {
+        mode: "ISOLATION LEVEL REPEATABLE READ READ ONLY",
+      });
       this.#journalBytes = journalBytes;
       return state;
     } finally {

@@ -1,19 +1,30 @@
 // The rows of each noun in their tables: read, put, folded. The caller has the transaction.
 
-import { asc, eq, sql } from "drizzle-orm";
+import { and, asc, eq, gt, lte, sql } from "drizzle-orm";
 import { assert } from "../../domain/errors.ts";
 import type { Change, Row, TableName } from "../../domain/tables.ts";
 import { rowTextOnce } from "../../state/row-text.ts";
 import { keyOf } from "../journal-rows.ts";
-import type { StoredContent } from "../store.ts";
+import type { StoredContent, StoredRow } from "../store.ts";
 import type { Drizzle } from "./database.ts";
 import { journal, NOUN_TABLES, type NounTable, tableIndex } from "./schema.ts";
 
-/** In the order in which they were changed. */
-export function loadTable(database: Drizzle, table: TableName): { readonly table: TableName; readonly row: Row }[] {
+/** Rows read at once, and how often a table is gone through at most: there is no index by what changed when. */
+const LOADED_ROWS = 5000;
+const LOAD_PASSES = 16;
+
+/** In the order in which they were changed, a part at a time: together they may not fit into memory twice. */
+export function loadTable(database: Drizzle, table: TableName, take: (row: StoredRow) => void): void {
   const source = nounTable(table);
-  const rows = database.select().from(source).orderBy(asc(source.modifyIndex), asc(source.key)).all();
-  return rows.map((row) => ({ table, row: JSON.parse(row.data) as Row })); // written below
+  const indexes = database.select({ at: source.modifyIndex }).from(source).orderBy(asc(source.modifyIndex)).all();
+  const step = Math.max(LOADED_ROWS, Math.ceil(indexes.length / LOAD_PASSES));
+  for (let from = -1, at = step - 1; at < indexes.length + step - 1; at += step) {
+    const until = indexes[Math.min(at, indexes.length - 1)]?.at ?? from;
+    const isPart = and(gt(source.modifyIndex, from), lte(source.modifyIndex, until));
+    const read = database.select({ data: source.data }).from(source).where(isPart).orderBy(asc(source.modifyIndex), asc(source.key)).all();
+    for (const { data } of read) take({ table, row: JSON.parse(data) as Row, text: data }); // written below
+    from = until;
+  }
 }
 
 /** Puts this content in the place of what is there; the lease is the caller's business. */

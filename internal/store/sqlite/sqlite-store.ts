@@ -9,7 +9,7 @@ import { decodeIdentity, encodeIdentity } from "../../runtime/process-identity.t
 import type { Runtime, SqliteConnection } from "../../runtime/runtime.ts";
 import { epochAfter, fenced, gather, journalRows, tailOf } from "../journal-rows.ts";
 import { SCHEMA_NUMBER, SCHEMA_WITH_PROGRAM, tablesOf } from "../schema-number.ts";
-import type { CommitOutcome, LeaseRow, LeaseTake, Migration, Store, StoredContent, StoredState, Tail } from "../store.ts";
+import type { CommitOutcome, LeaseRow, LeaseTake, Migration, Store, StoredContent, StoredRow, StoredState, Tail } from "../store.ts";
 import { checkApart } from "./check.ts";
 import { keepCopy } from "./copy.ts";
 import type { Drizzle } from "./database.ts";
@@ -190,12 +190,13 @@ class SqliteStore implements Store {
     this.#startCheckpointWhenDue();
   }
 
-  async load(): Promise<StoredState> {
+  async load(take?: (row: StoredRow) => void): Promise<StoredState> {
+    const rows: StoredRow[] = [];
     return this.#reading(() => {
       const row = this.#database.select().from(lease).where(eq(lease.id, 1)).get();
       assert(row, "the lease row is there");
       const indexes = this.#database.select().from(tableIndex).orderBy(asc(tableIndex.name)).all();
-      const rows = tablesOf(Math.min(row.schema, this.schema)).flatMap((table) => loadTable(this.#database, table));
+      for (const table of tablesOf(Math.min(row.schema, this.schema))) loadTable(this.#database, table, take ?? ((one) => rows.push(one)));
       const entries = this.#database.select().from(journal).where(gt(journal.lastIndex, row.foldedIndex)).orderBy(asc(journal.lastIndex)).all();
       this.#journalBytes = entries.reduce((sum, entry) => sum + entry.sets.length, 0);
       const sets = entries.flatMap((entry) => JSON.parse(entry.sets) as ChangeSet[]); // written by commit below
