@@ -118,12 +118,6 @@ const SINGLE: readonly (readonly [string, string, readonly [number, number], str
     '"bridge" is not carried out',
   ],
   [
-    "a job's canary, named once for all its groups",
-    'id = "a"\nupdate = { canary = 1 }\n[group.g.task.t]\ndriver = "x"\n[group.h.task.t]\ndriver = "x"\n',
-    [2, 21],
-    "`canary` is not carried out",
-  ],
-  [
     "a job's update that breaks a rule in each group",
     'id = "a"\nupdate = { stagger = "0s" }\n[group.g.task.t]\ndriver = "x"\n',
     [2, 22],

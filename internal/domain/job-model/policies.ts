@@ -9,9 +9,9 @@ export const UPDATE = block<Update>("update", {
   minHealthyTimeMs: duration("Time it must stay healthy", 10_000),
   healthyDeadlineMs: duration("Time by which it must be healthy", 300_000),
   progressDeadlineMs: duration("Time without progress after which the deployment fails; 0: at the first failure", 600_000),
-  autoRevert: bool("Goes back to the last stable version when the deployment fails", false, { isCarriedOut: false }),
-  autoPromote: bool("Promotes canaries once all are healthy", false, { isCarriedOut: false }),
-  canary: int("Allocations of the new version started beside the old ones", 0, { min: 0, isCarriedOut: false }),
+  autoRevert: bool("Goes back to the last stable version when the deployment fails", false),
+  autoPromote: bool("Promotes canaries once all are healthy", false),
+  canary: int("Allocations of the new version started beside the old ones; of a system job, a percentage of its nodes", 0, { min: 0 }),
   staggerMs: duration("Time between two steps where there is no deployment", 30_000),
 });
 

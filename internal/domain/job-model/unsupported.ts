@@ -12,7 +12,7 @@ export function unsupportedFeatures(spec: JobSpec): JobProblem[] {
   const problems: JobProblem[] = [];
   checkBlock(JOB, spec, [], problems);
   const groups = spec.groups.flatMap((group, index) => groupFeatures(group, ["groups", index]));
-  return [...problems, ...groups].filter((problem) => !isInherited(spec, problem.path)).slice(0, LIMITS.problemsPerJobMax);
+  return [...problems, ...groups].slice(0, LIMITS.problemsPerJobMax);
 }
 
 // --- internal ---
@@ -60,8 +60,6 @@ function groupFeatures(group: TaskGroup, path: readonly PathPart[]): readonly Jo
   }
   if (group.scaling && group.scaling.type !== "horizontal")
     at(["scaling", "type"], `the scaling type "${group.scaling.type}" is not carried out by edgectl yet (horizontal is)`);
-  if (group.update?.healthCheck === "manual")
-    at(["update", "healthCheck"], '`health_check = "manual"` is not carried out by edgectl yet (checks and task_states are)');
   for (const [index, volume] of group.volumes.entries())
     if (volume.type !== "host") at(["volumes", index, "type"], `the volume type "${volume.type}" is not carried out by edgectl yet (host is)`);
   for (const [index, task] of group.tasks.entries()) {
@@ -75,13 +73,4 @@ function groupFeatures(group: TaskGroup, path: readonly PathPart[]): readonly Jo
 
 function unsupportedMode(network: Network): string | null {
   return network.mode === "host" || network.mode === "none" || network.mode === "" ? null : network.mode;
-}
-
-/** A group's update that the job's own already says: named once, at the job. */
-function isInherited(spec: JobSpec, path: readonly PathPart[]): boolean {
-  const [root, index, block, key] = path;
-  if (root !== "groups" || typeof index !== "number" || block !== "update" || !spec.update) return false;
-  const group = spec.groups[index];
-  const inJob = new Map<string, unknown>(Object.entries(spec.update)).get(String(key));
-  return inJob === new Map<string, unknown>(Object.entries(group?.update ?? {})).get(String(key));
 }

@@ -366,10 +366,6 @@ test("a job with thousands of breaches names a bounded number", () => {
 /** [what is asked for, the job, where in words] */
 const UNSUPPORTED: readonly (readonly [string, Parameters<typeof job>[0], string])[] = [
   ["several regions", { job: { multiregion: { regions: [{ name: "x" }] } } }, "multiregion"],
-  ["canaries", { group: { update: { canary: 1 } } }, 'group "g" -> update.canary'],
-  ["canaries of the job, named once", { job: { update: { canary: 1 } } }, "update.canary"],
-  ["auto_promote", { group: { update: { autoPromote: true } } }, 'group "g" -> update.auto_promote'],
-  ["auto_revert", { group: { update: { autoRevert: true } } }, 'group "g" -> update.auto_revert'],
   ["services of a group", { group: { services: [{ provider: "nomad" }] } }, 'group "g" -> service'],
   ["volumes of a storage plugin", { group: { volumes: [{ name: "v", source: "s", type: "csi" }] } }, 'group "g" -> volume "v" -> type'],
   ["a volume each", { group: { volumes: [{ name: "v", source: "s", perAlloc: true }] } }, 'group "g" -> volume "v" -> per_alloc'],
