@@ -133,10 +133,21 @@ export interface Delete {
 }
 export type Change = Put | Delete;
 
+/** What a deleted row belonged to: its key alone does not say it. */
+export interface Orphan {
+  readonly table: "allocs" | "evals" | "deployments";
+  readonly namespace: string;
+  readonly jobId: string;
+  readonly nodeId: string;
+  readonly evalId: string;
+}
+
 /** Changes applied together as one index. */
 export interface ChangeSet {
   readonly index: number;
   readonly changes: readonly Change[];
+  /** Of the deletions in it, noted by the state they were applied to; never stored. */
+  readonly orphans?: readonly Orphan[];
 }
 
 export function put<T extends TableName>(table: T, row: Tables[T]): Change {

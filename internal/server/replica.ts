@@ -66,8 +66,7 @@ export class Replica {
         return null;
       }
       const due = tail.sets.filter((set) => set.index <= untilIndex);
-      for (const set of due) state.replay(set);
-      applied.push(...due);
+      for (const set of due) applied.push(state.replay(set));
       if (due.length === 0 || due.length < tail.sets.length) break;
     }
     return applied;

@@ -1,7 +1,7 @@
 // Blocking queries: who waits for which part of the state. Keyed, never broadcast: a change wakes
 // those that read the table, the parent or the row it touches.
 
-import type { Change, ChangeSet } from "../domain/tables.ts";
+import type { Change, ChangeSet, Orphan } from "../domain/tables.ts";
 import { TABLE_KEYS } from "../domain/tables.ts";
 
 export class Waiters {
@@ -27,9 +27,8 @@ export class Waiters {
     if (this.#byKey.size === 0) return;
     const woken = new Set<() => void>();
     for (const set of sets) {
-      for (const change of set.changes) {
-        for (const key of watchKeysOf(change)) for (const wake of this.#byKey.get(key) ?? []) woken.add(wake);
-      }
+      const keys = [...set.changes.flatMap(watchKeysOf), ...(set.orphans ?? []).flatMap(parentKeysOf)];
+      for (const key of keys) for (const wake of this.#byKey.get(key) ?? []) woken.add(wake);
     }
     for (const wake of woken) wake();
   }
@@ -73,6 +72,12 @@ export function watchKeysOf(change: Change): readonly string[] {
 }
 
 // --- internal ---
+
+/** What a row that is gone belonged to: its lists are shorter now. */
+function parentKeysOf({ table, namespace, jobId, nodeId, evalId }: Orphan): readonly string[] {
+  const ofJob = `${table}/job:${namespace}/${jobId}`;
+  return table === "allocs" ? [ofJob, `allocs/node:${nodeId}`, `allocs/eval:${evalId}`] : [ofJob];
+}
 
 function parentKeysOfDeleted(table: string, key: string): readonly string[] {
   if (table !== "jobs" && table !== "job_versions") return [];

@@ -10,13 +10,27 @@ import type { Node } from "../domain/node.ts";
 import type { NodeLoads } from "../domain/node-loads.ts";
 import type { NodePool, SchedulerConfig, Setting, SettingName } from "../domain/setting.ts";
 import { SCHEDULER_DEFAULTS } from "../domain/setting.ts";
-import type { Change, ChangeSet, Fire, JobHead, JobVersion, Row, ScalingEvents, Submission, TableName, Tables, Watermark } from "../domain/tables.ts";
+import type {
+  Change,
+  ChangeSet,
+  Fire,
+  JobHead,
+  JobVersion,
+  Orphan,
+  Row,
+  ScalingEvents,
+  Submission,
+  TableName,
+  Tables,
+  Watermark,
+} from "../domain/tables.ts";
 import { jobKey, RESTORED, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 import { type ColdOptions, coldOptions, type RowCodec, UNPACKED_CODEC } from "./cold-rows.ts";
 import { isOldVersion } from "./ended.ts";
 import { NodeLoadColumns } from "./node-loads.ts";
 import { asOfNow } from "./older-row.ts";
+import { orphanOf } from "./orphan.ts";
 import type { HeldRows, Table } from "./table.ts";
 import { ALLOCS_OF_VERSION, BY_EVAL, BY_JOB, BY_NODE, emptyTables } from "./tables.ts";
 
@@ -38,6 +52,8 @@ export class State implements View {
   readonly #loads = new NodeLoadColumns();
   /** Children by parent: heads do not carry the parent, their version does. */
   readonly #children = new Map<string, Set<string>>();
+  /** Of the change set that is being applied. */
+  #orphans: Orphan[] = [];
 
   /** `cold` says how rows that have ended are packed; without it they are kept as they are. */
   constructor(cold: RowCodec | ColdOptions = UNPACKED_CODEC) {
@@ -53,14 +69,15 @@ export class State implements View {
     const stamped = changes.map((change) => this.#applyOne(change, index, true));
     this.index = index;
     const derived = derive(this, stamped).map((change) => this.#applyOne(change, index, true));
-    return { index, changes: [...stamped, ...derived] };
+    return this.#withOrphans({ index, changes: [...stamped, ...derived] });
   }
 
-  /** Applies a change set that was stamped before: recovery from the journal. */
-  replay(set: ChangeSet): void {
+  /** Applies a change set that was stamped before, from the journal; returns it with what its deletions took. */
+  replay(set: ChangeSet): ChangeSet {
     assert(set.index > this.index, `journal goes forward: ${set.index} after ${this.index}`);
     for (const change of set.changes) this.#applyOne(change, set.index, false);
     this.index = set.index;
+    return this.#withOrphans(set);
   }
 
   /** Puts a row as it was stored, with its JSON where that is at hand. */
@@ -281,6 +298,13 @@ export class State implements View {
 
   // --- internal ---
 
+  #withOrphans(set: ChangeSet): ChangeSet {
+    if (this.#orphans.length === 0) return set;
+    const orphans = this.#orphans;
+    this.#orphans = [];
+    return { ...set, orphans };
+  }
+
   #applyOne(change: Change, index: number, isNew: boolean): Change {
     // A newer program leads, and this one only follows: it has no use for nouns that it does not know.
     if (!isNew && !(change.table in this.#tables)) return change;
@@ -335,6 +359,8 @@ export class State implements View {
 
   #deleteRow(table: TableName, key: string): void {
     const row = (this.#tables[table] as Table<Row>).delete(key);
+    const orphan = row && orphanOf(table, row);
+    if (orphan) this.#orphans.push(orphan);
     if (table === "nodes") this.#loads.deleteNode(key, this.index + 1);
     if (table === "allocs") this.#loads.moveAlloc(row as Alloc | undefined, undefined, this.index + 1);
     if (table === "jobs") this.#sortVersions(key, undefined);
