@@ -144,6 +144,7 @@ test(
       expect([nonsense.status, nonsense.stderr]).toEqual([1, expect.stringContaining("a whole number or a share below 1, not 1.5")]);
       place.ok("stop", "--detach", "whole");
       expect((await environmentOf(place, "late")).EDGECTL_DEVICE_IDS).toBe("g1");
+      expect(place.ok("alloc", "status", (await place.alloc("half-a")).ID)).toContain("Device: acme/gpu/k80: g0 (0.5 of it)");
       expect((await place.alloc("late")).AllocatedResources.Tasks.main.Devices).toEqual([
         { Vendor: "acme", Type: "gpu", Name: "k80", DeviceIDs: ["g1"] },
       ]);
@@ -258,6 +259,8 @@ test(
       const evals = await place.get("/v1/job/low/evaluations");
       expect(evals.some((one: { TriggeredBy: string }) => one.TriggeredBy === "preemption")).toBe(true);
       expect(place.taskPids(victim.ID)).toEqual([]);
+      expect(place.ok("alloc", "status", taker.ID)).toMatch(new RegExp(`Preempted Allocs += ${victim.ID.slice(0, 8)}`));
+      expect(place.ok("alloc", "status", victim.ID)).toMatch(new RegExp(`Preempted By += ${taker.ID.slice(0, 8)}`));
       // It comes back once there is room.
       place.ok("stop", "--detach", "watch");
       await until("the job that gave way to run again", async () => {

@@ -3,7 +3,7 @@
 import type { Call } from "./command.ts";
 import type { Pair } from "./output.ts";
 import { agoFromNanos, instantFromNanos, instantOrNothing, shortId } from "./times.ts";
-import type { WireAlloc, WireTaskState } from "./wire-types.ts";
+import type { WireAlloc, WireDevice, WireTaskState } from "./wire-types.ts";
 
 export function showAlloc(call: Call, alloc: WireAlloc): void {
   call.output.pairs(headOf(call, alloc));
@@ -41,6 +41,9 @@ function headOf(call: Call, alloc: WireAlloc): readonly Pair[] {
   if (alloc.PreviousAllocation) rows.push(["Replaces Alloc", id(alloc.PreviousAllocation)]);
   if (alloc.NextAllocation) rows.push(["Replacement Alloc", id(alloc.NextAllocation)]);
   if (alloc.FollowupEvalID) rows.push(["Reschedule Eval", id(alloc.FollowupEvalID)]);
+  if (alloc.PreemptedByAllocation) rows.push(["Preempted By", id(alloc.PreemptedByAllocation)]);
+  const preempted = alloc.PreemptedAllocations ?? [];
+  if (preempted.length > 0) rows.push(["Preempted Allocs", preempted.map(id).join(", ")]);
   return rows;
 }
 
@@ -49,8 +52,8 @@ function showPorts(call: Call, alloc: WireAlloc): void {
   if (ports.length === 0) return;
   call.output.title("Allocation Addresses");
   call.output.table(
-    ["Label", "Port", "To"],
-    ports.map((port) => [port.Label, String(port.Value), port.To > 0 ? String(port.To) : ""]),
+    ["Label", "Address", "Port", "To"],
+    ports.map((port) => [port.Label, port.HostIP ?? "", String(port.Value), port.To > 0 ? String(port.To) : ""]),
   );
 }
 
@@ -71,6 +74,9 @@ function showTask(call: Call, alloc: WireAlloc, task: string, state: WireTaskSta
         ],
       ],
     );
+    const cores = resources.Cpu.ReservedCores ?? [];
+    if (cores.length > 0) output.line(`Cores: ${cores.join(", ")}`);
+    for (const device of resources.Devices ?? []) output.line(`Device: ${deviceText(device)}`);
     output.line();
   }
   output.line("Task Events:");
@@ -86,6 +92,10 @@ function showTask(call: Call, alloc: WireAlloc, task: string, state: WireTaskSta
     ["Time", "Type", "Description"],
     newestFirst.map((event) => [instantFromNanos(event.Time), event.Type, event.DisplayMessage]),
   );
+}
+
+function deviceText({ Vendor, Type, Name, DeviceIDs, Share }: WireDevice): string {
+  return `${Vendor}/${Type}/${Name}: ${(DeviceIDs ?? []).join(", ")}${Share === undefined ? "" : ` (${Share} of it)`}`;
 }
 
 function showScores(call: Call, alloc: WireAlloc): void {

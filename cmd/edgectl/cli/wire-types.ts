@@ -119,6 +119,7 @@ export interface WirePort {
   readonly Label: string;
   readonly Value: number;
   readonly To: number;
+  readonly HostIP?: string;
 }
 
 export interface WireAlloc extends Omit<AllocStub, "JobVersion"> {
@@ -129,11 +130,29 @@ export interface WireAlloc extends Omit<AllocStub, "JobVersion"> {
   readonly AllocatedResources: Maybe<{
     readonly Tasks: Maybe<
       Readonly<
-        Record<string, { readonly Cpu: { readonly CpuShares: number }; readonly Memory: { readonly MemoryMB: number; readonly MemoryMaxMB: number } }>
+        Record<
+          string,
+          {
+            readonly Cpu: { readonly CpuShares: number; readonly ReservedCores?: Maybe<readonly number[]> };
+            readonly Memory: { readonly MemoryMB: number; readonly MemoryMaxMB: number };
+            readonly Devices?: Maybe<readonly WireDevice[]>;
+          }
+        >
       >
     >;
     readonly Shared: { readonly DiskMB: number; readonly Ports: Maybe<readonly WirePort[]> };
   }>;
+  readonly PreemptedByAllocation?: string;
+  readonly PreemptedAllocations?: Maybe<readonly string[]>;
+}
+
+export interface WireDevice {
+  readonly Vendor: string;
+  readonly Type: string;
+  readonly Name: string;
+  readonly DeviceIDs: Maybe<readonly string[]>;
+  /** Of a whole device absent. */
+  readonly Share?: number;
 }
 
 export interface WireEval {

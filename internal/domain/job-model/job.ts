@@ -109,7 +109,7 @@ export const JOB = block<JobSource>(
     region: text("Region of the job", { default: "global" }),
     type: choice("How the job is scheduled", ["service", "batch", "system", "sysbatch"], "service"),
     priority: int("Higher goes first", 50, { min: 1, max: LIMITS.jobPriorityMax }),
-    allAtOnce: bool("Places everything or nothing"),
+    allAtOnce: bool("Kept for Nomad's files: what one evaluation decides is always applied whole, or not at all"),
     datacenters: strings("Datacenters it may run in; * stands for any part", { default: ["*"] }),
     nodePool: text("Node pool it runs in", { default: "default" }),
     meta: stringMap("Free keys and values, seen by the tasks as NOMAD_META_<key>"),
