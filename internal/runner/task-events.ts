@@ -3,6 +3,7 @@
 import type { Exit } from "../device/restart.ts";
 import type { TaskEvent } from "../domain/alloc.ts";
 import { formatDuration } from "../domain/duration.ts";
+import { SIGNAL_NAMES } from "../domain/task-exit.ts";
 
 export const EVENT = {
   received: (atMs: number): TaskEvent => event("Received", atMs, "Task received by client"),
@@ -45,23 +46,6 @@ export function describeExit(exit: Exit): string {
 }
 
 // --- internal ---
-
-const SIGNAL_NAMES: Readonly<Record<number, string>> = {
-  1: "SIGHUP",
-  2: "SIGINT",
-  3: "SIGQUIT",
-  4: "SIGILL",
-  6: "SIGABRT",
-  7: "SIGBUS",
-  8: "SIGFPE",
-  9: "SIGKILL",
-  10: "SIGUSR1",
-  11: "SIGSEGV",
-  12: "SIGUSR2",
-  13: "SIGPIPE",
-  14: "SIGALRM",
-  15: "SIGTERM",
-};
 
 /** What an unlimited group is given is a number beyond any machine. */
 function memoryText(exit: Exit): string {

@@ -24,6 +24,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry("plan", "show what running a job file would change", () => import("../commands/plan.ts"), { aliases: ["job plan"] }),
   entry("validate", "check a job file", () => import("../commands/validate.ts"), { aliases: ["job validate"] }),
   entry("init", "write an example job file", () => import("../commands/init.ts"), { aliases: ["job init"] }),
+  entry("explain", "say why something runs where it does, or does not run, and what happens next", () => import("../commands/explain.ts")),
   entry("doctor", "say what is wrong with this device and how to mend it", () => import("../commands/doctor.ts")),
   entry("job inspect", "print a job as JSON", () => import("../commands/job/inspect.ts"), { aliases: ["inspect"] }),
   entry("job allocs", "list a job's allocations", () => import("../commands/job/allocs.ts")),

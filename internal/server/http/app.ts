@@ -15,6 +15,7 @@ import { allocRoute, countEvals, evalRoute, listAllocs, listEvals } from "./allo
 import { clientRoute } from "./client-routes.ts";
 import { deploymentRoute, listDeployments } from "./deployments.ts";
 import { eventStreamRoute } from "./events.ts";
+import { explainRoute } from "./explain.ts";
 import { forward } from "./forward.ts";
 import { jobRoute } from "./job.ts";
 import { listJobs, parseJobRoute, putJob, validateJobRoute } from "./jobs.ts";
@@ -53,6 +54,7 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   route("/v1/evaluations/queue", { GET: queueRoute });
   route("/v1/evaluations/count", { GET: countEvals });
   app.all("/v1/evaluation/*", (context) => answer(server, context, null, evalRoute));
+  app.all("/v1/explain/*", (context) => answer(server, context, null, explainRoute));
   route("/v1/deployments", { GET: listDeployments });
   route("/v1/deployment/*", every(deploymentRoute));
   app.all("/v1/client/*", (context) => answer(server, context, null, clientRoute));

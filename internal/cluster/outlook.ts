@@ -1,0 +1,126 @@
+// What happens next to a job or an allocation, and when: what is already decided and only waits for its time, or for somebody.
+
+import type { Alloc } from "../domain/alloc.ts";
+import { isClientTerminal, isTerminal } from "../domain/alloc.ts";
+import { isActiveDeployment, isCanarying } from "../domain/deployment.ts";
+import type { Job } from "../domain/job.ts";
+import type { Fire } from "../domain/tables.ts";
+import type { View } from "../domain/view.ts";
+import { parseSchedule } from "./cron.ts";
+import { nextFireAtMs } from "./periodic.ts";
+import { queueOf } from "./queue.ts";
+import { accountsOf } from "./task-account.ts";
+
+export interface NextStep {
+  /** A sentence's worth: lower case, no full stop. */
+  readonly what: string;
+  /** Null where it depends on something else than time. */
+  readonly atMs: number | null;
+}
+
+/** In the order of their time, what waits for something else last. */
+export function nextOfJob(view: View, job: Job, nowMs: number): readonly NextStep[] {
+  if (job.stop) return [{ what: "nothing: it is stopped, until it is run or started again", atMs: null }];
+  const steps = [...periodicSteps(view, job), ...queueSteps(view, job, nowMs), ...deploymentSteps(view, job)];
+  if (job.parameterized && !job.dispatched) steps.push({ what: `it runs when it is dispatched: edgectl job dispatch ${job.id}`, atMs: null });
+  const allocs = [...view.openAllocsOfJob(job.namespace, job.id)];
+  for (const alloc of allocs.slice(0, ALLOCS_MAX)) steps.push(...restartSteps(alloc), ...nodeSteps(view, job, alloc));
+  return sorted(steps);
+}
+
+export function nextOfAlloc(view: View, alloc: Alloc): readonly NextStep[] {
+  const job = view.job(alloc.namespace, alloc.jobId);
+  if (isTerminal(alloc) || isClientTerminal(alloc)) {
+    const followUp = alloc.followupEvalId === "" ? undefined : view.evaluation(alloc.followupEvalId);
+    if (followUp?.status === "pending") return [{ what: "it is tried again on a node that the scheduler chooses", atMs: followUp.waitUntilMs }];
+    if (alloc.nextAlloc !== "") return [{ what: `nothing: ${alloc.nextAlloc.slice(0, 8)} took its place`, atMs: null }];
+    return [{ what: isClientTerminal(alloc) ? "nothing: it has ended" : "it ends: it was told to stop", atMs: null }];
+  }
+  return sorted([...restartSteps(alloc), ...(job ? nodeSteps(view, job, alloc) : [])]);
+}
+
+/** What became of the newest fires of a periodic job, the last first. */
+export function lastFires(view: View, job: Job): readonly Fire[] {
+  const own = [...view.firesOfJob(job.namespace, job.id)].filter((fire) => fire.jobCreateIndex === job.createIndex);
+  return own.sort((a, b) => b.scheduledAtS - a.scheduledAtS).slice(0, FIRES_MAX);
+}
+
+// --- internal ---
+
+const ALLOCS_MAX = 50;
+const FIRES_MAX = 5;
+
+function sorted(steps: readonly NextStep[]): readonly NextStep[] {
+  return [...steps].sort((a, b) => (a.atMs ?? Number.POSITIVE_INFINITY) - (b.atMs ?? Number.POSITIVE_INFINITY));
+}
+
+function periodicSteps(view: View, job: Job): NextStep[] {
+  const { periodic } = job;
+  if (!periodic) return [];
+  if (!periodic.enabled) return [{ what: "it does not fire: periodic.enabled is false", atMs: null }];
+  const settledUntilS = view.watermark(job.namespace, job.id, job.createIndex)?.settledUntilS ?? 0;
+  const atMs = nextFireAtMs(job, parseSchedule(periodic.crons, periodic.timeZone), settledUntilS);
+  if (atMs === null) return [{ what: "it never fires again: its schedule has no instant to come", atMs: null }];
+  const active = periodic.prohibitOverlap ? activeChild(view, job) : null;
+  return [{ what: active === null ? "it fires" : `it fires, or not, if ${active} is still active then (prohibit_overlap)`, atMs }];
+}
+
+function activeChild(view: View, job: Job): string | null {
+  for (const head of view.childrenOf(job.namespace, job.id)) if (head.status === "pending" || head.status === "running") return head.id;
+  return null;
+}
+
+function queueSteps(view: View, job: Job, nowMs: number): NextStep[] {
+  const own = queueOf(view, nowMs).filter(({ evaluation }) => evaluation.jobId === job.id && evaluation.namespace === job.namespace);
+  return own.map(({ evaluation, position, waitsFor }) => {
+    if (evaluation.status === "blocked")
+      return {
+        what: `what has no place is tried again when room appears: number ${position} of the queue, it waits for ${waitsFor.join(", ")}`,
+        atMs: null,
+      };
+    const atMs = evaluation.waitUntilMs !== null && evaluation.waitUntilMs > nowMs ? evaluation.waitUntilMs : null;
+    if (atMs === null) return { what: `it is evaluated (${evaluation.triggeredBy}): ${waitsFor.join(", ")}`, atMs };
+    return { what: evaluation.triggeredBy === "max-disconnect-timeout" ? "what is cut off counts as lost" : "what failed is tried again", atMs };
+  });
+}
+
+function deploymentSteps(view: View, job: Job): NextStep[] {
+  const steps: NextStep[] = [];
+  for (const deployment of view.deploymentsOfJob(job.namespace, job.id)) {
+    if (!isActiveDeployment(deployment) || deployment.jobCreateIndex !== job.createIndex) continue;
+    const id = deployment.id.slice(0, 8);
+    if (deployment.status === "paused") {
+      steps.push({ what: `its deployment stands still: edgectl deployment resume ${id}`, atMs: null });
+      continue;
+    }
+    for (const [name, group] of Object.entries(deployment.groups)) {
+      if (group.requireProgressByMs !== null)
+        steps.push({
+          what: `the deployment fails, unless another allocation of group "${name}" is healthy by then (progress_deadline)`,
+          atMs: group.requireProgressByMs,
+        });
+      if (isCanarying(group) && !group.autoPromote)
+        steps.push({ what: `canaries of group "${name}" wait to be promoted: edgectl deployment promote ${id}`, atMs: null });
+    }
+  }
+  return steps;
+}
+
+function restartSteps(alloc: Alloc): NextStep[] {
+  return accountsOf(alloc).flatMap((task) =>
+    task.nextStartAtMs === null ? [] : [{ what: `task "${task.name}" of ${alloc.name} starts again: ${task.reason}`, atMs: task.nextStartAtMs }],
+  );
+}
+
+function nodeSteps(view: View, job: Job, alloc: Alloc): NextStep[] {
+  const node = view.node(alloc.nodeId);
+  if (node?.drain) {
+    const deadline = node.drain.deadlineAtMs;
+    return [{ what: `${alloc.name} leaves node ${node.name}, which is drained${deadline === null ? "" : ", at the latest"}`, atMs: deadline }];
+  }
+  const lostAfterMs = job.groups.find((group) => group.name === alloc.group)?.disconnect?.lostAfterMs ?? 0;
+  if (alloc.clientStatus !== "unknown" || alloc.disconnectedAtMs === undefined || lostAfterMs === 0) return [];
+  return [
+    { what: `${alloc.name} counts as lost, unless its node is back by then (disconnect.lost_after)`, atMs: alloc.disconnectedAtMs + lostAfterMs },
+  ];
+}
