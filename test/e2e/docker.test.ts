@@ -1,57 +1,18 @@
 // The docker driver against a real engine: what a container gets, what it may not have, and how it ends.
 
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DockerEngine, IMAGE } from "../support/docker-engine.ts";
-import { type DockerJob, dockerJob } from "../support/docker-jobs.ts";
-import { findPart, testWith } from "../support/real-parts.ts";
-import { inPlace, type Place, root, until } from "./place.ts";
+import { IMAGE } from "../support/docker-engine.ts";
+import { dockerJob } from "../support/docker-jobs.ts";
+import { containerOf, dockerTest, engineOfFile, outputOf, refusalOf, withNode } from "./docker-place.ts";
+import { inPlace, root, until } from "./place.ts";
 
-const MINUTE = 60_000;
-const engine = new DockerEngine();
-beforeAll(async () => {
-  if (findPart("docker").kind === "present") await engine.start();
-}, MINUTE);
-afterAll(() => engine.close(), MINUTE);
+const engine = engineOfFile();
 
-/** A node of this engine. */
-async function withNode(flags: readonly string[], body: (place: Place) => Promise<void>): Promise<void> {
-  await inPlace(async (place) => {
-    await place.start({ flags: ["--client.docker.endpoint", engine.endpoint, ...flags] });
-    await untilHealthy(place);
-    await body(place);
-  });
-}
-
-async function untilHealthy(place: Place): Promise<void> {
-  await until("docker to be healthy", async () => {
-    const [node] = await place.get("/v1/nodes");
-    return node !== undefined && (await place.get(`/v1/node/${node.ID}`)).Drivers?.docker?.Healthy === true;
-  });
-}
-
-const docker = (title: string, body: () => Promise<void>) => testWith(["root", "docker", "ip"], title, body, MINUTE);
-const container = (job: { readonly ID: string }) => `main-${job.ID}`;
-
-/** Runs the job to its end and returns its output. */
-async function outputOf(place: Place, job: DockerJob, status = "complete"): Promise<string> {
-  place.run(dockerJob(job), "--detach");
-  const alloc = await place.untilAlloc(job.id, status);
-  return place.logs(alloc.ID, "main");
-}
-
-/** Runs a job that cannot start, and returns what its events say. */
-async function refusalOf(place: Place, job: DockerJob): Promise<string> {
-  place.run(dockerJob({ script: "echo it ran; sleep 1", ...job }), "--detach");
-  const alloc = await place.untilAlloc(job.id, "failed");
-  expect(await place.logs(alloc.ID, "main")).not.toContain("it ran");
-  return alloc.TaskStates.main.Events.map((event: { DisplayMessage: string }) => event.DisplayMessage).join("\n");
-}
-
-docker("a container has its folders, its environment and what its config says; its end is the task's", () =>
-  withNode(["--client.docker.volumes"], async (place) => {
+dockerTest("a container has its folders, its environment and what its config says; its end is the task's", () =>
+  withNode(engine, ["--client.docker.volumes"], async (place) => {
     mkdirSync(place.path("mine"));
     writeFileSync(place.path("mine/marker"), "");
     const said = await outputOf(place, {
@@ -86,12 +47,12 @@ docker("a container has its folders, its environment and what its config says; i
     for (const want of ["nameserver 10.9.8.7\n", "\n81\n", "2048\n", "/host/marker\n", "\n300\n", "docker-init\n"]) expect(said).toContain(want);
     const alloc = await place.alloc("all");
     expect(await place.logs(alloc.ID, "main", "stderr")).toBe("err\n");
-    await until("the ended container to be removed", () => !engine.containers().includes(container(alloc)));
+    await until("the ended container to be removed", () => !engine.containers().includes(containerOf(alloc)));
   }),
 );
 
-docker("exit codes, signals and the entrypoint of a container are the task's", () =>
-  withNode([], async (place) => {
+dockerTest("exit codes, signals and the entrypoint of a container are the task's", () =>
+  withNode(engine, [], async (place) => {
     place.run(dockerJob({ id: "seven", script: "exit 7" }), "--detach");
     const seven = await place.untilAlloc("seven", "failed");
     expect(JSON.stringify(seven.TaskStates.main.Events)).toContain("Exit Code: 7");
@@ -102,8 +63,8 @@ docker("exit codes, signals and the entrypoint of a container are the task's", (
   }),
 );
 
-docker("a port is reached where the scheduler put it, by `ports` and by the older port_map; the kernel's figures are the task's", () =>
-  withNode([], async (place) => {
+dockerTest("a port is reached where the scheduler put it, by `ports` and by the older port_map; the kernel's figures are the task's", () =>
+  withNode(engine, [], async (place) => {
     const script = "echo page > /tmp/index.html; exec httpd -f -p 8080 -h /tmp";
     for (const [id, config, port] of [
       ["web", { ports: ["http"] }, "to = 8080"],
@@ -115,7 +76,7 @@ docker("a port is reached where the scheduler put it, by `ports` and by the olde
       );
       const alloc = await place.untilAlloc(id, "running");
       const [mapped] = alloc.AllocatedResources.Shared.Ports;
-      const inspected = JSON.parse(engine.docker("inspect", container(alloc)))[0];
+      const inspected = JSON.parse(engine.docker("inspect", containerOf(alloc)))[0];
       const [bound] = inspected.HostConfig.PortBindings["8080/tcp"];
       expect(bound.HostPort).toBe(String(mapped.Value));
       await until("the page", async () => (await fetch(`http://${bound.HostIp}:${mapped.Value}/`).catch(() => null))?.status === 200, 5000);
@@ -130,15 +91,15 @@ docker("a port is reached where the scheduler put it, by `ports` and by the olde
   }),
 );
 
-docker("memory: beyond its limit a task is ended as out of memory; memory_hard_limit is the limit where it is larger", () =>
-  withNode([], async (place) => {
+dockerTest("memory: beyond its limit a task is ended as out of memory; memory_hard_limit is the limit where it is larger", () =>
+  withNode(engine, [], async (place) => {
     const script = "dd if=/dev/zero of=/dev/null bs=100M count=1 && echo fits";
     place.run(dockerJob({ id: "big", script: `exec ${script.split(" && ")[0]}` }), "--detach");
     const big = await place.untilAlloc("big", "failed");
     expect(JSON.stringify(big.TaskStates.main.Events)).toMatch(/OOM Killed/);
     expect(await outputOf(place, { id: "hard", script, config: { memory_hard_limit: 200 } })).toBe("fits\n");
     place.run(dockerJob({ id: "quota", type: "service", script: "sleep 60", config: { cpu_hard_limit: true, cpuset_cpus: "0" } }), "--detach");
-    const { HostConfig } = JSON.parse(engine.docker("inspect", container(await place.untilAlloc("quota", "running"))))[0];
+    const { HostConfig } = JSON.parse(engine.docker("inspect", containerOf(await place.untilAlloc("quota", "running"))))[0];
     expect(HostConfig.CpuShares).toBe(50);
     expect(HostConfig.CpuQuota).toBeGreaterThanOrEqual(1000);
     expect(HostConfig.CpusetCpus).toBe("0");
@@ -148,8 +109,8 @@ docker("memory: beyond its limit a task is ended as out of memory; memory_hard_l
 
 const SLEEPER = "trap '' TERM; echo ready; while :; do sleep 0.2; done";
 
-docker("stop asks with the signal, waits, and kills; a task that listens ends at once", () =>
-  withNode([], async (place) => {
+dockerTest("stop asks with the signal, waits, and kills; a task that listens ends at once", () =>
+  withNode(engine, [], async (place) => {
     place.run(dockerJob({ id: "deaf", type: "service", script: SLEEPER, task: 'kill_timeout = "1s"' }), "--detach");
     place.run(
       dockerJob({
@@ -174,7 +135,7 @@ docker("stop asks with the signal, waits, and kills; a task that listens ends at
     const deaf = await place.untilAlloc("deaf", "complete");
     expect(Date.now() - asked).toBeGreaterThan(900);
     expect(JSON.stringify(deaf.TaskStates.main.Events)).toMatch(/Signal: 9/);
-    await until("their containers to be gone", () => !engine.containers().some((name) => [container(deaf), container(polite)].includes(name)));
+    await until("their containers to be gone", () => !engine.containers().some((name) => [containerOf(deaf), containerOf(polite)].includes(name)));
   }),
 );
 
@@ -205,8 +166,8 @@ const refusals: readonly (readonly [string, Readonly<Record<string, unknown>>, R
   ["a port it has not", { ports: ["http"] }, /has no port "http"/],
 ];
 
-docker("what the operator did not allow is refused by the name of its setting", () =>
-  withNode([], async (place) => {
+dockerTest("what the operator did not allow is refused by the name of its setting", () =>
+  withNode(engine, [], async (place) => {
     spawnSync("sh", ["-c", `mkdir -p ${DISKS} && { [ -e ${DISKS}/d ] || mknod ${DISKS}/d b 7 200; }`]);
     place.onClose(() => spawnSync("rm", ["-r", DISKS]));
     for (const [at, [name, config, want]] of refusals.entries()) {
@@ -216,8 +177,8 @@ docker("what the operator did not allow is refused by the name of its setting", 
   }),
 );
 
-docker("a link that a task makes in its own folder leads nowhere outside when it starts again", () =>
-  withNode([], async (place) => {
+dockerTest("a link that a task makes in its own folder leads nowhere outside when it starts again", () =>
+  withNode(engine, [], async (place) => {
     const script = "ls /door; rmdir /local/door; ln -s /etc /local/door; exit 1";
     const restart = 'restart = { attempts = 1, interval = "1m", delay = "10ms", mode = "fail" }';
     place.run(dockerJob({ id: "link", script, config: { volumes: ["local/door:/door"] }, task: restart }), "--detach");
@@ -227,8 +188,8 @@ docker("a link that a task makes in its own folder leads nowhere outside when it
   }),
 );
 
-docker("with the operator's leave the same is given", () =>
-  withNode(["--client.docker.volumes", "--client.docker.allow-caps", "all", "--client.docker.allow-host-modes", "pid"], async (place) => {
+dockerTest("with the operator's leave the same is given", () =>
+  withNode(engine, ["--client.docker.volumes", "--client.docker.allow-caps", "all", "--client.docker.allow-host-modes", "pid"], async (place) => {
     mkdirSync(place.path("shared"));
     writeFileSync(place.path("shared/note"), "from outside\n");
     const said = await outputOf(place, {
@@ -277,8 +238,8 @@ test("a job with keys that nobody knows, or of another type, is refused where it
     }
   }));
 
-docker("the example in jobs/ runs", () =>
-  withNode([], async (place) => {
+dockerTest("the example in jobs/ runs", () =>
+  withNode(engine, [], async (place) => {
     engine.docker("tag", IMAGE, "busybox:1.36");
     place.ok("run", "--detach", join(root, "jobs/docker-hello.toml"));
     const alloc = await place.untilAlloc("docker-hello", "running");

@@ -1,9 +1,10 @@
 // A container engine of a test's own: dockerd in a temporary folder, on a bridge of its own, with an image made of busybox.
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
 import { closeSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 export const IMAGE = "busybox:test";
 const APPLETS =
@@ -53,6 +54,11 @@ export class DockerEngine {
     const done = this.try(...words);
     if (done.status !== 0) throw new Error(`docker ${words.join(" ")}: ${done.stderr}`);
     return done.stdout;
+  }
+
+  /** The same for what asks this very process, which must go on meanwhile. */
+  async dockerAside(...words: readonly string[]): Promise<void> {
+    await promisify(execFile)("docker", ["-H", this.endpoint, ...words]);
   }
 
   try(...words: readonly string[]) {

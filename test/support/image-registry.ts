@@ -3,8 +3,9 @@
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { join } from "node:path";
 import { makeRoot } from "./docker-engine.ts";
 
 export interface RegistryOptions {
@@ -28,7 +29,12 @@ export class ImageRegistry {
 
   constructor(options: RegistryOptions) {
     this.#options = options;
-    const tar = readFileSync(makeRoot(options.folder));
+    // A layer of its own: an engine asks for none that it has from elsewhere.
+    const work = mkdtempSync(join(options.folder, "registry-"));
+    writeFileSync(join(work, "mark"), work);
+    copyFileSync(makeRoot(options.folder), join(work, "layer.tar"));
+    spawnSync("tar", ["-C", work, "-rf", join(work, "layer.tar"), "mark"]);
+    const tar = readFileSync(join(work, "layer.tar"));
     const packed = spawnSync("gzip", ["-nc"], { input: tar, maxBuffer: 100_000_000 }).stdout;
     this.#layer = this.#keep(packed, "application/octet-stream");
     const config = {
@@ -53,6 +59,11 @@ export class ImageRegistry {
     );
     this.#manifest = { bytes: manifest, digest: this.#keep(manifest, type) };
     this.#server = createServer((request, response) => void this.#answer(request, response));
+  }
+
+  /** How often the layer was asked for. */
+  get layersAsked(): number {
+    return this.asked.filter((path) => path.endsWith(this.#layer)).length;
   }
 
   /** An image's name for the engine; addresses of this machine need no TLS. */

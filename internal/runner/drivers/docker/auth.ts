@@ -34,7 +34,8 @@ export function registryAuth(config: Pick<DockerConfig, "auth">, reference: Imag
 // --- internal ---
 
 function encode(auth: Readonly<Record<string, string>>): string {
-  return Buffer.from(JSON.stringify(auth)).toString("base64url");
+  // With its padding: without it engines take it for nobody, and say nothing.
+  return Buffer.from(JSON.stringify(auth)).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }
 
 /** The names a docker config file may know a registry by. */
