@@ -73,7 +73,7 @@ interface Rules {
   readonly ofOneNode: readonly Rule[];
   readonly drivers: readonly string[];
   readonly isOfferAsked: boolean;
-  /** Whether a port's host network is named by what is a node's own; all else that nodes offer is part of their class. */
+  /** Whether a port's host network is named by what is a node's own, or a device by its id; all else that nodes offer is part of their class. */
   readonly isOfferOwn: boolean;
 }
 
@@ -87,9 +87,16 @@ function rulesOf(job: Job, group: TaskGroup): Rules {
     ofOneNode: [...job.constraints, ...own].filter(isOfOneNode).map(ruleOf),
     drivers: [...new Set(group.tasks.map((task) => task.driver))],
     isOfferAsked: ports.length > 0 || group.volumes.length > 0 || group.tasks.some((task) => task.resources.devices.length > 0),
-    isOfferOwn: ports.some((port) => isOfOneNode({ attribute: port.hostNetwork, value: "" })),
+    isOfferOwn: ports.some((port) => isOfOneNode({ attribute: port.hostNetwork, value: "" })) || asksForDeviceIds(group),
   };
 }
+
+function asksForDeviceIds(group: TaskGroup): boolean {
+  const constraints = group.tasks.flatMap((task) => task.resources.devices.flatMap((device) => device.constraints));
+  return constraints.some(({ attribute, value }) => attribute === DEVICE_IDS || value === DEVICE_IDS);
+}
+
+const DEVICE_IDS = "${device.ids}";
 
 function ruleOf(constraint: Constraint): Rule {
   const { attribute, operator, value } = constraint;
