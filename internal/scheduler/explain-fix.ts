@@ -4,7 +4,7 @@
 import type { Constraint, Job, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import type { Amount, Dimension, ExplainInput, Judge } from "./explain.ts";
-import { describeConstraint, infeasibleReason } from "./feasible.ts";
+import { describeConstraint, feasibilityIn } from "./feasible.ts";
 import type { Demand } from "./fit.ts";
 
 export interface Fix {
@@ -21,8 +21,8 @@ export class FixFinder {
   readonly #short = new Map<string, Shortage[]>();
   /** Nodes that would fit without one obstacle, by what would remove it. */
   readonly #opened = new Map<string, { count: number; readonly names: string[] }>();
-  /** The job and the group without a constraint, by its text. */
-  readonly #relaxed = new Map<string, readonly [Job, TaskGroup]>();
+  /** What else stands in the way, by the constraint's text without which it was asked. */
+  readonly #relaxed = new Map<string, (position: number) => string | null>();
 
   constructor(input: ExplainInput, judge: Judge) {
     this.#input = input;
@@ -33,7 +33,7 @@ export class FixFinder {
   look(position: number, node: Node): void {
     if (this.#judge.isServed(position)) return;
     const before = [...this.#judge.obstaclesBefore(node)];
-    const infeasible = this.#judge.infeasible(node);
+    const infeasible = this.#judge.infeasible(position);
     if (before.length === 1 && infeasible === null && this.#hasRoom(position, node)) this.#open(this.#reachFix(node, before[0]), node);
     if (before.length > 0) return;
     if (infeasible !== null) this.#lookWithout(infeasible, position, node);
@@ -76,10 +76,9 @@ export class FixFinder {
   #lookWithout(reason: string, position: number, node: Node): void {
     const constraint = this.#judge.unmet(reason, node);
     if (!constraint || this.#relaxed.size > CONSTRAINTS_MAX) return;
-    const [job, group] = this.#relaxed.get(reason) ?? without(this.#input.job, this.#input.group, reason);
-    this.#relaxed.set(reason, [job, group]);
-    if (infeasibleReason(job, group, node) === null && this.#hasRoom(position, node))
-      this.#open(`${PLACE} would fit without the constraint ${reason}`, node);
+    const reasonAt = this.#relaxed.get(reason) ?? feasibilityIn(this.#judge.loads, ...without(this.#input.job, this.#input.group, reason));
+    this.#relaxed.set(reason, reasonAt);
+    if (reasonAt(position) === null && this.#hasRoom(position, node)) this.#open(`${PLACE} would fit without the constraint ${reason}`, node);
   }
 
   /** What the node has left of each dimension that is short there, if less of these is all it takes. */

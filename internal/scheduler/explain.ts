@@ -10,7 +10,7 @@ import type { View } from "../domain/view.ts";
 import { Capacity } from "./capacity.ts";
 import { satisfies } from "./constraint.ts";
 import { constraintsOf, type Fix, FixFinder } from "./explain-fix.ts";
-import { describeConstraint, infeasibleReason } from "./feasible.ts";
+import { describeConstraint, feasibilityIn } from "./feasible.ts";
 import { cpuOf, type Demand, demandOf, exhaustedDimension, reservedUsage, type Usage } from "./fit.ts";
 import { GroupPlacer } from "./group-placer.ts";
 import type { Plan } from "./schedule.ts";
@@ -115,6 +115,7 @@ export class Judge {
   readonly input: ExplainInput;
   readonly #standing: Standing;
   readonly #constraints: readonly Constraint[];
+  readonly #reasonAt: (position: number) => string | null;
 
   constructor(input: ExplainInput) {
     this.input = input;
@@ -122,6 +123,7 @@ export class Judge {
     this.demand = demandOf(input.group);
     this.#standing = new Standing(input);
     this.#constraints = constraintsOf(input.job, input.group);
+    this.#reasonAt = feasibilityIn(this.loads, input.job, input.group);
   }
 
   /** What keeps the job from the node before its constraints are looked at; null for nothing. Each is one obstacle. */
@@ -133,8 +135,8 @@ export class Judge {
     else if (node.eligibility !== "eligible") yield "eligibility";
   }
 
-  infeasible(node: Node): string | null {
-    return infeasibleReason(this.input.job, this.input.group, node);
+  infeasible(position: number): string | null {
+    return this.#reasonAt(position);
   }
 
   /** The distinct rule or the dimension that a further alloc would break there. */
@@ -167,7 +169,7 @@ export class Judge {
   verdictAt(position: number, node: Node): Verdict {
     if (this.isServed(position)) return { kind: "serves", reason: "it runs there", actual: "", wanted: "", fix: "" };
     for (const obstacle of this.obstaclesBefore(node)) return unreachable(this.input.job, node, obstacle);
-    const infeasible = this.infeasible(node);
+    const infeasible = this.infeasible(position);
     if (infeasible !== null) return this.#filtered(infeasible, node);
     const reason = this.exhausted(position, node);
     if (reason === null) return { kind: "fits", reason: "it fits", actual: "", wanted: "", fix: "" };
