@@ -78,7 +78,7 @@ interface Rules {
 }
 
 function rulesOf(job: Job, group: TaskGroup): Rules {
-  const own = [...group.constraints, ...group.tasks.flatMap((task) => task.constraints)];
+  const own = [...group.constraints, ...group.tasks.flatMap((task) => task.constraints), ...impliedBy(group)];
   const isShared = (constraint: Constraint) => !isOfOneNode(constraint);
   const ports = portsOf(group.networks);
   return {
@@ -89,6 +89,12 @@ function rulesOf(job: Job, group: TaskGroup): Rules {
     isOfferAsked: ports.length > 0 || group.volumes.length > 0 || group.tasks.some((task) => task.resources.devices.length > 0),
     isOfferOwn: ports.some((port) => isOfOneNode({ attribute: port.hostNetwork, value: "" })) || asksForDeviceIds(group),
   };
+}
+
+/** Nobody writes it down: the signals that tasks are stopped with must be some that the node's system knows. */
+function impliedBy(group: TaskGroup): readonly Constraint[] {
+  const signals = [...new Set(group.tasks.map((task) => task.killSignal))].filter((signal) => signal !== "").sort();
+  return signals.length === 0 ? [] : [{ attribute: "${attr.os.signals}", operator: "set_contains", value: signals.join(",") }];
 }
 
 function asksForDeviceIds(group: TaskGroup): boolean {

@@ -237,6 +237,15 @@ describe("a group asks for", () => {
   }
 });
 
+test("a stop signal that the node's system does not know keeps the group away", () => {
+  const node = nodeWith({}, { attributes: { "os.signals": "SIGHUP,SIGINT,SIGTERM" } });
+  const stoppedBy = (...signals: string[]) =>
+    groupOf({ tasks: signals.map((killSignal) => ({ name: `t-${killSignal}`, driver: "raw_exec", killSignal })) });
+  expect(infeasibleReason(aJob(), stoppedBy("SIGINT", "SIGTERM"), node)).toBeNull();
+  expect(infeasibleReason(aJob(), stoppedBy("SIGINT", "SIGFOO"), node)).toBe("${attr.os.signals} set_contains SIGFOO,SIGINT");
+  expect(infeasibleReason(aJob(), stoppedBy(""), nodeWith({}))).toBeNull();
+});
+
 test("a name like one of an object's own is no volume, network or attribute", () => {
   for (const name of ["constructor", "toString", "__proto__"]) {
     expect(infeasibleReason(aJob(), groupOf({ volumes: [{ name: "v", source: name }] }), nodeWith(LAN))).toBe("missing compatible host volumes");
