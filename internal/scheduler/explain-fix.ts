@@ -3,9 +3,11 @@
 
 import type { Constraint, Job, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
+import { schedulerConfigFor } from "../domain/setting.ts";
 import type { Amount, Dimension, ExplainInput, Judge } from "./explain.ts";
 import { describeConstraint, feasibilityIn } from "./feasible.ts";
 import type { Demand } from "./fit.ts";
+import { Preemption } from "./preemption.ts";
 
 export interface Fix {
   /** "3 nodes would fit if memory were 212 MiB instead of 256". */
@@ -24,9 +26,16 @@ export class FixFinder {
   /** What else stands in the way, by the constraint's text without which it was asked. */
   readonly #relaxed = new Map<string, (position: number) => string | null>();
 
+  /** Null where the plan itself pushes others away already. */
+  readonly #preemption: Preemption | null;
+  #preemptionsLeft = PREEMPTIONS_LOOKED_AT_MAX;
+
   constructor(input: ExplainInput, judge: Judge) {
     this.#input = input;
     this.#judge = judge;
+    const { view, job } = input;
+    const config = schedulerConfigFor(view.schedulerConfig(), view.nodePool(job.nodePool));
+    this.#preemption = config.preemption[job.type] ? null : new Preemption(input, judge.demand);
   }
 
   /** Looks at a node that takes none. */
@@ -36,8 +45,9 @@ export class FixFinder {
     const infeasible = this.#judge.infeasible(position);
     if (before.length === 1 && infeasible === null && this.#hasRoom(position, node)) this.#open(this.#reachFix(node, before[0]), node);
     if (before.length > 0) return;
-    if (infeasible !== null) this.#lookWithout(infeasible, position, node);
-    else this.#lookForLess(position, node);
+    if (infeasible !== null) return this.#lookWithout(infeasible, position, node);
+    this.#lookForLess(position, node);
+    this.#lookOverOthers(position, node);
   }
 
   /** The largest part of the demand that can stay comes first, then what opens the most nodes. */
@@ -79,6 +89,16 @@ export class FixFinder {
     const reasonAt = this.#relaxed.get(reason) ?? feasibilityIn(this.#judge.loads, ...without(this.#input.job, this.#input.group, reason));
     this.#relaxed.set(reason, reasonAt);
     if (reasonAt(position) === null && this.#hasRoom(position, node)) this.#open(`${PLACE} would fit without the constraint ${reason}`, node);
+  }
+
+  /** It costs the most of all, so that only so many nodes are looked at. */
+  #lookOverOthers(position: number, node: Node): void {
+    if (this.#preemption === null || this.#preemptionsLeft === 0 || this.#judge.isDistinctBroken(position)) return;
+    this.#preemptionsLeft -= 1;
+    const victims = this.#preemption.victimsOn(node);
+    if (!victims || victims.allocs.length === 0) return;
+    const { type } = this.#input.job;
+    this.#open(`${PLACE} would fit if less important jobs made room: edgectl operator scheduler set-config --preempt-${type}-scheduler=true`, node);
   }
 
   /** What the node has left of each dimension that is short there, if less of these is all it takes. */
@@ -138,6 +158,7 @@ const PLACE = "\u0000";
 const NAMES_MAX = 3;
 const FIXES_MAX = 10;
 const CONSTRAINTS_MAX = 20;
+const PREEMPTIONS_LOOKED_AT_MAX = 100;
 
 function without(job: Job, group: TaskGroup, reason: string): readonly [Job, TaskGroup] {
   const keep = <T extends { readonly constraints: Job["constraints"] }>(of: T): T => ({

@@ -145,6 +145,10 @@ export class Judge {
     return violation ?? exhaustedDimension(node, this.usageAt(position, node), demand);
   }
 
+  isDistinctBroken(position: number): boolean {
+    return this.#standing.hasDistinctRules && this.#standing.violation(position) !== null;
+  }
+
   /** In columns where the demand is plain: nothing else of the usage is looked at then. */
   usageAt(position: number, node: Node): Usage {
     const { capacity } = this.input;

@@ -125,6 +125,38 @@ test(
 );
 
 test(
+  "who would have to go is named, counted, and goes; nobody while the switch is off",
+  () =>
+    inPlace(async (place) => {
+      await place.start();
+      await until("the node", async () => (await place.get("/v1/nodes")).length === 1);
+      const [stub] = await place.get("/v1/nodes");
+      const { CpuShares: cpu } = (await place.get(`/v1/node/${stub.ID}`)).NodeResources.Cpu;
+      const sized = (id: string, priority: number) =>
+        shellJob({ id, type: "service", top: `priority = ${priority}`, script: "exec sleep 1000" }).replace(
+          "cpu = 10",
+          `cpu = ${Math.floor(cpu * 0.6)}`,
+        );
+      expect(place.run(sized("low", 20), "--detach").status).toBe(0);
+      const low = await place.untilAlloc("low", "running");
+      const off = await planned(place, sized("high", 70));
+      expect([off.FailedTGAllocs.g.DimensionExhausted, off.Annotations.PreemptedAllocs]).toEqual([{ cpu: 1 }, null]);
+      place.ok("operator", "scheduler", "set-config", "--preempt-service-scheduler=true");
+      const on = await planned(place, sized("high", 70));
+      expect([on.FailedTGAllocs, on.Annotations.DesiredTGUpdates.g.Preemptions]).toEqual([null, 1]);
+      expect(on.Annotations.PreemptedAllocs).toMatchObject([{ ID: low.ID, JobID: "low", JobType: "service", TaskGroup: "g" }]);
+      const text = place.cli("plan", place.path("planned.toml")).stdout;
+      expect(text).toContain('- Group "g": 1 created, 1 of other jobs preempted.');
+      expect(text).toMatch(/Preemptions:\nAlloc ID +Job ID +Task Group +Node\n[0-9a-f]{8} +low +g/);
+      expect((await place.get(`/v1/allocation/${low.ID}`)).DesiredStatus).toBe("run");
+      expect(place.run(sized("high", 70), "--detach").status).toBe(0);
+      await place.untilAlloc("high", "running");
+      expect(place.ok("explain", low.ID)).toMatch(/it had to go for allocation [0-9a-f]{8} of higher priority/);
+    }),
+  MINUTE,
+);
+
+test(
   "wrong input is status 255 with what is wrong, and 4xx or 500 on the wire",
   () =>
     inPlace(async (place) => {

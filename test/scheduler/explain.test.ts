@@ -4,8 +4,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { evalForJob } from "../../internal/cluster/evals.ts";
+import { setScheduler } from "../../internal/cluster/settings.ts";
 import type { JobSpec } from "../../internal/domain/job.ts";
 import type { Node } from "../../internal/domain/node.ts";
+import { SCHEDULER_DEFAULTS } from "../../internal/domain/setting.ts";
 import { explainGroup, type PlacementReport } from "../../internal/scheduler/explain.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, aSpec, type GroupDraft } from "../fixtures/model.ts";
@@ -145,6 +147,23 @@ describe("the nearest change that helps", () => {
     const cluster = withFree(200);
     const spec = aSpec({ constraints: [{ attribute: "${meta.tight}", operator: "=", value: "no" }] }, needs({ memoryMiB: 256 }));
     expect(fixes(explained(cluster, spec))).toEqual([]);
+  });
+
+  test("less important jobs that could make room are named, while they may not be pushed away; then the plan does it", () => {
+    const cluster = new Cluster();
+    cluster.addNodes(aNode("n1"));
+    cluster.start(aSpec({ id: "low", priority: 20 }, needs({ cpuMHz: 3900 })));
+    const high = aSpec({ priority: 70 }, needs({ cpuMHz: 2000 }));
+    const hint =
+      "1 node (name-n1) would fit if less important jobs made room: edgectl operator scheduler set-config --preempt-service-scheduler=true";
+    expect(fixes(explained(cluster, high))).toEqual(["1 node would fit if cpu were 100 MHz instead of 2000", hint]);
+    // Nobody gives way to an equal.
+    expect(fixes(explained(cluster, aSpec({ id: "equal", priority: 25 }, needs({ cpuMHz: 2000 }))))).toEqual([
+      "1 node would fit if cpu were 100 MHz instead of 2000",
+    ]);
+    const preemption = { ...SCHEDULER_DEFAULTS.preemption, service: true };
+    cluster.do((view) => setScheduler(view, { value: { ...SCHEDULER_DEFAULTS, preemption }, enforceIndex: null }));
+    expect(fixes(explainedAgain(cluster, "j"))).toEqual([]);
   });
 
   test("less of a dimension is no help where a distinct rule is broken too", () => {
