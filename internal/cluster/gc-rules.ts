@@ -53,6 +53,7 @@ export function hasEnded(view: View, alloc: Alloc): boolean {
  */
 export function isNeeded(view: View, job: Job | undefined, alloc: Alloc): boolean {
   if (alloc.nextAlloc !== "" && view.alloc(alloc.nextAlloc)?.clientStatus === "pending") return true;
+  if (alloc.desiredStatus === "evict") return false;
   if (!job || job.stop || !job.groups.some((group) => group.name === alloc.group)) return false;
   const isOfThisVersion = alloc.jobVersion === job.version && alloc.jobCreateIndex === job.createIndex;
   const { clientStatus } = alloc;
@@ -150,7 +151,8 @@ function outcomeOf(view: View, head: JobHead): boolean {
 function hasSucceeded(view: View, namespace: string, jobId: string): boolean {
   let hasAlloc = false;
   for (const alloc of view.allocsOfJob(namespace, jobId)) {
-    if (alloc.nextAlloc !== "") continue;
+    // Another ran for one that gave way, without being its successor.
+    if (alloc.nextAlloc !== "" || alloc.desiredStatus === "evict") continue;
     if (alloc.clientStatus !== "complete") return false;
     hasAlloc = true;
   }
