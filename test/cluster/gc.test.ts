@@ -200,25 +200,27 @@ test("what still runs of a purged job is not taken with the job that has its id 
   expect(cluster.state.alloc(old?.id ?? "")?.clientStatus).toBe("running");
 });
 
-test("an allocation that gave way says nothing of how a child ended, and does not outlive its evaluation", () => {
-  const cluster = aCluster();
-  const reschedule = { attempts: 0, unlimited: false };
-  cluster.register(aSpec({ id: "form", type: "batch", parameterized: { keep: { success: 1, failure: 0 } } }, { reschedule }));
-  const child = dispatch(cluster);
-  const [victim] = cluster.allocs(child);
-  if (!victim) throw new Error("the child was placed");
-  cluster.apply([put("allocs", { ...victim, desiredStatus: "evict" })]);
-  cluster.report(victim, { clientStatus: "failed" });
-  cluster.apply([put("evals", anEval("again", { jobId: child, type: "batch", triggeredBy: "preemption" }))]);
-  cluster.settle();
-  expect(cluster.live(child)).toHaveLength(1);
-  cluster.report(cluster.live(child)[0] ?? victim, { clientStatus: "complete" });
-  cluster.settle();
-  sweep(cluster, GC_DEFAULTS);
-  expect(cluster.state.job("default", child)?.status).toBe("dead");
-  sweep(cluster, GC_FORCED);
-  expect(cluster.state.alloc(victim.id)).toBeUndefined();
-});
+for (const ended of ["failed", "complete"] as const) {
+  test(`an allocation that gave way and ${ended === "failed" ? "failed" : "completed"} says nothing of how its child ended, and goes with its evaluation`, () => {
+    const cluster = aCluster();
+    const reschedule = { attempts: 0, unlimited: false };
+    cluster.register(aSpec({ id: "form", type: "batch", parameterized: { keep: { success: 1, failure: 0 } } }, { reschedule }));
+    const child = dispatch(cluster);
+    const [victim] = cluster.allocs(child);
+    if (!victim) throw new Error("the child was placed");
+    cluster.apply([put("allocs", { ...victim, desiredStatus: "evict" })]);
+    cluster.report(victim, { clientStatus: ended });
+    cluster.apply([put("evals", anEval("again", { jobId: child, type: "batch", triggeredBy: "preemption" }))]);
+    cluster.settle();
+    expect(cluster.live(child)).toHaveLength(1);
+    cluster.report(cluster.live(child)[0] ?? victim, { clientStatus: "complete" });
+    cluster.settle();
+    sweep(cluster, GC_DEFAULTS);
+    expect(cluster.state.job("default", child)?.status).toBe("dead");
+    sweep(cluster, GC_FORCED);
+    expect(cluster.state.alloc(victim.id)).toBeUndefined();
+  });
+}
 
 test("where keep names one outcome alone, children of the other go by age", () => {
   const cluster = aCluster();
