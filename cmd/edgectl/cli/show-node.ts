@@ -18,6 +18,7 @@ export function showNode(call: Call, node: WireNode, allocs: readonly WireAlloc[
     ["Status", node.Status + (node.StatusDescription ? ` (${node.StatusDescription})` : "")],
     ["Status Since", ago(node.StatusUpdatedAt * 1000, call.runtime.clock.nowMs())],
     ["Drivers", driversText(node)],
+    ...isolationPairs(node),
     [
       "Resources",
       resources ? `${resources.Cpu.CpuShares} MHz, ${resources.Memory.MemoryMB} MiB memory, ${resources.Disk.DiskMB} MiB disk` : "unknown",
@@ -86,6 +87,12 @@ function offersOf(node: WireNode): readonly (readonly [string, string])[] {
     ["Host Networks", networks],
   ];
   return rows.filter(([, texts]) => texts.length > 0).map(([title, texts]) => [title, texts.join(", ")] as const);
+}
+
+/** What a task of `exec` is kept from here, and what not. */
+function isolationPairs(node: WireNode): [string, string][] {
+  const { "driver.exec.enforced": enforced, "driver.exec.not_enforced": not } = node.Attributes ?? {};
+  return enforced ? [["Isolation", `exec: ${enforced}${not ? `; not enforced: ${not}` : ""}`]] : [];
 }
 
 function showConditions(call: Call, node: WireNode): void {

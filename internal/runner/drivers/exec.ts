@@ -14,7 +14,7 @@ import { deviceScript, envScript } from "../sandbox/task-files.ts";
 import { SAFE_PATH, type Tools } from "../sandbox/tools.ts";
 import { claimUser, releaseUser, type TaskUser, type UserRange, userNamed } from "../sandbox/users.ts";
 import type { Driver, StartRequest, TaskHandle } from "./driver.ts";
-import { type ExecConfig, execConfigOf } from "./exec-config.ts";
+import { type DeviceWish, type ExecConfig, execConfigOf } from "./exec-config.ts";
 import { type ShimParts, ShimTasks } from "./shim-task.ts";
 
 export interface ExecSettings {
@@ -67,14 +67,15 @@ async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request
   const user = userOf(parts, request);
   try {
     const privileges = privilegesOf(parts, config, user, image !== null);
-    giveFolders(parts, request, user);
+    await giveFolders(parts, request, user);
     const isPidPrivate = config.pidMode !== "host";
     const isIpcPrivate = config.ipcMode !== "host";
     const groups = makeLimitedGroups(files, parts.cgroups, attempt.groupName, limitsOf(parts, request, config));
-    const devices = config.devices.length > 0 ? "own" : "common";
+    const wishes = [...config.devices, ...givenDevices(request)];
+    const devices = wishes.length > 0 ? "own" : "common";
     const plan = { root, binds, proc: isPidPrivate ? "private" : "host", sharedMemory: isIpcPrivate ? "private" : "host", devices } as const;
     files.writeText(join(attempt.control, "fstab"), mountTable(plan));
-    if (devices === "own") files.writeText(join(attempt.control, "devices"), deviceScript(parts.tools, root, config.devices, user.gid));
+    if (devices === "own") files.writeText(join(attempt.control, "devices"), deviceScript(parts.tools, root, wishes, user.gid));
     const envPath = join(attempt.control, "env");
     files.writeText(envPath, envScript({ ...request.env, EDGECTL_TASK_TOKEN: attempt.token }, image !== null), 0o400);
     files.chown(envPath, user.uid, user.gid);
@@ -87,7 +88,6 @@ async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request
       logs: tasks.logsOf(request),
       env: {
         PATH: SAFE_PATH,
-        EDGECTL_TASK_TOKEN: attempt.token,
         EDGECTL_TASK_SCRIPT: parts.sandboxScriptPath,
         EDGECTL_SANDBOX_TASK: parts.sandboxTaskScriptPath,
         EDGECTL_ENTER: `${paths.unshare} --mount --uts${isIpcPrivate ? " --ipc" : ""}`,
@@ -193,20 +193,39 @@ function outsideOf(files: ExecParts["runtime"]["files"], binds: readonly Bind[],
 function userOf(parts: ExecParts, request: StartRequest): TaskUser {
   const { files } = parts.runtime;
   if (request.task.user !== "") return userNamed(files, request.task.user);
-  const note = (attempt: number) => join(controlDirectory(parts.allocRoot, request.allocId, request.task.name, attempt), "user");
-  const before = Number(files.readText(note(request.attempt - 1)) ?? "0");
-  const user = claimUser(claimsOf(parts), { allocId: request.allocId, task: request.task.name }, before || null);
-  files.writeText(note(request.attempt), `${user.uid}\n`);
+  const owner = { allocId: request.allocId, task: request.task.name };
+  const user = claimUser(claimsOf(parts), owner, noteOfUser(parts, request, request.attempt - 1));
+  files.writeText(userPath(parts, request, request.attempt), `${user.uid}\n`);
   return user;
 }
 
+function userPath(parts: ExecParts, request: StartRequest, attempt: number): string {
+  return join(controlDirectory(parts.allocRoot, request.allocId, request.task.name, attempt), "user");
+}
+
+/** The user that an attempt had of the range; null when it had none. */
+function noteOfUser(parts: ExecParts, request: StartRequest, attempt: number): number | null {
+  return Number(parts.runtime.files.readText(userPath(parts, request, attempt)) ?? "0") || null;
+}
+
 /** The task's own folders are its user's; what a group shares is everybody's in it, as far as each made it. */
-function giveFolders(parts: ExecParts, request: StartRequest, user: TaskUser): void {
-  const { files } = parts.runtime;
+async function giveFolders(parts: ExecParts, request: StartRequest, user: TaskUser): Promise<void> {
+  const { files, processes } = parts.runtime;
   const paths = taskPaths(parts.allocRoot, request.allocId, request.task.name);
-  for (const path of [paths.local, paths.secrets, paths.temporary]) files.chown(path, user.uid, user.gid);
+  const own = [paths.local, paths.secrets, paths.temporary];
+  for (const path of own) files.chown(path, user.uid, user.gid);
+  // Another took the user it had: what it made is given to the one it has now. Links themselves, never what they name.
+  const before = noteOfUser(parts, request, request.attempt - 1);
+  if (before !== null && before !== user.uid)
+    await processes.run(parts.tools.paths.chown, ["-R", "-h", `${user.uid}:${user.gid}`, ...own], { timeoutMs: LIMITS.taskStartMsMax });
   const shared = sharedDirectory(parts.allocRoot, request.allocId);
   for (const path of [shared, join(shared, "data"), join(shared, "tmp")]) if (files.lstat(path)?.isDirectory) files.chmod(path, 0o1777);
+}
+
+/** Devices that the scheduler gave to this task, where their ids are device files. */
+function givenDevices(request: StartRequest): readonly DeviceWish[] {
+  const ids = (request.resources.tasks[request.task.name]?.devices ?? []).flatMap((device) => device.ids);
+  return ids.filter((id) => /^\/dev\/[^:]+$/.test(id) && !id.split("/").includes("..")).map((path) => ({ path, access: "rw" }));
 }
 
 function privilegesOf(parts: ExecParts, config: ExecConfig, user: TaskUser, isImage: boolean): string {
