@@ -9,8 +9,8 @@ import { inPlace, type Place, until } from "./place.ts";
 const MINUTE = 60_000;
 
 /** One engine for all tests of a file. */
-export function engineOfFile(options: { readonly flags?: readonly string[] } = {}): DockerEngine {
-  const engine = new DockerEngine(options);
+export function engineOfFile(): DockerEngine {
+  const engine = new DockerEngine();
   beforeAll(async () => {
     if (findPart("docker").kind === "present") await engine.start();
   }, MINUTE);
@@ -25,6 +25,10 @@ export function dockerTest(title: string, body: () => Promise<void>, timeoutMs =
 
 export async function withNode(engine: DockerEngine, flags: readonly string[], body: (place: Place) => Promise<void>): Promise<void> {
   await inPlace(async (place) => {
+    place.onClose(() => {
+      const left = engine.containers();
+      if (left.length > 0) engine.try("rm", "--force", ...left);
+    });
     await place.start({ flags: nodeFlags(engine, flags) });
     await untilHealth(place, true);
     await body(place);

@@ -1,7 +1,7 @@
 // A container engine of a test's own: dockerd in a temporary folder, on a bridge of its own, with an image made of busybox.
 
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
-import { closeSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { closeSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -13,12 +13,12 @@ const APPLETS =
 export class DockerEngine {
   readonly folder = mkdtempSync(join(tmpdir(), "edgectl-docker-"));
   readonly socket = join(this.folder, "d.sock");
-  readonly #flags: readonly string[];
   readonly #bridge: string;
   #process: ChildProcess | null = null;
+  /** A process of its own, as on real machines: containers and their supervisor outlive a dockerd that is killed. */
+  #containerd: ChildProcess | null = null;
 
-  constructor(options: { readonly flags?: readonly string[] } = {}) {
-    this.#flags = options.flags ?? [];
+  constructor() {
     // Names of interfaces have at most 15 characters; the pid keeps engines of tests that run at once apart.
     this.#bridge = `edge${process.pid}`;
   }
@@ -32,11 +32,12 @@ export class DockerEngine {
   }
 
   /** Starts it, the first time with its image, and waits until it answers. */
-  async start(): Promise<void> {
+  async start(more: readonly string[] = []): Promise<void> {
     this.#makeBridge();
     const log = openSync(join(this.folder, "log"), "a");
     const flags = ["--data-root", join(this.folder, "root"), "--exec-root", join(this.folder, "exec"), "-p", join(this.folder, "pid")];
-    this.#process = spawn("dockerd", [...flags, "-b", this.#bridge, "-H", this.endpoint, ...this.#flags], {
+    await this.#startContainerd(log);
+    this.#process = spawn("dockerd", [...flags, "--containerd", join(this.folder, "c.sock"), "-b", this.#bridge, "-H", this.endpoint, ...more], {
       stdio: ["ignore", log, log],
       detached: true,
     });
@@ -86,7 +87,8 @@ export class DockerEngine {
       if (all.length > 0) this.try("rm", "--force", "--volumes", ...all);
     }
     await this.stop();
-    // containerd outlives a dockerd that was killed; it names the folder, and nobody else does.
+    this.#containerd?.kill("SIGKILL");
+    // What supervises a container names the folder, and nobody else does.
     const left = spawnSync("pgrep", ["-f", this.folder], { encoding: "utf8" }).stdout.split("\n").filter(Boolean);
     for (const pid of left) spawnSync("kill", ["-9", pid]);
     spawnSync("ip", ["link", "del", this.#bridge]);
@@ -95,6 +97,17 @@ export class DockerEngine {
   }
 
   // --- internal ---
+
+  async #startContainerd(log: number): Promise<void> {
+    if (this.#containerd) return;
+    const address = join(this.folder, "c.sock");
+    const words = ["--root", join(this.folder, "c-root"), "--state", join(this.folder, "c-state"), "--address", address, "--log-level", "warn"];
+    const config = join(this.folder, "containerd.toml");
+    writeFileSync(config, 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n');
+    this.#containerd = spawn("containerd", ["--config", config, ...words], { stdio: ["ignore", log, log], detached: true });
+    const deadline = Date.now() + 15_000;
+    while (!existsSync(address) && Date.now() < deadline) await new Promise((done) => setTimeout(done, 20));
+  }
 
   #makeBridge(): void {
     if (existsSync(`/sys/class/net/${this.#bridge}`)) return;
