@@ -11,10 +11,11 @@ import { encodeDeploymentRow } from "./deployment-codec.ts";
 import { encodeEval } from "./eval-codec.ts";
 import { encodeJob } from "./job-codec.ts";
 import { encodeNode } from "./node-codec.ts";
+import { encodeNodePool } from "./scheduler-codec.ts";
 import type { JsonObject } from "./wire.ts";
 import { nullIfEmpty } from "./wire.ts";
 
-export type Topic = "Job" | "Evaluation" | "Allocation" | "Node" | "Deployment";
+export type Topic = "Job" | "Evaluation" | "Allocation" | "Node" | "Deployment" | "NodePool";
 
 /** Topics that clients may ask for; those of nouns that do not exist here never have an event. */
 export const TOPICS: readonly string[] = [
@@ -124,7 +125,9 @@ function typeOf(set: ChangeSet): string | null {
   if (decided.some((alloc) => alloc.desiredStatus === "run" && (alloc.isToMigrate || alloc.isToReschedule))) return "AllocationUpdateDesiredStatus";
   if (decided.length > 0) return "PlanResult";
   if (allocs.length > 0) return "AllocationUpdated";
-  return set.changes.some((change) => change.op === "put" && change.table === "evals") ? "EvaluationUpdated" : null;
+  if (set.changes.some((change) => change.op === "put" && change.table === "evals")) return "EvaluationUpdated";
+  const pool = set.changes.find((change) => change.table === "node_pools");
+  return pool === undefined ? null : pool.op === "delete" ? "NodePoolDeleted" : "NodePoolUpserted";
 }
 
 /** A plan that makes or ends a deployment is a plan; all else that one tells of is its own. */
@@ -172,6 +175,10 @@ function eventOf(change: Change, set: ChangeSet, view: View): Event | null {
       const node = change.row;
       return { topic: "Node", key: node.id, namespace: "", filterKeys: [], payload: () => ({ Node: encodeNode(node) }) };
     }
+    case "node_pools": {
+      const pool = change.row;
+      return { topic: "NodePool", key: pool.name, namespace: "", filterKeys: [], payload: () => ({ NodePool: encodeNodePool(pool) }) };
+    }
     default:
       return null;
   }
@@ -180,6 +187,7 @@ function eventOf(change: Change, set: ChangeSet, view: View): Event | null {
 /** Of what is gone only the key is left; evaluations and allocations go without a word, as in Nomad. */
 function removalOf(table: Change["table"], key: string): Event | null {
   if (table === "nodes") return { topic: "Node", key, namespace: "", filterKeys: [], payload: () => ({ Node: { ID: key, Status: "down" } }) };
+  if (table === "node_pools") return { topic: "NodePool", key, namespace: "", filterKeys: [], payload: () => ({ NodePool: { Name: key } }) };
   if (table !== "jobs") return null;
   const [namespace = "", id = ""] = key.split("\u001f");
   const payload = () => ({ Job: { ID: id, Name: id, Namespace: namespace, Status: "dead", Stop: true } });

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { eventLine, parseEventFilter } from "../../internal/api/events.ts";
-import { setEligibility, setNodeStatus, stopAlloc } from "../../internal/cluster/nodes.ts";
+import { deleteNodePool, putNodePool } from "../../internal/cluster/node-pools.ts";
+import { registerNode, setEligibility, setNodeStatus, stopAlloc } from "../../internal/cluster/nodes.ts";
 import type { EdgeError } from "../../internal/domain/errors.ts";
 import { type Change, type ChangeSet, put, remove } from "../../internal/domain/tables.ts";
 import { Cluster } from "../fixtures/cluster.ts";
@@ -47,6 +48,25 @@ function lived(): { readonly cluster: Journaled; readonly allocId: string } {
 }
 
 const names = (lines: readonly Line[]) => lines.map((line) => line.Events.map((event) => `${event.Topic}/${event.Type}`).sort());
+
+test("a node pool that is made, changed and deleted, and the one that a node makes", () => {
+  const cluster = new Journaled();
+  const pool = { name: "edge", description: "", meta: {}, algorithm: null, memoryOversubscription: null };
+  cluster.do((view) => putNodePool(view, pool));
+  cluster.do((view) => putNodePool(view, { ...pool, description: "far" }));
+  cluster.do((view) => deleteNodePool(view, "edge"));
+  const spec = aNode("node-1", { nodePool: "far" });
+  cluster.do((view, context) => registerNode(view, { spec, secretHash: "s", computedClass: "c", remembered: 0 }, context));
+  const lines = linesOf(cluster, cluster.sets);
+  expect(names(lines)).toEqual([
+    ["NodePool/NodePoolUpserted"],
+    ["NodePool/NodePoolUpserted"],
+    ["NodePool/NodePoolDeleted"],
+    ["Node/NodeRegistration", "NodePool/NodeRegistration"],
+  ]);
+  expect([lines[1]?.Events[0]?.Payload.NodePool.Description, lines[2]?.Events[0]?.Payload]).toEqual(["far", { NodePool: { Name: "edge" } }]);
+  expect(names(linesOf(cluster, cluster.sets, ["NodePool:far"]))).toEqual([["NodePool/NodeRegistration"]]);
+});
 
 test("a registration, its plan, and what the node says of it", () => {
   const { cluster, allocId } = lived();
