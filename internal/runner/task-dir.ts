@@ -68,6 +68,20 @@ function writePayload(input: PrepareInput, localDirectory: string): void {
   if (path === null || path === "")
     throw new EdgeError("invalid", `dispatch_payload file "${task.dispatchPayload.file}" is outside the task's local folder`);
   const folder = path.split("/").slice(0, -1).join("/");
+  refuseLinks(runtime.files, localDirectory, path);
   if (folder !== "") runtime.files.makeDirectory(join(localDirectory, folder));
   runtime.files.writeText(join(localDirectory, path), Buffer.from(job.payload, "base64"));
+}
+
+/** The folder was the task's in an earlier attempt: what is written there as root must not follow where it points. */
+function refuseLinks(files: Files, directory: string, path: string): void {
+  const parts = path.split("/");
+  for (let count = 1; count <= parts.length; count++) {
+    const at = join(directory, ...parts.slice(0, count));
+    const info = files.lstat(at);
+    if (info === null) return;
+    const isLast = count === parts.length;
+    if (isLast ? !info.isFile : !info.isDirectory)
+      throw new EdgeError("invalid", `dispatch_payload file "${path}" cannot be written: ${at} is a link or not what it was`);
+  }
 }
