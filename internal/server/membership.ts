@@ -80,7 +80,10 @@ export class Membership {
 
   /** Other regions that joined this one. */
   get regions(): KnownRegions {
-    return this.#parts.view()?.setting("regions")?.value ?? this.#toldRegions;
+    const view = this.#parts.view();
+    // Nothing was ever set here: a leader of an older program may know some all the same.
+    const isUnset = view === null || (view.tableIndex("settings") === 0 && view.restoredIndex === 0);
+    return view?.setting("regions")?.value ?? (isUnset ? this.#toldRegions : {});
   }
 
   /** What the leader told. */
