@@ -23,6 +23,8 @@ export interface DriverKit {
   readonly hasShim: boolean;
   /** Where a task without a work_dir begins. */
   workDirectory(taskFolder: string): string;
+  /** Some engines make the folder where a task is to begin. */
+  readonly isWorkDirectoryMade?: boolean;
 }
 
 const TASK = "main";
@@ -142,27 +144,38 @@ const RESOURCES: AllocResources = {
   ports: [],
 };
 
+const deaths = new WeakMap<Runtime, (() => void)[]>();
+
+/** Calls when the program of this runtime dies: what waits by other ways than the clock ends there. */
+export function onDeath(runtime: Runtime, call: () => void): void {
+  deaths.get(runtime)?.push(call);
+}
+
 /** A runtime whose program dies when told to: from then on nothing that it waits for comes. */
 export function mortal(runtime: Runtime): { readonly runtime: Runtime; die(): void; readonly spawned: number[] } {
   let isDead = false;
   const spawned: number[] = [];
   const never = new Promise<never>(() => undefined);
+  const dying: Runtime = {
+    ...runtime,
+    clock: { ...runtime.clock, sleep: (ms) => (isDead ? never : runtime.clock.sleep(ms).then(() => (isDead ? never : undefined))) },
+    processes: {
+      ...runtime.processes,
+      spawn(options) {
+        const child = runtime.processes.spawn(options);
+        spawned.push(child.pid);
+        return { ...child, exited: child.exited.then((code) => (isDead ? never : code)) };
+      },
+    },
+  };
+  const calls: (() => void)[] = [];
+  deaths.set(dying, calls);
   return {
     spawned,
     die() {
       isDead = true;
+      for (const call of calls) call();
     },
-    runtime: {
-      ...runtime,
-      clock: { ...runtime.clock, sleep: (ms) => (isDead ? never : runtime.clock.sleep(ms).then(() => (isDead ? never : undefined))) },
-      processes: {
-        ...runtime.processes,
-        spawn(options) {
-          const child = runtime.processes.spawn(options);
-          spawned.push(child.pid);
-          return { ...child, exited: child.exited.then((code) => (isDead ? never : code)) };
-        },
-      },
-    },
+    runtime: dying,
   };
 }

@@ -7,8 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 export const IMAGE = "busybox:test";
-const APPLETS =
-  "cat date dd echo env false head hostname httpd id kill ls mkdir mount nc printf ps seq sh sleep stat tail test touch true wc wget".split(" ");
+"cat date dd echo env false head hostname httpd id kill ls mkdir mount nc printf ps seq sh sleep stat tail test touch true wc wget".split(" ");
 
 export class DockerEngine {
   readonly folder = mkdtempSync(join(tmpdir(), "edgectl-docker-"));
@@ -124,10 +123,13 @@ export function makeRoot(folder: string): string {
   if (existsSync(path)) return path;
   const root = join(folder, "busybox");
   mkdirSync(join(root, "bin"), { recursive: true });
-  for (const name of ["tmp", "data", "proc", "dev", "etc"]) mkdirSync(join(root, name));
+  for (const name of ["tmp", "data", "proc", "dev", "etc", "usr"]) mkdirSync(join(root, name));
   const busybox = spawnSync("sh", ["-c", "command -v busybox"], { encoding: "utf8" }).stdout.trim();
   copyFileSync(busybox, join(root, "bin/busybox"));
-  for (const applet of APPLETS) symlinkSync("busybox", join(root, "bin", applet));
+  const applets = spawnSync(busybox, ["--list"], { encoding: "utf8" })
+    .stdout.split("\n")
+    .filter((name) => name !== "" && name !== "busybox");
+  for (const applet of applets) symlinkSync("busybox", join(root, "bin", applet));
   spawnSync("tar", ["-C", root, "-cf", path, "."]);
   return path;
 }

@@ -56,6 +56,7 @@ class Docker {
   readonly #parts: DockerParts;
   readonly #images: Images;
   readonly #dangling: DanglingContainers;
+  readonly #handles = new Set<TaskHandle>();
 
   constructor(parts: DockerParts) {
     this.#parts = parts;
@@ -64,7 +65,9 @@ class Docker {
     this.#dangling = new DanglingContainers({ ...parts, watch: this.watch, images: this.#images });
   }
 
+  /** Lets go of everything: containers run on, for the next agent to find. */
   stop(): void {
+    for (const handle of [...this.#handles]) handle.release?.();
     this.watch.stop();
     this.#images.stop();
     this.#dangling.stop();
@@ -221,6 +224,7 @@ class Docker {
     const { runtime, settings } = this.#parts;
     const control = this.#controlOf(place);
     const { logPath, imageId } = record.started;
+    const warn = (message: string) => this.#parts.warn(message, { alloc: place.allocId, task: place.task.name });
     const follower =
       logPath === ""
         ? null
@@ -229,21 +233,25 @@ class Docker {
             control,
             source: logPath,
             targets: this.#targetsOf(place),
-            trouble: (message) => this.#parts.warn(message, { alloc: place.allocId, task: place.task.name, file: logPath }),
+            trouble: warn,
           });
     const release = this.#dangling.expect(record.name);
-    return containerHandle({
+    const handle: TaskHandle = containerHandle({
       runtime,
       watch: this.watch,
       control,
       record,
       follower,
       isRemoved: settings.isContainerGcEnabled,
+      warn,
       ended: () => {
         release();
         this.#images.release(imageId);
+        this.#handles.delete(handle);
       },
     });
+    this.#handles.add(handle);
+    return handle;
   }
 
   #controlOf(place: Place): string {

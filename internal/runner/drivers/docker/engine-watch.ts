@@ -127,6 +127,8 @@ export class EngineWatch {
     const ask = async () => {
       try {
         await engine.json("GET", "/_ping", undefined, { timeoutMs: PING_ANSWER_MS_MAX });
+        // An event that was lost on its way would leave a task running for ever.
+        for (const look of [...this.#lookers.values()]) look("event");
         if (!control.signal.aborted) timer = clock.after(PING_MS, () => void ask(), { keepsAlive: false });
       } catch {
         control.abort(); // whatever it was, the loop finds out by connecting again

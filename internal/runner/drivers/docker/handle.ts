@@ -2,7 +2,7 @@
 // own restarts as far as the engine lets it; what nobody can tell is reported as unknown, never as success.
 
 import type { Exit } from "../../../device/restart.ts";
-import { EdgeError } from "../../../domain/errors.ts";
+import { EdgeError, messageOf } from "../../../domain/errors.ts";
 import { livenessOf } from "../../../runtime/process-identity.ts";
 import type { Runtime, Timer } from "../../../runtime/runtime.ts";
 import type { ExecRequest, TaskHandle } from "../driver.ts";
@@ -21,6 +21,7 @@ export interface HandleParts {
   readonly record: ContainerRecord & { readonly started: NonNullable<ContainerRecord["started"]> };
   readonly follower: LogFollower | null;
   readonly isRemoved: boolean;
+  warn(message: string): void;
   /** Called once it has ended and its files are in order. */
   ended(): void;
 }
@@ -153,8 +154,13 @@ export function exitOf(state: DockerJson): Exit | null {
 
 async function finish(parts: HandleParts, exit: Exit): Promise<Exit> {
   const { runtime, control, record, watch } = parts;
-  await parts.follower?.finish();
-  writeExit(runtime.files, control, exit);
+  try {
+    await parts.follower?.finish();
+    writeExit(runtime.files, control, exit);
+  } catch (error) {
+    // A full disk, or a folder that was removed with its stray allocation: the end is told all the same.
+    parts.warn(`the output of a container that ended could not be kept: ${messageOf(error)}`);
+  }
   if (parts.isRemoved) await removeContainer(watch.engine, record.id);
   parts.ended();
   return exit;

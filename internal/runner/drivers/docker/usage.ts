@@ -20,15 +20,20 @@ export function containerUsage(files: Files, pid: number): ReturnType<TaskHandle
   const cpu = groupOf("cpuacct");
   const pids = (readOrNull(files, `${memory ?? unified}/cgroup.procs`) ?? "").split("\n").filter(Boolean).map(Number);
   if (memory !== null) {
-    const rss = Number(/^total_rss (\d+)$/m.exec(readOrNull(files, `${memory}/memory.stat`) ?? "")?.[1] ?? 0);
+    const rss = sumOf(readOrNull(files, `${memory}/memory.stat`), ["total_rss", "total_mapped_file"]);
     return { cpuSeconds: Number(readOrNull(files, `${cpu}/cpuacct.usage`) ?? 0) / 1e9, rssBytes: rss, pids };
   }
-  const rss = Number(/^anon (\d+)$/m.exec(readOrNull(files, `${unified}/memory.stat`) ?? "")?.[1] ?? 0);
+  const rss = sumOf(readOrNull(files, `${unified}/memory.stat`), ["anon", "file_mapped"]);
   const micros = Number(/^usage_usec (\d+)$/m.exec(readOrNull(files, `${unified}/cpu.stat`) ?? "")?.[1] ?? 0);
   return { cpuSeconds: micros / 1e6, rssBytes: rss, pids };
 }
 
 // --- internal ---
+
+function sumOf(text: string | null, names: readonly string[]): number {
+  const lines = (text ?? "").split("\n").map((line) => line.split(" "));
+  return lines.reduce((sum, [name = "", value]) => (names.includes(name) ? sum + Number(value) : sum), 0);
+}
 
 /** "" is the unified tree. */
 function mountOf(mounts: string, controller: string): string {
