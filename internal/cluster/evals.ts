@@ -74,6 +74,9 @@ export interface PlanToApply {
   readonly queued: Evaluation["queued"];
 }
 
+/** A part of a plan that is applied while the rest is made. */
+export type SliceToApply = Pick<PlanToApply, "stops" | "placed" | "inPlace" | "reconnects" | "deployments">;
+
 interface Later {
   readonly alloc: Alloc;
   readonly atMs: number;
@@ -89,24 +92,32 @@ export interface AppliedPlan {
   readonly blocked: Evaluation | null;
 }
 
+/** The changes of a part of a plan while its evaluation goes on. */
+export function applySlice(view: View, job: Job | undefined, slice: SliceToApply, context: Context): Change[] {
+  const rows = new AllocRows(view, context);
+  changeStanding(rows, job, slice, context);
+  const victims = victimsOf(view, slice.placed);
+  for (const { victim, by } of victims) rows.change(victim, (row) => evictedAlloc(row, by));
+  linkSuccessors(view, slice.placed, rows);
+  return [
+    ...rows.changes(),
+    ...slice.placed.map((alloc) => put("allocs", alloc)),
+    ...preemptionEvals(view, victims, context).map((one) => put("evals", one)),
+    ...deploymentChanges(view, slice.deployments),
+  ];
+}
+
 /** The changes of a finished evaluation: allocs, deployments, the eval itself, follow-ups, and one blocked eval for what found no room. */
 export function applyPlan(view: View, evaluation: Evaluation, job: Job | undefined, plan: PlanToApply, context: Context): AppliedPlan {
-  const successors = new Map(plan.placed.filter((alloc) => alloc.previousAlloc !== "").map((alloc) => [alloc.previousAlloc, alloc.id]));
   const blocked = blockedEval(view, evaluation, job, plan, context);
-  const rows = new AllocRows(context);
-  for (const stop of plan.stops) rows.change(stop.alloc, (alloc) => stoppedAlloc(alloc, stop));
-  for (const alloc of plan.inPlace) rows.change(alloc, (row) => ({ ...row, ...alloc, jobVersion: job?.version ?? alloc.jobVersion }));
+  const rows = new AllocRows(view, context);
+  changeStanding(rows, job, plan, context);
   for (const { alloc, sinceMs } of plan.unknowns) rows.change(alloc, (row) => unknownAlloc(row, sinceMs));
-  for (const alloc of plan.reconnects) rows.change(alloc, (row) => ({ ...row, reconnectedAtMs: context.nowMs, nextAlloc: "", followupEvalId: "" }));
   const victims = victimsOf(view, plan.placed);
   for (const { victim, by } of victims) rows.change(victim, (row) => evictedAlloc(row, by));
   const followUps = followUpEvals(view, evaluation, job, [...plan.later, ...plan.unknowns], context);
   for (const followUp of followUps) rows.change(followUp.alloc, (row) => ({ ...row, followupEvalId: followUp.evaluation.id }));
-  // One that is cut off runs on for all we know, and has a successor all the same.
-  for (const [id, successor] of successors) {
-    const before = view.alloc(id);
-    if (before && before.nextAlloc !== successor) rows.change(before, (row) => ({ ...row, nextAlloc: successor }));
-  }
+  linkSuccessors(view, plan.placed, rows);
   const done: Evaluation = {
     ...evaluation,
     status: "complete",
@@ -148,19 +159,36 @@ export function deploymentChanges(view: View, deployments: readonly Deployment[]
 /** Rows of allocs that are changed, each put once, however many parts of the plan name it. */
 class AllocRows {
   readonly #rows = new Map<string, Alloc>();
+  readonly #view: View;
   readonly #context: Context;
 
-  constructor(context: Context) {
+  constructor(view: View, context: Context) {
+    this.#view = view;
     this.#context = context;
   }
 
+  /** The plan may have been begun before the alloc's row was what it is now. */
   change(alloc: Alloc, change: (row: Alloc) => Alloc): void {
-    const row = change(this.#rows.get(alloc.id) ?? alloc);
+    const row = change(this.#rows.get(alloc.id) ?? this.#view.alloc(alloc.id) ?? alloc);
     this.#rows.set(alloc.id, { ...row, modifiedAtMs: this.#context.nowMs, allocModifyIndex: this.#context.index });
   }
 
   changes(): Change[] {
     return [...this.#rows.values()].map((row) => put("allocs", row));
+  }
+}
+
+function changeStanding(rows: AllocRows, job: Job | undefined, { stops, inPlace, reconnects }: SliceToApply, { nowMs }: Context): void {
+  for (const stop of stops) rows.change(stop.alloc, (alloc) => stoppedAlloc(alloc, stop));
+  for (const alloc of inPlace) rows.change(alloc, (row) => ({ ...row, ...alloc, jobVersion: job?.version ?? alloc.jobVersion }));
+  for (const alloc of reconnects) rows.change(alloc, (row) => ({ ...row, reconnectedAtMs: nowMs, nextAlloc: "", followupEvalId: "" }));
+}
+
+/** One that is cut off runs on for all we know, and has a successor all the same. */
+function linkSuccessors(view: View, placed: readonly Alloc[], rows: AllocRows): void {
+  for (const { id, previousAlloc } of placed) {
+    const before = previousAlloc === "" ? undefined : view.alloc(previousAlloc);
+    if (before && before.nextAlloc !== id) rows.change(before, (row) => ({ ...row, nextAlloc: id }));
   }
 }
 

@@ -107,6 +107,10 @@ export const LIMITS = {
   evalDeliveriesMax: 3,
   evalDelayMsMax: 300_000,
   sliceMs: 10,
+  /** Placements of one slice; what it costs to apply and to write them belongs to its time. */
+  placementsPerSliceMax: 500,
+  /** Changes that may wait for one commit before evaluations wait for it too. */
+  pendingChangesMax: 500,
   journalChangesPerRowMax: 1000,
 
   /** Rows that one step of garbage collection looks at, and changes after which it stops for other work. */

@@ -14,6 +14,8 @@ export interface PlaceInput extends StandingInput {
   readonly context: Context;
   /** Each placement adds to it. */
   readonly placed: Alloc[];
+  /** Null for allocs of no roll-out. */
+  readonly rollout: RolloutPart | null;
 }
 
 export interface Placement {
@@ -24,8 +26,17 @@ export interface Placement {
 
 /** How work is cut into slices, so that others have their turn. */
 export interface Pace {
-  /** Whether it is time to pause. */
+  /** Whether it is time to pause; asked before each placement. */
   isOver(): boolean;
+}
+
+/** All in one go. */
+export const UNPACED: Pace = { isOver: () => false };
+
+/** The roll-out that the allocs belong to. */
+export interface RolloutPart {
+  readonly id: string;
+  readonly isCanary: boolean;
 }
 
 /** What is known when work goes on after a pause. */
@@ -34,13 +45,6 @@ export interface Resumed {
   readonly sinceIndex: number;
   /** Makes the allocs from here on. */
   readonly context: Context;
-}
-
-/** Places what is asked for in one go. */
-export function placeGroup(input: PlaceInput, places: readonly Place[]): Placement {
-  const steps = placeInSlices(input, places, { isOver: () => false });
-  const step = steps.next();
-  return step.done ? step.value : { failed: null, unplacedDestructive: [] }; // it never pauses
 }
 
 /** Places what is asked for, pausing whenever it is time; each time the caller applies what was placed, or keeps it to itself. */
@@ -130,8 +134,8 @@ function newAlloc(input: PlaceInput, { place, placer, node, metric, victims }: C
     clientDescription: "",
     taskStates: {},
     resources: placer.resourcesOn(node),
-    deploymentId: "",
-    health: null,
+    deploymentId: input.rollout?.id ?? "",
+    health: input.rollout?.isCanary ? { isHealthy: null, atMs: 0, isCanary: true } : null,
     ...(victims ? { preemptedAllocs: victims.map((victim) => victim.id) } : {}),
     previousAlloc: previous?.id ?? "",
     nextAlloc: "",

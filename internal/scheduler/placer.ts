@@ -7,7 +7,7 @@ import type { Job, TaskGroup } from "../domain/job.ts";
 import type { Context, View } from "../domain/view.ts";
 import type { Capacity } from "./capacity.ts";
 import type { Place } from "./changes.ts";
-import { placeGroup } from "./place.ts";
+import { type Pace, placeInSlices, type Resumed, type RolloutPart } from "./place.ts";
 
 export interface PlacerParts {
   readonly view: View;
@@ -16,32 +16,40 @@ export interface PlacerParts {
   readonly context: Context;
   /** The active deployment of the job's version. */
   readonly rollout: Deployment | null;
+  readonly pace: Pace;
 }
 
 export class Placer {
-  /** Over all groups. */
+  /** Over all groups, as far as it is not in the state by now. */
   readonly placed: Alloc[] = [];
   readonly failed: Record<string, AllocMetric> = {};
   readonly queued: Record<string, number> = {};
   /** Ids of allocs whose replacement found no room: they run on. */
   readonly unplacedDestructive = new Set<string>();
   readonly #parts: PlacerParts;
+  #context: Context;
 
   constructor(parts: PlacerParts) {
     this.#parts = parts;
+    this.#context = parts.context;
   }
 
-  place(job: Job, group: TaskGroup, places: readonly Place[]): void {
+  /** Work goes on after a pause. */
+  resume(context: Context): void {
+    this.#context = context;
+  }
+
+  *place(job: Job, group: TaskGroup, places: readonly Place[]): Generator<undefined, void, Resumed> {
     this.queued[group.name] = 0;
     const isCurrent = (place: Place) => place.jobVersion === undefined;
     const parts: readonly (readonly Place[])[] = [
       places.filter((place) => isCurrent(place) && !place.isCanary),
       places.filter((place) => isCurrent(place) && place.isCanary),
     ];
-    for (const some of parts) this.#placeSome(job, group, some);
+    for (const some of parts) yield* this.#placeSome(job, group, some);
     for (const version of new Set(places.flatMap((place) => place.jobVersion ?? []))) {
       const old = this.#olderVersion(job, group, version);
-      this.#placeSome(
+      yield* this.#placeSome(
         old.job,
         old.group,
         places.filter((place) => place.jobVersion === version),
@@ -51,14 +59,13 @@ export class Placer {
 
   // --- internal ---
 
-  #placeSome(job: Job, group: TaskGroup, places: readonly Place[]): void {
+  *#placeSome(job: Job, group: TaskGroup, places: readonly Place[]): Generator<undefined, void, Resumed> {
     if (places.length === 0) return;
-    const { rollout, ...parts } = this.#parts;
-    const from = this.placed.length;
-    const result = placeGroup({ ...parts, job, group, placed: this.placed }, places);
-    const isCanary = places[0]?.isCanary === true;
+    const { rollout, pace, ...parts } = this.#parts;
     const isCounted = rollout?.groups[group.name] !== undefined && rollout.jobVersion === job.version;
-    if (isCounted) for (let at = from; at < this.placed.length; at++) this.placed[at] = inRollout(this.placed[at], rollout.id, isCanary);
+    const own: RolloutPart | null = isCounted ? { id: rollout.id, isCanary: places[0]?.isCanary === true } : null;
+    const input = { ...parts, context: this.#context, job, group, placed: this.placed, rollout: own };
+    const result = yield* placeInSlices(input, places, pace);
     for (const id of result.unplacedDestructive) this.unplacedDestructive.add(id);
     if (!result.failed) return;
     this.queued[group.name] = (this.queued[group.name] ?? 0) + result.failed.count;
@@ -73,11 +80,4 @@ export class Placer {
     if (!version || !own) return { job, group };
     return { job: { ...version, status: job.status, statusDescription: job.statusDescription }, group: own };
   }
-}
-
-// --- internal ---
-
-function inRollout(alloc: Alloc | undefined, deploymentId: string, isCanary: boolean): Alloc {
-  const own = alloc as Alloc; // the index is one of those that were just placed
-  return { ...own, deploymentId, health: isCanary ? { isHealthy: null, atMs: 0, isCanary } : own.health };
 }

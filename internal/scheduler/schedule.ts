@@ -4,6 +4,7 @@
 import type { Alloc, AllocMetric } from "../domain/alloc.ts";
 import { isTerminal } from "../domain/alloc.ts";
 import { type Deployment, isActiveDeployment } from "../domain/deployment.ts";
+import { assert } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import type { Job, TaskGroup } from "../domain/job.ts";
 import { isCandidate } from "../domain/node-fit.ts";
@@ -14,8 +15,9 @@ import { STOP_TEXT } from "./changes.ts";
 import type { Decision } from "./decision.ts";
 import { advancedDeployment, begunDeployment, type DeploymentPlanInput, deploymentOfVersion, endedByChange } from "./deployment-plan.ts";
 import { infeasibleReason } from "./feasible.ts";
-import { sortedNodes } from "./place.ts";
+import { type Pace, type Resumed, sortedNodes, UNPACED } from "./place.ts";
 import { Placer } from "./placer.ts";
+import { PlanParts } from "./plan-parts.ts";
 import { reconcileGroup } from "./reconcile.ts";
 import { reconcileSystemGroup } from "./reconcile-system.ts";
 
@@ -49,8 +51,26 @@ export interface Plan {
   readonly reconnects: readonly Alloc[];
 }
 
+/** A part of a plan that is applied before the rest is made. */
+export type Slice = Pick<Plan, "stops" | "placed" | "inPlace" | "reconnects" | "deployments">;
+
 /** The plan for the eval's job; `job` is undefined once it was purged. */
 export function schedule(view: View, evaluation: Evaluation, job: Job | undefined, context: Context): Plan {
+  const step = scheduleInSlices(view, evaluation, job, { context, pace: UNPACED }).next();
+  assert(step.done === true, "what is not paced does not pause");
+  return step.value;
+}
+
+/**
+ * The same with pauses: each hands out what is decided so far, to be applied at once under the index of the context it was
+ * made with, and the plan at the end holds what is left. A job that is placed as one keeps all to itself until then.
+ */
+export function* scheduleInSlices(
+  view: View,
+  evaluation: Evaluation,
+  job: Job | undefined,
+  { context, pace }: { readonly context: Context; readonly pace: Pace },
+): Generator<Slice, Plan, Resumed> {
   const { namespace, jobId, priority } = evaluation;
   const allocs = [...view.allocsOfJob(namespace, jobId)];
   const standing = job && !job.stop ? deploymentOfVersion(view, job) : null;
@@ -67,22 +87,39 @@ export function schedule(view: View, evaluation: Evaluation, job: Job | undefine
   const capacity = new Capacity(view, { namespace, id: jobId }, freed);
   const deployment = advanced ?? standing ?? begun;
   const rollout = deployment !== null && isActiveDeployment(deployment) ? deployment : null;
-  const placer = new Placer({ view, evaluation, capacity, context, rollout });
+  const placer = new Placer({ view, evaluation, capacity, context, rollout, pace });
+  const inPlace = reconciled.flatMap(({ changes }) => changes.inPlace.map((alloc) => ofRollout(alloc, rollout)));
+  const reconnects = reconciled.flatMap(({ changes }) => changes.reconnects);
+  const parts = new PlanParts({ stops, inPlace, reconnects, deployments: [...endedByChange(input), ...(begun ? [begun] : [])] }, replaced);
+  const startIndex = view.index;
   // Groups are reconciled only where there is a job.
-  for (const { group, changes } of reconciled) if (job) placer.place(job, group, changes.places);
+  for (const { group, changes } of job ? reconciled : []) {
+    const steps = placer.place(job as Job, group, changes.places); // see above
+    for (let step = steps.next(); !step.done; ) {
+      const isPrivate = job?.allAtOnce === true;
+      const resumed = yield isPrivate ? NOTHING : parts.slice(placer);
+      if (!isPrivate) capacity.forgetPlanned();
+      placer.resume(resumed.context);
+      step = steps.next(resumed);
+    }
+  }
+  // Others may have taken what was promised to allocs that nobody knew of: then all is placed anew, without a pause.
+  if (job?.allAtOnce && hasChanged(view, placer.placed, startIndex)) return schedule(view, evaluation, job, context);
+  const rest = parts.rest(placer);
   return {
-    stops: stops.filter((stop) => !placer.unplacedDestructive.has(stop.alloc.id)),
-    placed: placer.placed,
-    inPlace: reconciled.flatMap(({ changes }) => changes.inPlace.map((alloc) => ofRollout(alloc, rollout))),
+    stops: rest.stops,
+    placed: rest.placed,
+    inPlace: rest.inPlace,
     later: reconciled.flatMap(({ changes }) => changes.later),
     failed: placer.failed,
     queued: placer.queued,
     annotations: Object.fromEntries(reconciled.map(({ group, changes }) => [group.name, annotate(changes)])),
     decisions: [...reconciled.flatMap(({ changes }) => changes.decisions), ...orphans.map((alloc) => decideOrphan(alloc, job))],
     deployment,
-    deployments: [...endedByChange(input), ...(begun ? [begun] : []), ...(advanced ? [advanced] : [])],
+    // One that changed during a pause is looked at anew by whoever changed it.
+    deployments: [...rest.deployments, ...(advanced && view.deployment(advanced.id) === standing ? [advanced] : [])],
     unknowns: reconciled.flatMap(({ changes }) => changes.unknowns),
-    reconnects: reconciled.flatMap(({ changes }) => changes.reconnects),
+    reconnects: rest.reconnects,
   };
 }
 
@@ -92,6 +129,15 @@ export function isNoOp(plan: Plan): boolean {
 }
 
 // --- internal ---
+
+const NOTHING: Slice = { stops: [], placed: [], inPlace: [], reconnects: [], deployments: [] };
+
+/** Whether others changed a node, or what runs on one, that the allocs were placed on since. */
+function hasChanged(view: View, placed: readonly Alloc[], sinceIndex: number): boolean {
+  const loads = view.nodeLoads();
+  if (loads.rowsChangedAt > sinceIndex) return placed.length > 0;
+  return placed.some((alloc) => (loads.changedAt[loads.positionOf(alloc.nodeId)] ?? 0) > sinceIndex);
+}
 
 interface Ground {
   readonly allocs: readonly Alloc[];

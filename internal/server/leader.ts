@@ -1,23 +1,20 @@
 // A leader's life over one epoch: the state it loaded, the write path, and the loops that act on it.
 // It ends when the lease does, or when a commit fails; then everything in memory is dropped.
 
-import { applyPlan } from "../cluster/evals.ts";
 import { GC_FORCED, type GcSettings } from "../cluster/gc-rules.ts";
 import { deriveJobStatuses } from "../cluster/job-status.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
-import type { Evaluation } from "../domain/evaluation.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { ChangeSet } from "../domain/tables.ts";
-import { put } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
-import { isNoOp, schedule } from "../scheduler/schedule.ts";
 import type { State, StatePicture } from "../state/state.ts";
 import type { Store } from "../store/store.ts";
 import { DeploymentLoop } from "./deployment-loop.ts";
 import { DrainLoop } from "./drain-loop.ts";
 import { EvalBroker } from "./eval-broker.ts";
+import { EvalRunner } from "./eval-runner.ts";
 import { GcLoop } from "./gc-loop.ts";
 import { Ledger } from "./ledger.ts";
 import { NodeSessions } from "./node-sessions.ts";
@@ -65,13 +62,14 @@ export class Leader implements Reader {
   readonly #state: State;
   readonly #periodic: PeriodicLoop;
   readonly #gc: GcLoop;
+  readonly #evals: EvalRunner;
   readonly #drains: DrainLoop;
   readonly #deployments: DeploymentLoop;
   #delayTimer: Timer | null = null;
   #upkeepTimer: Timer | null = null;
   #upkeep: Promise<void> | null = null;
   #isEnded = false;
-  #placedSinceStart = 0;
+  #isContinuing = false;
 
   constructor(options: LeaderOptions, state: State) {
     this.#options = options;
@@ -112,6 +110,7 @@ export class Leader implements Reader {
     });
     this.#drains = new DrainLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger });
     this.#deployments = new DeploymentLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger });
+    this.#evals = new EvalRunner({ clock: options.runtime.clock, log: options.log, ledger: this.ledger, broker: this.broker });
     this.broker.restore(this.view);
     this.sessions.watchKnownNodes();
     this.#periodic.restore();
@@ -134,7 +133,7 @@ export class Leader implements Reader {
   }
 
   get placedSinceStart(): number {
-    return this.#placedSinceStart;
+    return this.#evals.placedSinceStart;
   }
 
   get hasEnded(): boolean {
@@ -210,6 +209,8 @@ export class Leader implements Reader {
     this.recent.note(sets);
     this.waiters.wake(sets);
     this.#options.durable();
+    // Where too much waited for this commit, the work goes on now.
+    if (this.#evals.hasWork) this.#continueLater();
     this.#armDelayTimer();
     this.#armUpkeep();
     this.#deployments.arm();
@@ -256,64 +257,23 @@ export class Leader implements Reader {
     const { clock } = this.#options.runtime;
     if (this.#isPaused) return;
     // What could not run for want of authority or room on disk is looked at again soon.
-    const atMs = this.broker.hasWork ? clock.nowMs() + WORK_RETRY_MS : this.broker.nextDelayedAtMs();
+    const atMs = this.#evals.hasWork ? clock.nowMs() + WORK_RETRY_MS : this.broker.nextDelayedAtMs();
     if (atMs === null || this.#isEnded) return;
     // Never longer than a minute at once: a clock that steps back must not strand a follow-up.
     this.#delayTimer = clock.after(Math.min(Math.max(atMs - clock.nowMs(), 1), 60_000), () => this.#kick(), { keepsAlive: false });
   }
 
-  /** Runs pending evaluations, then those that waited for room, until none is left or the slice is used up. */
+  /** Runs what is to be evaluated for one slice; the rest has its turn after whatever else is waiting. */
   #runEvals(): void {
-    const { clock } = this.#options.runtime;
-    if (this.#isPaused) return;
-    const startedAtMs = clock.monotonicMs();
-    const isOver = () => clock.monotonicMs() - startedAtMs > LIMITS.sliceMs;
-    // An evaluation that is taken off the list must be carried out: authority is asked for before each.
-    while (this.ledger.isWritable) {
-      const evaluation = this.broker.take(this.view, clock.nowMs());
-      if (!evaluation) break;
-      this.#runEval(evaluation);
-      if (isOver()) return this.#continueLater();
-    }
-    if (!this.ledger.isWritable) return;
-    for (const evaluation of this.broker.takeUnblocked(this.view)) this.#retryBlocked(evaluation);
+    if (!this.#isPaused && this.#evals.runSlice()) this.#continueLater();
   }
 
   #continueLater(): void {
-    void this.#options.runtime.clock.yieldTurn().then(() => this.#kick());
-  }
-
-  #runEval(evaluation: Evaluation): void {
-    try {
-      this.ledger.apply((view, context) => {
-        const job = view.job(evaluation.namespace, evaluation.jobId);
-        const plan = schedule(view, evaluation, job, context);
-        this.#placedSinceStart += plan.placed.length;
-        return { changes: applyPlan(view, evaluation, job, plan, context).changes, result: null };
-      });
-    } catch (error) {
-      if (error instanceof EdgeError) throw error;
-      this.#failEval(evaluation, error);
-    }
-  }
-
-  /** A bug in the scheduler must not stop every other job: the eval fails, with its reason. */
-  #failEval(evaluation: Evaluation, error: unknown): void {
-    this.#options.log.error("an evaluation failed", { eval: evaluation.id, job: evaluation.jobId, error: messageOf(error) });
-    this.ledger.apply((_view, context) => ({
-      changes: [put("evals", { ...evaluation, status: "failed", statusDescription: messageOf(error), modifiedAtMs: context.nowMs })],
-      result: null,
-    }));
-  }
-
-  /** A blocked eval that still finds no room changes nothing, so that waiting costs no write. */
-  #retryBlocked(evaluation: Evaluation): void {
-    this.ledger.apply((view, context) => {
-      const job = view.job(evaluation.namespace, evaluation.jobId);
-      const plan = schedule(view, evaluation, job, context);
-      if (isNoOp(plan) && Object.keys(plan.failed).length > 0) return { changes: [], result: null };
-      this.#placedSinceStart += plan.placed.length;
-      return { changes: applyPlan(view, evaluation, job, plan, context).changes, result: null };
+    if (this.#isContinuing) return;
+    this.#isContinuing = true;
+    void this.#options.runtime.clock.yieldTurn().then(() => {
+      this.#isContinuing = false;
+      this.#kick();
     });
   }
 

@@ -37,6 +37,7 @@ export class Ledger {
   readonly #hooks: LedgerHooks;
   #durableIndex: number;
   #pending: ChangeSet[] = [];
+  #pendingChanges = 0;
   #waiters: Waiter[] = [];
   #isFlushing = false;
   #isClosed = false;
@@ -67,6 +68,11 @@ export class Ledger {
     return this.#durableIndex;
   }
 
+  /** Changes that wait for the next commit. */
+  get pendingChanges(): number {
+    return this.#pendingChanges;
+  }
+
   /** Whether a write would be accepted at this instant. */
   get isWritable(): boolean {
     return this.#failure === null && !this.#isClosed && this.#fullUntilMs === null && this.#hooks.hasAuthority();
@@ -87,6 +93,7 @@ export class Ledger {
     if (changes.length === 0) return { result, index: this.#state.index };
     const set = this.#state.apply(changes, this.#hooks.derive);
     this.#pending.push(set);
+    this.#pendingChanges += set.changes.length;
     this.#hooks.applied(set);
     this.#flushSoon();
     return { result, index: set.index };
@@ -141,6 +148,7 @@ export class Ledger {
         const last = batch.at(-1);
         if (!last) break;
         this.#pending = [];
+        this.#pendingChanges = 0;
         await this.#commit(batch, last.index);
       }
     } finally {

@@ -8,7 +8,7 @@ import type { Node } from "../../internal/domain/node.ts";
 import { SCHEDULER_DEFAULTS } from "../../internal/domain/setting.ts";
 import { put } from "../../internal/domain/tables.ts";
 import { Capacity } from "../../internal/scheduler/capacity.ts";
-import { placeGroup } from "../../internal/scheduler/place.ts";
+import { placeInSlices, UNPACED } from "../../internal/scheduler/place.ts";
 import { State } from "../../internal/state/state.ts";
 import { aJob, aNode, anAlloc, anEval, aSpec, type GroupDraft, NO_RESOURCES } from "../fixtures/model.ts";
 import { type OracleAsk, placeAll } from "../oracle/place.ts";
@@ -160,10 +160,12 @@ test("every placement has the node and the score that brute force finds", () => 
       const capacity = new Capacity(state, { namespace: job.namespace, id: job.id }, []);
       const placed: Alloc[] = [];
       const context = { nowMs: 0, index: state.index + 1, newId: () => `new-${placed.length}` };
-      placeGroup(
-        { view: state, evaluation: anEval("e"), job, group, capacity, context, placed },
+      const input = { view: state, evaluation: anEval("e"), job, group, capacity, context, placed, rollout: null };
+      placeInSlices(
+        input,
         asks.map(({ place }) => place),
-      );
+        UNPACED,
+      ).next();
       const wanted = placeAll(
         { nodes: [...state.nodes()], allocs, job, group, algorithm: drawn.algorithm },
         asks.map(({ asked }) => asked),
