@@ -15,6 +15,7 @@ export interface Targets {
   readonly word: string;
   /** The task's own folders as the machine names them. */
   readonly hostLocal: string;
+  readonly hostLogs: string;
   readonly sharedMemory: string;
 }
 
@@ -120,6 +121,11 @@ export const ATTEMPTS: readonly Attempt[] = [
     name: "start more processes than it may",
     config: { pids_limit: 60 },
     script: () => `i=0; while [ $i -lt 150 ]; do sleep 5 & i=$((i + 1)); done 2>/dev/null; echo ESCAPED`,
+  },
+  {
+    name: "write into another task's log",
+    before: async ({ runtime, hostLogs }) => runtime.files.writeText(`${hostLogs}/other.stdout.0`, "said\n"),
+    script: () => `echo forged >>$NOMAD_ALLOC_DIR/logs/other.stdout.0 ${said}`,
   },
   {
     name: "put a link in place of the logs",

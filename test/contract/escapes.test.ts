@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { findCgroups } from "../../internal/runner/cgroups.ts";
 import type { Driver } from "../../internal/runner/drivers/driver.ts";
 import { rawExecDriver } from "../../internal/runner/drivers/raw-exec.ts";
-import { taskPaths } from "../../internal/runner/layout.ts";
+import { logsDirectory, taskPaths } from "../../internal/runner/layout.ts";
 import { SHIM_SCRIPT, TASK_SCRIPT } from "../../internal/runner/shim-scripts.ts";
 import { Bench, type DriverKit } from "./driver-bench.ts";
 import { ATTEMPTS, type Attempt, type Targets } from "./escape-attempts.ts";
@@ -95,6 +95,7 @@ function targetsOf(bench: Bench, word: string, pid: number): Targets {
     pid,
     word,
     hostLocal: bench.paths.local,
+    hostLogs: logsDirectory(bench.allocRoot, bench.allocId),
     sharedMemory: `/dev/shm/${word}`,
   };
 }

@@ -111,8 +111,10 @@ export class ShimTasks {
       if (process) return this.#handleOf(attempt, process, clock.nowMs(), ended);
       if (isGone && readPidFile(files, join(attempt.control, "pid")) === null) throw neverBegan(this.#reasonOf(attempt));
       // Claimed for "never", as recover does: a shim that comes this far later leaves.
-      if (clock.monotonicMs() > deadlineMs && files.createExclusive(join(attempt.control, "pid"), "given up\n"))
+      if (clock.monotonicMs() > deadlineMs && files.createExclusive(join(attempt.control, "pid"), "given up\n")) {
+        this.#neverBegan(attempt);
         throw new EdgeError("internal", `the task did not begin within ${LIMITS.taskStartMsMax / 1000} s (taskStartMsMax)`);
+      }
       await clock.sleep(waitMs);
     }
   }
@@ -123,21 +125,23 @@ export class ShimTasks {
     const attempt = this.attemptOf(id);
     if (files.stat(attempt.control) === null) return null;
     // Claims the start for "never": the shim, should it come this far yet, finds the file and leaves.
-    if (files.createExclusive(join(attempt.control, "pid"), "given up\n")) return this.#neverBegan(id);
+    if (files.createExclusive(join(attempt.control, "pid"), "given up\n")) return this.#neverBegan(attempt);
     let process = readPidFile(files, join(attempt.control, "pid"));
     for (let round = 0; process === null && round < 50 && (files.readText(join(attempt.control, "pid")) ?? "") === ""; round++) {
       await clock.sleep(10);
       process = readPidFile(files, join(attempt.control, "pid"));
     }
-    if (process === null) return this.#neverBegan(id);
+    if (process === null) return this.#neverBegan(attempt);
     const startedAtMs = files.stat(join(attempt.control, "pid"))?.modifiedAtMs ?? clock.nowMs();
     return this.#handleOf(attempt, process, startedAtMs, null);
   }
 
   // --- internal ---
 
-  #neverBegan(id: AttemptId): null {
-    this.#kind.released?.(id);
+  /** What was on its way to the task ends as well: it may hang, as a mount does whose server is gone. */
+  #neverBegan(attempt: Attempt): null {
+    this.#killInit(attempt);
+    this.#kind.released?.(attempt.id);
     return null;
   }
 
