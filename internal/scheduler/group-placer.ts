@@ -12,6 +12,7 @@ import { CandidateOrder, type Choice } from "./candidates.ts";
 import { Exhausted } from "./exhausted.ts";
 import { allocate, type Demand, demandOf, exhaustedDimension } from "./fit.ts";
 import { NodeScores } from "./node-scores.ts";
+import { type Judge, OverOthers } from "./over-others.ts";
 import type { Victims } from "./preempt.ts";
 import { Preemption } from "./preemption.ts";
 import { namedTerms, sumBeforeSpread } from "./rank.ts";
@@ -53,9 +54,7 @@ export class GroupPlacer {
   readonly #exhausted: Exhausted;
   /** Candidates that a distinct_property keeps out, by rule and value. */
   readonly #parked = new Map<string, number[]>();
-  readonly #preemption: Preemption | null;
-  /** Nobody's going makes room on any node, for as long as nothing changes. */
-  #isHopeless = false;
+  readonly #overOthers: OverOthers | null;
   #shared: AllocResources | null = null;
   #failure: AllocMetric | null = null;
   #scored = 0;
@@ -67,10 +66,12 @@ export class GroupPlacer {
     this.demand = demandOf(group);
     this.config = schedulerConfigFor(view.schedulerConfig(), view.nodePool(job.nodePool));
     this.#survey = surveyNodes(this.#loads, job, group);
-    this.#preemption = this.config.preemption[job.type] ? new Preemption(input, this.demand) : null;
     this.#standing = new Standing(input);
     this.#scores = new NodeScores({ input, demand: this.demand, config: this.config, standing: this.#standing });
     const { feasible } = this.#survey;
+    const preemption = this.config.preemption[job.type] ? new Preemption(input, this.demand) : null;
+    const nodeOf = (candidate: number) => this.#nodeOf(candidate);
+    this.#overOthers = preemption && new OverOthers({ preemption, candidates: feasible.length, nodeOf });
     this.#candidateAt = new Int32Array(this.#loads.nodes.length).fill(-1);
     for (let candidate = 0; candidate < feasible.length; candidate++) this.#candidateAt[feasible[candidate] as number] = candidate; // within
     this.#exhausted = new Exhausted(feasible.length);
@@ -96,22 +97,22 @@ export class GroupPlacer {
 
   /** The best of the nodes where less important allocs can make room, asked when none has any; null where they may not, or none can. */
   chooseOverOthers(asked: Asked): ChosenOverOthers | null {
-    if (!this.#preemption || this.#isHopeless) return null;
-    let best: { readonly choice: Choice; readonly victims: Victims } | null = null;
-    for (let candidate = 0; candidate < this.#survey.feasible.length; candidate++) {
-      const node = this.#nodeOf(candidate);
-      const position = this.#survey.feasible[candidate] as number; // within
-      if (asked.nodeId !== null && node.id !== asked.nodeId) continue;
-      if (this.#standing.hasDistinctRules && this.#standing.violation(position) !== null) continue;
-      const victims = this.#preemption.victimsOn(node);
-      if (!victims || victims.allocs.length === 0) continue;
-      const mean = this.#meanOf(candidate, asked, victims);
-      if (best === null || mean > best.choice.mean) best = { choice: { candidate, mean }, victims };
-    }
-    this.#isHopeless = best === null && asked.nodeId === null;
-    if (!best) return null;
-    const { choice, victims } = best;
-    return { node: this.#nodeOf(choice.candidate), metric: this.#metric([choice], asked, victims), victims: victims.allocs };
+    if (!this.#overOthers) return null;
+    const judge: Judge = {
+      isAllowed: (candidate) => !this.#standing.hasDistinctRules || this.#standing.violation(this.#survey.feasible[candidate] as number) === null, // numbered by that list
+      meanOf: (candidate, victims) => this.#meanOf(candidate, asked, victims),
+      isSteady: this.#tuples === null && asked.penaltyNodes.size === 0,
+    };
+    const candidate = asked.nodeId === null ? -1 : (this.#candidateAt[this.#loads.positionOf(asked.nodeId)] ?? -1);
+    if (asked.nodeId !== null && candidate < 0) return null;
+    const found = candidate < 0 ? this.#overOthers.best(judge) : this.#overOthers.on(candidate, judge);
+    if (!found) return null;
+    return { node: this.#nodeOf(found.candidate), metric: this.#metric([found], asked, found.victims), victims: found.victims.allocs };
+  }
+
+  /** Looks for those who could make room, for `chooseOverOthers` to know; false when it was time to pause before the end. */
+  looksForOthers(isTimeOver: () => boolean): boolean {
+    return this.#overOthers?.look(isTimeOver) ?? true;
   }
 
   /** They make room: they are of other jobs, so that nothing of this one's standing changes. */
@@ -120,7 +121,7 @@ export class GroupPlacer {
       this.#input.capacity.release(victim);
       this.#touched(victim.nodeId, -1);
     }
-    this.#preemption?.evicted(victims);
+    this.#overOthers?.evicted(victims);
   }
 
   /** What an alloc of the group is given on the node. */
@@ -247,12 +248,13 @@ export class GroupPlacer {
   /** An alloc came to stand on the node, or left it. */
   #touched(nodeId: string, times: 1 | -1): void {
     const position = this.#loads.positionOf(nodeId);
-    this.#preemption?.touched(nodeId);
-    this.#isHopeless = false;
     if (position < 0) return;
     for (const tuple of this.#tuples?.tuplesBeside(position) ?? []) this.#order.tupleMoved(tuple);
     const candidate = this.#candidateAt[position] as number; // as many as there are nodes
-    if (candidate >= 0) this.#refresh(candidate);
+    if (candidate >= 0) {
+      this.#refresh(candidate);
+      this.#overOthers?.touched(candidate);
+    }
     if (times === 1) return;
     this.#failure = null;
     for (const key of this.#standing.propertyKeys(position)) {

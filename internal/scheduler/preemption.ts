@@ -1,19 +1,26 @@
-// Who would have to go on each node for one group's sake, looked at once per node and again only where something changed.
+// Who would have to go on a node for one group's sake, as the plan being made leaves it, and how often whose groups gave way.
 
 import type { Alloc } from "../domain/alloc.ts";
 import type { Node } from "../domain/node.ts";
-import type { Demand } from "./fit.ts";
+import { type Demand, reservedUsage, type Usage } from "./fit.ts";
 import { findVictims, standingIn, type VictimStanding, type Victims } from "./preempt.ts";
 import type { StandingInput } from "./standing.ts";
+
+/** A group of another job, as the plan being made sees it. */
+export interface RivalGroup {
+  readonly namespace: string;
+  readonly group: string;
+  readonly jobCreateIndex: number;
+  readonly standing: VictimStanding | null;
+  /** How many of its allocs the plan pushes away, on all nodes. */
+  gone: number;
+}
 
 export class Preemption {
   readonly #input: StandingInput;
   readonly #demand: Demand;
-  readonly #standings = new Map<string, VictimStanding | null>();
-  /** How many allocs of each group the plan pushes away, on all nodes. */
-  readonly #gone = new Map<string, number>();
-  /** What was found for each node, and still holds. */
-  readonly #found = new Map<string, Victims | null>();
+  /** By job id: jobs of several namespaces may share one, and a job has several groups. */
+  readonly #groups = new Map<string, RivalGroup[]>();
 
   constructor(input: StandingInput, demand: Demand) {
     this.#input = input;
@@ -22,60 +29,61 @@ export class Preemption {
     for (const alloc of input.placed) {
       for (const id of alloc.preemptedAllocs ?? []) {
         const victim = input.view.alloc(id);
-        if (victim) this.#gone.set(groupKey(victim), (this.#gone.get(groupKey(victim)) ?? 0) + 1);
+        if (victim) this.groupOf(victim).gone += 1;
       }
     }
   }
 
   /** Null where the node would not have room whoever goes; empty where nobody has to. */
   victimsOn(node: Node): Victims | null {
-    const known = this.#found.get(node.id);
-    if (known !== undefined) return known;
-    const { capacity, job } = this.#input;
-    const found = findVictims({
+    return findVictims({
       node,
-      usage: capacity.usageOf(node),
+      usage: this.#usageOf(node),
       allocs: this.#staying(node),
       demand: this.#demand,
-      job,
-      standingOf: (alloc) => this.#standingOf(alloc),
-      preemptedBeside: (alloc) => this.#gone.get(groupKey(alloc)) ?? 0,
+      job: this.#input.job,
+      standingOf: (alloc) => this.groupOf(alloc).standing,
+      preemptedBeside: (alloc) => this.groupOf(alloc).gone,
     });
-    this.#found.set(node.id, found);
-    return found;
   }
 
-  /** Something on the node changed. */
-  touched(nodeId: string): void {
-    this.#found.delete(nodeId);
-  }
-
-  /** They go. Nodes where others of their groups would have to go are looked at again: those weigh more now. */
+  /** They go: their groups weigh more from now on. */
   evicted(victims: readonly Alloc[]): void {
-    const groups = new Set(victims.map(groupKey));
-    for (const victim of victims) this.#gone.set(groupKey(victim), (this.#gone.get(groupKey(victim)) ?? 0) + 1);
-    for (const [nodeId, found] of this.#found) if (found?.allocs.some((alloc) => groups.has(groupKey(alloc)))) this.#found.delete(nodeId);
+    for (const victim of victims) this.groupOf(victim).gone += 1;
+  }
+
+  /** The same object for all allocs of a group. */
+  groupOf(alloc: Alloc): RivalGroup {
+    const known = this.#groups.get(alloc.jobId);
+    if (known) {
+      for (const group of known) if (isOf(group, alloc)) return group;
+    }
+    const { namespace, group, jobCreateIndex } = alloc;
+    const fresh = { namespace, group, jobCreateIndex, standing: standingIn(this.#input.view, alloc), gone: 0 };
+    if (known) known.push(fresh);
+    else this.#groups.set(alloc.jobId, [fresh]);
+    return fresh;
   }
 
   // --- internal ---
 
   *#staying(node: Node): Iterable<Alloc> {
-    for (const alloc of this.#input.view.liveAllocsOfNode(node.id)) if (!this.#input.capacity.isStopped(alloc.id)) yield alloc;
+    const { view, capacity } = this.#input;
+    for (const alloc of view.liveAllocsOfNode(node.id)) if (!capacity.isStopped(alloc.id)) yield alloc;
   }
 
-  #standingOf(alloc: Alloc): VictimStanding | null {
-    const key = `${groupKey(alloc)} ${alloc.jobCreateIndex}`;
-    const known = this.#standings.get(key);
-    if (known !== undefined) return known;
-    const standing = standingIn(this.#input.view, alloc);
-    this.#standings.set(key, standing);
-    return standing;
+  /** Everything in use there, as far as the demand asks for it: the rest would have to be counted first. */
+  #usageOf(node: Node): Usage {
+    const { capacity, view } = this.#input;
+    const position = this.#demand.isPlain ? view.nodeLoads().positionOf(node.id) : -1;
+    if (position < 0) return capacity.usageOf(node);
+    const [cpuMHz = 0, memoryMiB = 0, diskMiB = 0] = [capacity.cpuMHz[position], capacity.memoryMiB[position], capacity.diskMiB[position]];
+    return { ...reservedUsage(node), cpuMHz, memoryMiB, diskMiB };
   }
 }
 
 // --- internal ---
 
-/** Names hold no NUL. */
-function groupKey({ namespace, jobId, group }: Alloc): string {
-  return `${namespace}\0${jobId}\0${group}`;
+function isOf(group: RivalGroup, alloc: Alloc): boolean {
+  return group.group === alloc.group && group.jobCreateIndex === alloc.jobCreateIndex && group.namespace === alloc.namespace;
 }
