@@ -76,7 +76,7 @@ export function promoteDeployment(view: View, input: PromoteInput, context: Cont
   if (names.length === 0) throw new EdgeError("invalid-job", "no canaries to promote");
   const counts = countDeployment(deployment, view.liveAllocsOfJob(deployment.namespace, deployment.jobId));
   const short = names.flatMap((name) => {
-    const [have, need] = [counts[name]?.healthy ?? 0, deployment.groups[name]?.desiredCanaries ?? 0];
+    const [have, need] = [counts[name]?.healthyCanaries ?? 0, deployment.groups[name]?.desiredCanaries ?? 0];
     return have < need ? [`Task group "${name}" has ${have}/${need} healthy allocations`] : [];
   });
   if (short.length > 0) throw new EdgeError("invalid-job", short.join("; "));

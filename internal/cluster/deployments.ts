@@ -9,7 +9,7 @@ import {
   type DeploymentCounts,
   type DeploymentGroup,
   endedDeployment,
-  healthyWanted,
+  healthyMissing,
   isActiveDeployment,
   isCanarying,
   runningText,
@@ -173,14 +173,14 @@ function isFatal(deployment: Deployment, job: Job, alloc: Alloc): boolean {
 function isLate(deployment: Deployment, counts: Readonly<Record<string, DeploymentCounts>>, nowMs: number): boolean {
   return Object.entries(deployment.groups).some(([name, group]) => {
     const isDue = group.requireProgressByMs !== null && group.requireProgressByMs <= nowMs;
-    return isDue && (counts[name]?.healthy ?? 0) < healthyWanted(group);
+    return isDue && healthyMissing(group, counts[name]) > 0;
   });
 }
 
 /** Every group that has canaries promotes by itself, and has them all healthy. */
 function isPromotable(deployment: Deployment, counts: Readonly<Record<string, DeploymentCounts>>): boolean {
   const waiting = Object.entries(deployment.groups).filter(([, group]) => isCanarying(group));
-  return waiting.length > 0 && waiting.every(([name, group]) => group.autoPromote && (counts[name]?.healthy ?? 0) >= group.desiredCanaries);
+  return waiting.length > 0 && waiting.every(([name, group]) => group.autoPromote && healthyMissing(group, counts[name]) === 0);
 }
 
 /** Each alloc that becomes healthy gives the group its progress_deadline anew; the first one placed begins it. */
@@ -203,7 +203,7 @@ function withDeadlines(deployment: Deployment, live: readonly Alloc[]): Deployme
 /** Whether the scheduler would do something: the next ones are to be replaced, or all is done. */
 function goesOn(view: View, job: Job, deployment: Deployment, counts: Readonly<Record<string, DeploymentCounts>>): boolean {
   const groups = Object.entries(deployment.groups);
-  if (groups.every(([name, group]) => !isCanarying(group) && (counts[name]?.healthy ?? 0) >= group.desiredTotal)) return true;
+  if (groups.every(([name, group]) => !isCanarying(group) && healthyMissing(group, counts[name]) === 0)) return true;
   const rolling = new Set(groups.filter(([, group]) => !isCanarying(group)).map(([name]) => name));
   for (const alloc of view.liveAllocsOfJob(job.namespace, job.id))
     if (rolling.has(alloc.group) && (alloc.jobVersion !== job.version || alloc.jobCreateIndex !== job.createIndex)) return true;

@@ -25,6 +25,7 @@ export interface DeploymentCounts {
   readonly placed: number;
   readonly healthy: number;
   readonly unhealthy: number;
+  readonly healthyCanaries: number;
   readonly canaries: readonly string[];
 }
 
@@ -85,14 +86,13 @@ export function isActiveDeployment(deployment: Pick<Deployment, "status">): bool
 
 /** What stands of each of the deployment's groups: what was written down at its end, or else what its allocs say. */
 export function countDeployment(deployment: Deployment, allocs: Iterable<Alloc>): Readonly<Record<string, DeploymentCounts>> {
-  const counts = Object.fromEntries(
-    Object.keys(deployment.groups).map((name) => [name, { placed: 0, healthy: 0, unhealthy: 0, canaries: [] as string[] }]),
-  );
+  const counts = Object.fromEntries(Object.keys(deployment.groups).map((name) => [name, { ...NOTHING, canaries: [] as string[] }]));
   for (const alloc of allocs) {
     const own = alloc.deploymentId === deployment.id ? counts[alloc.group] : undefined;
     if (!own) continue;
     own.placed += 1;
     if (isHealthyNow(alloc)) own.healthy += 1;
+    if (isHealthyNow(alloc) && alloc.health?.isCanary) own.healthyCanaries += 1;
     if (alloc.health?.isHealthy === false) own.unhealthy += 1;
     if (alloc.health?.isCanary) own.canaries.push(alloc.id);
   }
@@ -103,9 +103,10 @@ export function countDeployment(deployment: Deployment, allocs: Iterable<Alloc>)
   return Object.fromEntries(groups);
 }
 
-/** How many healthy allocs the group needs to go on: its canaries, until they are promoted, or all it has. */
-export function healthyWanted(group: Pick<DeploymentGroup, "desiredCanaries" | "desiredTotal" | "isPromoted">): number {
-  return isCanarying(group) ? group.desiredCanaries : group.desiredTotal;
+/** How many healthy allocs the group lacks to go on: canaries, until they are promoted, or of all it has. */
+export function healthyMissing(group: DeploymentGroup, counts: DeploymentCounts | undefined): number {
+  const { healthy, healthyCanaries } = counts ?? NOTHING;
+  return Math.max(0, isCanarying(group) ? group.desiredCanaries - healthyCanaries : group.desiredTotal - healthy);
 }
 
 /** The deployment at its end, with what was counted. */
@@ -130,7 +131,7 @@ export function endedDeployment(
 
 // --- internal ---
 
-const NOTHING: DeploymentCounts = { placed: 0, healthy: 0, unhealthy: 0, canaries: [] };
+const NOTHING: DeploymentCounts = { placed: 0, healthy: 0, unhealthy: 0, healthyCanaries: 0, canaries: [] };
 
 /** What was healthy and is gone since does not count: its successor has to become healthy itself. */
 function isHealthyNow(alloc: Alloc): boolean {

@@ -8,7 +8,7 @@ import {
   type Deployment,
   type DeploymentGroup,
   endedDeployment,
-  healthyWanted,
+  healthyMissing,
   isActiveDeployment,
   runningText,
 } from "../domain/deployment.ts";
@@ -85,7 +85,7 @@ export function advancedDeployment({ standing, groups, allocs, context }: Deploy
   const counts = countDeployment(sized, allocs);
   const isComplete = Object.entries(sized.groups).every(([name, own]) => {
     const changes = groups.find(({ group }) => group.name === name)?.changes;
-    return changes?.rollout.isDone === true && (counts[name]?.healthy ?? 0) >= healthyWanted(own);
+    return changes?.rollout.isDone === true && healthyMissing(own, counts[name]) === 0;
   });
   if (isComplete) return endedDeployment(sized, { status: "successful", description: DEPLOYMENT_TEXT.successful, nowMs: context.nowMs }, allocs);
   return sized === standing ? null : { ...sized, modifiedAtMs: context.nowMs };

@@ -5,6 +5,7 @@ import type { CutOff, GroupChanges, GroupInput, Later, Place, Stop } from "./cha
 import { allocName, isOfThisVersion } from "./changes.ts";
 import type { Decision } from "./decision.ts";
 import type { Gate } from "./gate.ts";
+import { type TaskChanges, taskChanges } from "./task-change.ts";
 
 type OwnDecision = Decision extends infer D ? (D extends { readonly alloc: Alloc } ? Omit<D, "group" | "name"> : never) : never;
 
@@ -33,8 +34,11 @@ export class Draft {
   readonly #decisions = new Map<string, Decision>();
   #held = 0;
 
+  readonly #changes: TaskChanges;
+
   constructor(input: GroupInput) {
     this.input = input;
+    this.#changes = taskChanges(input.view, input.job, input.group);
   }
 
   decide(decision: OwnDecision): void {
@@ -66,13 +70,14 @@ export class Draft {
     this.#decisions.set(`place ${place.nodeId}`, { kind: "place", group: this.input.group.name, name: place.name, reason });
   }
 
-  /** One place less of those that count. */
-  dropPlace(): void {
+  /** One place less of those that count; false when there is none. */
+  dropPlace(): boolean {
     for (let at = this.places.length - 1; at >= 0; at--) {
       if (this.places[at]?.isCanary) continue;
       this.places.splice(at, 1);
-      return;
+      return true;
     }
+    return false;
   }
 
   hold(name: string, reason: string): void {
@@ -83,6 +88,11 @@ export class Draft {
   updateInPlace(alloc: Alloc): void {
     this.inPlace.push(alloc);
     this.decide({ kind: "update-in-place", alloc, reason: "the new version changes nothing that its tasks see" });
+  }
+
+  /** Whether it is of an older version, and its tasks would run differently in this one. */
+  isOld(alloc: Alloc): boolean {
+    return !isOfThisVersion(this.input.job, alloc) && this.#changes.needsReplacing(alloc);
   }
 
   /** Whether it is one of this roll-out's canaries that is not promoted yet. */

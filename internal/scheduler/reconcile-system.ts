@@ -8,7 +8,6 @@ import { allocName, isGone, isOfThisVersion, STOP_TEXT } from "./changes.ts";
 import { type Classified, classify, goneSinceMs, graceUntilMs, NODE_WIDE_RULES } from "./classify.ts";
 import { Draft } from "./draft.ts";
 import { type Gate, gateOf } from "./gate.ts";
-import { taskChanges } from "./task-change.ts";
 
 /** `feasibleNodes` are the candidates that pass every constraint of the group. */
 export function reconcileSystemGroup(input: GroupInput, feasibleNodes: readonly Node[]): GroupChanges {
@@ -91,19 +90,19 @@ interface Left {
 
 /** Brings kept allocs to the job's version, node by node; canaries are the first of them. */
 function update(input: GroupInput, draft: Draft, nodes: number): Left {
-  const changes = taskChanges(input.view, input.job, input.group);
   const old: Alloc[] = [];
   const returned = new Set(draft.reconnects);
   for (const alloc of draft.kept) {
     if (isOfThisVersion(input.job, alloc)) {
       if (!returned.has(alloc)) draft.decide({ kind: "keep", alloc, reason: "it runs as the job says" });
-    } else if (changes.needsReplacing(alloc)) old.push(alloc);
+    } else if (draft.isOld(alloc)) old.push(alloc);
     else draft.updateInPlace(alloc);
   }
   const gate = gateOf({ ...input, hasOutdated: old.length > 0, nodes });
-  old.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+  // What is not healthy is down already: replacing it first takes nothing more down.
+  old.sort((a, b) => Number(isHealthy(a)) - Number(isHealthy(b)) || (a.nodeId < b.nodeId ? -1 : 1));
   const isCanarying = gate.canaries > 0 && gate.isPlacingCanaries;
-  const limit = isCanarying ? canariesMissing(input, gate) : replaceLimit(input, gate);
+  const limit = isCanarying ? canariesMissing(input, gate) : replaceLimit(input, gate, new Set(old));
   const replaced = new Set(old.slice(0, limit));
   for (const alloc of replaced) {
     draft.stops.push({ alloc, description: STOP_TEXT.updating });
@@ -126,14 +125,19 @@ function canariesMissing(input: GroupInput, gate: Gate): number {
 }
 
 /** Those of the new version that are not healthy, or not yet, take up their share of max_parallel. */
-function replaceLimit(input: GroupInput, gate: Gate): number {
+function replaceLimit(input: GroupInput, gate: Gate, old: ReadonlySet<Alloc>): number {
   if (gate.replacing !== null) return 0;
-  return Math.max(0, gate.maxParallel - input.allocs.filter((alloc) => isUnsettled(input, alloc)).length);
+  return Math.max(0, gate.maxParallel - input.allocs.filter((alloc) => !old.has(alloc) && isUnsettled(input, alloc)).length);
 }
 
 function isUnsettled(input: GroupInput, alloc: Alloc): boolean {
-  if (alloc.desiredStatus !== "run" || !isOfThisVersion(input.job, alloc) || isGone(input.view.node(alloc.nodeId))) return false;
-  return alloc.clientStatus !== "complete" && alloc.clientStatus !== "lost" && alloc.health?.isHealthy !== true;
+  if (alloc.desiredStatus !== "run" || isHealthy(alloc) || isGone(input.view.node(alloc.nodeId))) return false;
+  const hasEnded = alloc.clientStatus === "complete" || alloc.clientStatus === "lost";
+  return !hasEnded && (alloc.clientStatus !== "failed" || isOfThisVersion(input.job, alloc));
+}
+
+function isHealthy(alloc: Alloc): boolean {
+  return alloc.health?.isHealthy === true;
 }
 
 function placeOn(draft: Draft, node: Node, gate: Gate): void {

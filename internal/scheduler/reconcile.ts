@@ -10,7 +10,6 @@ import { Draft } from "./draft.ts";
 import { type Gate, gateOf } from "./gate.ts";
 import { decideReconnect } from "./reconnect.ts";
 import { decideReschedule } from "./reschedule.ts";
-import { taskChanges } from "./task-change.ts";
 
 export type { Place } from "./changes.ts";
 
@@ -21,10 +20,7 @@ export function reconcileGroup(input: GroupInput): GroupChanges {
   for (const item of of("unneeded")) draft.stop(item.alloc, STOP_TEXT.notNeeded, item.reason);
   for (const item of of("running")) draft.kept.push(item.alloc);
   for (const item of of("returned")) takeBack(input, draft, item);
-  const changes = taskChanges(input.view, input.job, input.group);
-  const isOutdated = (alloc: Alloc) => !isOfThisVersion(input.job, alloc);
-  const isOld = (alloc: Alloc) => isOutdated(alloc) && changes.needsReplacing(alloc);
-  const gate = gateOf({ ...input, hasOutdated: draft.kept.some(isOld), nodes: null });
+  const gate = gateOf({ ...input, hasOutdated: draft.kept.some((alloc) => draft.isOld(alloc)), nodes: null });
   if (gate.canaries > 0) draft.setCanariesApart();
   for (const item of of("lost")) lose(draft, item, gate);
   for (const item of of("expired")) expire(draft, item, gate);
@@ -33,7 +29,7 @@ export function reconcileGroup(input: GroupInput): GroupChanges {
   for (const item of of("migrating")) migrate(draft, item, gate);
   for (const item of of("failed")) recover(input, draft, item, gate);
   shrink(input, draft);
-  const left = update(input, draft, gate, { isOutdated, isOld });
+  const left = update(draft, gate);
   placeCanaries(draft, gate, left);
   grow(input, draft, gate);
   return draft.finish(gate, left.length);
@@ -64,7 +60,7 @@ function takeBack(input: GroupInput, draft: Draft, { alloc, reason }: Classified
 
 /** While a roll-out stands still, what is gone comes back as it was: a version that may be bad must not spread. */
 function replacement(draft: Draft, alloc: Alloc, gate: Gate, kind: Place["kind"] = "place"): Place {
-  const isAsItWas = !isOfThisVersion(draft.input.job, alloc) && alloc.jobCreateIndex === draft.input.job.createIndex && gate.replacing !== null;
+  const isAsItWas = gate.replacing !== null && alloc.jobCreateIndex === draft.input.job.createIndex && draft.isOld(alloc);
   return {
     name: alloc.name,
     previous: alloc,
@@ -142,13 +138,11 @@ function recover(input: GroupInput, draft: Draft, { alloc }: Classified, gate: G
   }
 }
 
-/** Too many: first what is not placed yet, then what failed, then what another of its number replaced, then the highest numbers. */
+/** Too many: first what is not placed yet, then what failed, then what is there twice, then the highest numbers. */
 function shrink(input: GroupInput, draft: Draft): void {
+  stopOutnumbered(input, draft);
   let left = draft.occupied() - input.group.count;
-  while (left > 0 && draft.places.length > 0) {
-    draft.dropPlace();
-    left -= 1;
-  }
+  while (left > 0 && draft.dropPlace()) left -= 1;
   while (left > 0 && draft.counted.length > 0) {
     const dropped = draft.counted.pop();
     draft.later = draft.later.filter((item) => item.alloc !== dropped);
@@ -157,39 +151,51 @@ function shrink(input: GroupInput, draft: Draft): void {
   }
   if (left <= 0) return;
   const standing = [...draft.kept, ...draft.unknown];
-  const newest = new Map<number, number>();
-  for (const alloc of standing) {
-    const number = allocNameIndex(alloc.name);
-    newest.set(number, Math.max(newest.get(number) ?? 0, alloc.createIndex));
-  }
-  const isOutnumbered = (alloc: Alloc) => alloc.createIndex < (newest.get(allocNameIndex(alloc.name)) ?? 0);
-  const order = standing.sort((a, b) => Number(isOutnumbered(b)) - Number(isOutnumbered(a)) || byNumber(b, a));
-  const dropped = new Set(order.slice(0, left));
-  for (const alloc of dropped) {
-    const reason = isOutnumbered(alloc) ? "a newer one of its name takes its place" : `the count is ${input.group.count}`;
-    draft.stop(alloc, STOP_TEXT.notNeeded, reason);
-  }
+  const newest = newestByNumber(standing);
+  const isOlder = (alloc: Alloc) => newest.get(allocNameIndex(alloc.name)) !== alloc;
+  const dropped = new Set(standing.sort((a, b) => Number(isOlder(b)) - Number(isOlder(a)) || byNumber(b, a)).slice(0, left));
+  for (const alloc of dropped) draft.stop(alloc, STOP_TEXT.notNeeded, isOlder(alloc) ? TAKEN_OVER : `the count is ${input.group.count}`);
   draft.kept = draft.kept.filter((alloc) => !dropped.has(alloc));
   draft.unknown = draft.unknown.filter((alloc) => !dropped.has(alloc));
 }
 
-interface Age {
-  isOutdated(alloc: Alloc): boolean;
-  /** Outdated, and its tasks would run differently. */
-  isOld(alloc: Alloc): boolean;
+/** Those of older versions whose number a promoted canary has taken over. */
+function stopOutnumbered(input: GroupInput, draft: Draft): void {
+  const newest = newestByNumber(draft.kept);
+  const isOver = (alloc: Alloc) => {
+    const other = newest.get(allocNameIndex(alloc.name));
+    return other !== undefined && other !== alloc && isOfThisVersion(input.job, other) && !isOfThisVersion(input.job, alloc);
+  };
+  const over = newest.size === draft.kept.length ? [] : draft.kept.filter(isOver);
+  if (over.length === 0) return;
+  for (const alloc of over) draft.stop(alloc, STOP_TEXT.notNeeded, TAKEN_OVER);
+  draft.kept = draft.kept.filter((alloc) => !over.includes(alloc));
+}
+
+const TAKEN_OVER = "a newer one of its name takes its place";
+
+function newestByNumber(allocs: readonly Alloc[]): ReadonlyMap<number, Alloc> {
+  const newest = new Map<number, Alloc>();
+  for (const alloc of allocs) {
+    const number = allocNameIndex(alloc.name);
+    const known = newest.get(number);
+    if (!known || known.createIndex < alloc.createIndex) newest.set(number, alloc);
+  }
+  return newest;
 }
 
 /** Brings kept allocs to the job's version: in place where tasks need not restart, else a few at a time. What is left, is given back. */
-function update(input: GroupInput, draft: Draft, gate: Gate, { isOutdated, isOld }: Age): readonly Alloc[] {
+function update(draft: Draft, gate: Gate): readonly Alloc[] {
   const old: Alloc[] = [];
   const isToldAlready = new Set(draft.reconnects);
   for (const alloc of draft.kept) {
-    if (isOld(alloc)) old.push(alloc);
-    else if (isOutdated(alloc)) draft.updateInPlace(alloc);
+    if (draft.isOld(alloc)) old.push(alloc);
+    else if (!isOfThisVersion(draft.input.job, alloc)) draft.updateInPlace(alloc);
     else if (!isToldAlready.has(alloc)) draft.decide({ kind: "keep", alloc, reason: "it runs as the job says" });
   }
-  old.sort(byNumber);
-  const { limit, reason } = updateLimit(input, draft, gate);
+  // What is not healthy is down already: replacing it first takes nothing more down.
+  old.sort((a, b) => Number(isHealthy(a)) - Number(isHealthy(b)) || byNumber(a, b));
+  const { limit, reason } = updateLimit(draft, gate, new Set(old));
   const replaced = new Set(old.slice(0, limit));
   for (const alloc of replaced) {
     draft.stops.push({ alloc, description: STOP_TEXT.updating });
@@ -203,19 +209,23 @@ function update(input: GroupInput, draft: Draft, gate: Gate, { isOutdated, isOld
 }
 
 /**
- * How many allocs may be replaced now: max_parallel less those of the new version that are not healthy yet, placed or about
- * to be. Once one of them has failed, none: a bad version must not take down what still runs.
+ * How many allocs may be replaced now: max_parallel less those of the new version that are not healthy yet, placed, taken over
+ * or about to be. Once one of them has failed, none: a bad version must not take down what still runs.
  */
-function updateLimit(input: GroupInput, draft: Draft, gate: Gate): { readonly limit: number; readonly reason: string } {
+function updateLimit(draft: Draft, gate: Gate, old: ReadonlySet<Alloc>): { readonly limit: number; readonly reason: string } {
   if (gate.replacing !== null) return { limit: 0, reason: gate.replacing };
-  if (gate.maxParallel === Number.POSITIVE_INFINITY) return { limit: draft.kept.length, reason: "" };
-  const isNew = (alloc: Alloc) => isOfThisVersion(input.job, alloc);
+  if (gate.maxParallel === Number.POSITIVE_INFINITY) return { limit: old.size, reason: "" };
+  const isNew = (alloc: Alloc) => isOfThisVersion(draft.input.job, alloc);
   const ended = [...draft.counted, ...draft.settled].filter((alloc) => alloc.clientStatus === "failed");
   if ([...draft.kept, ...ended].some((alloc) => isNew(alloc) && (alloc.health?.isHealthy === false || alloc.clientStatus === "failed")))
     return { limit: 0, reason: "one of the new version is unhealthy" };
-  const unsettled = draft.kept.filter((alloc) => isNew(alloc) && alloc.health?.isHealthy !== true).length;
+  const unsettled = draft.kept.filter((alloc) => !old.has(alloc) && !isHealthy(alloc)).length;
   const limit = Math.max(0, gate.maxParallel - unsettled - draft.places.length);
   return { limit, reason: `max_parallel is ${gate.maxParallel}: those of the new version have to be healthy first` };
+}
+
+function isHealthy(alloc: Alloc): boolean {
+  return alloc.health?.isHealthy === true;
 }
 
 /** Canaries take the numbers of those that they are to replace, lowest first. */

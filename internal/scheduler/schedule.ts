@@ -35,6 +35,7 @@ export interface Plan {
   readonly stops: readonly Stop[];
   readonly placed: readonly Alloc[];
   readonly inPlace: readonly Alloc[];
+  /** What waits for an instant, and has no evaluation yet that comes then. */
   readonly later: readonly Later[];
   readonly failed: Readonly<Record<string, AllocMetric>>;
   readonly queued: Readonly<Record<string, number>>;
@@ -110,7 +111,7 @@ export function* scheduleInSlices(
     stops: rest.stops,
     placed: rest.placed,
     inPlace: rest.inPlace,
-    later: reconciled.flatMap(({ changes }) => changes.later),
+    later: reconciled.flatMap(({ changes }) => changes.later.filter(({ alloc }) => !isAwaited(view, evaluation, alloc))),
     failed: placer.failed,
     queued: placer.queued,
     annotations: Object.fromEntries(reconciled.map(({ group, changes }) => [group.name, annotate(changes)])),
@@ -156,6 +157,11 @@ function reconcile(view: View, job: Job, group: TaskGroup, { allocs, standing, c
 function stopOrphan(view: View, alloc: Alloc): Stop {
   const isLost = view.node(alloc.nodeId) === undefined || view.node(alloc.nodeId)?.status === "down";
   return { alloc, description: STOP_TEXT.notNeeded, ...(isLost ? { clientStatus: "lost" as const } : {}) };
+}
+
+/** Whether an evaluation that comes at its time is on its way already. This one does not count: it is being answered. */
+function isAwaited(view: View, evaluation: Evaluation, alloc: Alloc): boolean {
+  return alloc.followupEvalId !== evaluation.id && view.evaluation(alloc.followupEvalId)?.status === "pending";
 }
 
 function decideOrphan(alloc: Alloc, job: Job | undefined): Decision {

@@ -10,7 +10,7 @@ import {
 } from "../../internal/cluster/deployment-commands.ts";
 import { judgeDeployment, standingNews } from "../../internal/cluster/deployments.ts";
 import { deregisterJob, evaluateJob, scaleJob } from "../../internal/cluster/jobs.ts";
-import { setNodeStatus } from "../../internal/cluster/nodes.ts";
+import { setNodeStatus, stopAlloc } from "../../internal/cluster/nodes.ts";
 import type { Alloc } from "../../internal/domain/alloc.ts";
 import { countDeployment, type Deployment } from "../../internal/domain/deployment.ts";
 import type { JobDraft } from "../../internal/domain/job-model/job.ts";
@@ -224,6 +224,20 @@ test("auto_promote promotes when the canaries of all groups are healthy, in the 
   expect(Object.values(latest(cluster).groups).map((group) => group.isPromoted)).toEqual([true, true]);
   rollOut(cluster);
   expect([latest(cluster).status, ...versions(cluster)]).toEqual(["successful", 1, 1]);
+});
+
+test("what was healthy and is taken over in place says nothing of the canaries", () => {
+  const cluster = aCluster();
+  cluster.start(version("1"));
+  rollOut(cluster);
+  cluster.start(version("2"));
+  const [first] = cluster.live();
+  if (first) cluster.report(first, { clientStatus: "running", isHealthy: true });
+  cluster.settle();
+  cluster.start(version("2", { canary: 1, autoPromote: true }));
+  expect(countDeployment(latest(cluster), cluster.allocs()).g).toMatchObject({ healthy: 1, healthyCanaries: 0 });
+  expect(latest(cluster).groups.g?.isPromoted).toBe(false);
+  expect(() => promote(cluster)).toThrow("0/1 healthy");
 });
 
 test("while canaries wait, an old alloc that is lost comes back as the old version", () => {
@@ -470,6 +484,46 @@ test("a new leader takes up what the one before did not judge any more, and judg
     expect(cluster.state.index).toBe(before);
   }
   expect([...standingNews(cluster.state).keys()]).toEqual([latest(cluster).id]);
+});
+
+test("news that come together ask for one evaluation", () => {
+  const cluster = aCluster();
+  cluster.start(version("1"));
+  rollOut(cluster);
+  cluster.start(version("2", { maxParallel: 2 }));
+  for (const alloc of cluster.live()) if (alloc.jobVersion === 1) cluster.report(alloc, { clientStatus: "running", isHealthy: true });
+  const pending = [...cluster.state.evals()].filter((one) => one.status === "pending");
+  expect(pending.map((one) => [one.triggeredBy, one.deploymentId])).toEqual([["deployment-watcher", latest(cluster).id]]);
+});
+
+test("one that was healthy and was stopped does not count: its successor has to become healthy", () => {
+  const cluster = aCluster();
+  cluster.start(version("1"));
+  const [first, second, third] = cluster.live();
+  for (const alloc of [first, second]) if (alloc) cluster.report(alloc, { clientStatus: "running", isHealthy: true });
+  cluster.do((view, context) => stopAlloc(view, { allocId: first?.id ?? "", isReschedule: false }, context));
+  cluster.settle();
+  if (third) cluster.report(third, { clientStatus: "running", isHealthy: true });
+  evaluate(cluster);
+  expect(latest(cluster).status).toBe("running");
+  rollOut(cluster);
+  expect(latest(cluster).status).toBe("successful");
+});
+
+test("a roll-out that failed does not begin again because its deployment was collected", () => {
+  const cluster = aCluster();
+  const never: GroupDraft = { reschedule: { attempts: 0, unlimited: false } };
+  cluster.start(version("1", {}, never));
+  rollOut(cluster);
+  cluster.start(version("2", {}, never));
+  fail(
+    cluster,
+    cluster.live().find((alloc) => alloc.jobVersion === 1),
+  );
+  expect([latest(cluster).status, ...versions(cluster)]).toEqual(["failed", 0, 0]);
+  sweep(cluster);
+  evaluate(cluster);
+  expect([latest(cluster).status, ...versions(cluster)]).toEqual(["failed", 0, 0]);
 });
 
 test("garbage collection takes deployments that ended, but not that of the job's own version", () => {
