@@ -26,7 +26,7 @@ export interface Placement {
 
 /** How work is cut into slices, so that others have their turn. */
 export interface Pace {
-  /** Whether it is time to pause; asked before each placement. */
+  /** Whether it is time to pause; asked before each placement, and while those who could make room for one are looked for. */
   isOver(): boolean;
 }
 
@@ -64,7 +64,16 @@ export function* placeInSlices(input: PlaceInput, places: readonly Place[], pace
     const replaced = place.kind === "destructive" ? place.previous : null;
     if (replaced) placer.release(replaced);
     const asked = { nodeId: place.nodeId, penaltyNodes: penaltyNodes(place) };
-    const chosen = placer.choose(asked);
+    let chosen = placer.choose(asked);
+    while (chosen.kind === "none" && place.nodeId === null && !placer.looksForOthers(() => pace.isOver())) {
+      // What is replaced runs on for as long as others have their turn.
+      if (replaced) placer.keep(replaced);
+      const resumed: Resumed = yield;
+      context = resumed.context;
+      placer = caughtUp(placer, input, resumed.sinceIndex);
+      if (replaced) placer.release(replaced);
+      chosen = placer.choose(asked);
+    }
     const overOthers = chosen.kind === "none" ? placer.chooseOverOthers(asked) : null;
     if (overOthers) placer.evict(overOthers.victims);
     const found = chosen.kind === "node" ? chosen : overOthers;

@@ -2,12 +2,14 @@
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { applyPlan, applySlice } from "../../internal/cluster/evals.ts";
 import type { Alloc } from "../../internal/domain/alloc.ts";
 import type { JobType } from "../../internal/domain/job.ts";
 import type { Node } from "../../internal/domain/node.ts";
 import { SCHEDULER_DEFAULTS, type SchedulerConfig } from "../../internal/domain/setting.ts";
 import { put } from "../../internal/domain/tables.ts";
 import { preemptionScore } from "../../internal/scheduler/preempt.ts";
+import { scheduleInSlices } from "../../internal/scheduler/schedule.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, aSpec, type GroupDraft } from "../fixtures/model.ts";
 
@@ -186,6 +188,42 @@ test("groups that already gave up their share of max_parallel are spared where o
   start(cluster, "two", 20, { cpu: 250, count: 2, group: { migrate: { maxParallel: 1 } } });
   start(cluster, "high", 50, { cpu: 250, count: 2 });
   expect([evicted(cluster, "one").length, evicted(cluster, "two").length]).toEqual([1, 1]);
+});
+
+test("a plan that pauses at every turn pushes the same ones away as one made in one go", () => {
+  const outcome = (isPaused: boolean) => {
+    const cluster = clusterOf(
+      Array.from({ length: 40 }, (_, at) => small(`n${String(at).padStart(2, "0")}`)),
+      ON,
+    );
+    for (const [id, priority] of [
+      ["low", 20],
+      ["mid", 30],
+    ] as const)
+      start(cluster, id, priority, { cpu: 500, count: 40, group: { constraints: [{ operator: "distinct_hosts" }] } });
+    cluster.register(aSpec({ id: "high", priority: 60 }, { count: 7, tasks: [{ name: "t", driver: "raw_exec", resources: { cpuMHz: 400 } }] }));
+    const evaluation = [...cluster.state.evalsOfJob("default", "high")][0];
+    if (!evaluation) throw new Error("it is asked after");
+    const job = cluster.job("high");
+    const steps = scheduleInSlices(cluster.state, evaluation, job, { context: cluster.context, pace: { isOver: () => isPaused } });
+    let pauses = 0;
+    let step = steps.next();
+    while (!step.done) {
+      pauses += 1;
+      const changes = applySlice(cluster.state, job, step.value, cluster.context);
+      const sinceIndex = changes.length > 0 ? cluster.context.index : cluster.state.index;
+      cluster.apply(changes);
+      step = steps.next({ sinceIndex, context: cluster.context });
+    }
+    cluster.apply(applyPlan(cluster.state, evaluation, job, step.value, cluster.context).changes);
+    const where = wanted(cluster, "high").map((alloc) => [alloc.nodeId, alloc.preemptedAllocs?.map((id) => cluster.state.alloc(id)?.jobId)]);
+    return { pauses, where, gone: [evicted(cluster, "low").length, evicted(cluster, "mid").length] };
+  };
+  const [whole, paused] = [outcome(false), outcome(true)];
+  expect(whole.pauses).toBe(0);
+  expect(paused.pauses).toBeGreaterThan(8);
+  expect({ ...paused, pauses: 0 }).toEqual(whole);
+  expect(whole.gone).toEqual([7, 0]);
 });
 
 // --- properties ---
