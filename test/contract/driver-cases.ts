@@ -108,7 +108,7 @@ export async function driverContract(kit: DriverKit): Promise<void> {
     for (const [name, value] of Object.entries(env)) if (name !== "IFS") assert.equal(lines.get(name), value.replace("\n", "|"), name);
     const known = [...Object.keys(env), "PATH", "NOMAD_ALLOC_DIR", "NOMAD_TASK_DIR", "NOMAD_SECRETS_DIR", "EDGECTL_TASK_TOKEN"];
     // What shells and engines add of themselves.
-    const added = ["PWD", "SHLVL", "_", "OLDPWD", "HOSTNAME", "HOME"];
+    const added = ["PWD", "SHLVL", "_", "OLDPWD", "HOSTNAME", "HOME", "TERM", "container"];
     assert.deepEqual(
       [...lines.keys()].filter((name) => ![...known, ...added].includes(name)),
       [],

@@ -72,6 +72,7 @@ const parts = {
   node: () => command(["node", "--version"], "install Node 18 or newer"),
   java: () => command(["java", "-version"], "install the Debian package default-jre-headless"),
   docker: () => command(["dockerd", "--version"], "install the Debian package docker.io"),
+  podman: () => command(["podman", "--version"], "install the Debian packages podman and catatonit"),
   postgresql: () => postgresql(),
   "cgroup v2": () => (existsSync("/sys/fs/cgroup/cgroup.controllers") ? present("v2") : missing("mount cgroup2 on /sys/fs/cgroup")),
 } as const satisfies Record<string, () => PartState>;

@@ -160,7 +160,8 @@ class Docker {
     let made: DockerJson;
     try {
       made = await make().catch(async (error) => {
-        if (!(error instanceof EngineRefusal) || error.status !== 409) throw error;
+        // Podman has no status of its own for it.
+        if (!(error instanceof EngineRefusal) || !(error.status === 409 || /name .* in use/.test(error.message))) throw error;
         await this.#makeRoom(engine, name, error);
         return make();
       });

@@ -19,20 +19,22 @@ export function containerUsage(files: Files, pid: number): ReturnType<TaskHandle
   const memory = groupOf("memory");
   const cpu = groupOf("cpuacct");
   const pids = (readOrNull(files, `${memory ?? unified}/cgroup.procs`) ?? "").split("\n").filter(Boolean).map(Number);
-  if (memory !== null) {
-    const rss = sumOf(readOrNull(files, `${memory}/memory.stat`), ["total_rss", "total_mapped_file"]);
+  // As of other drivers' tasks: a group is charged only with what it touched first, and images share their pages.
+  const rss = pids.reduce((sum, member) => sum + residentBytes(files, member), 0);
+  if (cpu !== null) {
     return { cpuSeconds: Number(readOrNull(files, `${cpu}/cpuacct.usage`) ?? 0) / 1e9, rssBytes: rss, pids };
   }
-  const rss = sumOf(readOrNull(files, `${unified}/memory.stat`), ["anon", "file_mapped"]);
   const micros = Number(/^usage_usec (\d+)$/m.exec(readOrNull(files, `${unified}/cpu.stat`) ?? "")?.[1] ?? 0);
   return { cpuSeconds: micros / 1e6, rssBytes: rss, pids };
 }
 
 // --- internal ---
 
-function sumOf(text: string | null, names: readonly string[]): number {
-  const lines = (text ?? "").split("\n").map((line) => line.split(" "));
-  return lines.reduce((sum, [name = "", value]) => (names.includes(name) ? sum + Number(value) : sum), 0);
+const PAGE_BYTES = 4096;
+
+function residentBytes(files: Files, pid: number): number {
+  const stat = readOrNull(files, `/proc/${pid}/stat`) ?? "";
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[21] ?? 0) * PAGE_BYTES;
 }
 
 /** "" is the unified tree. */
