@@ -45,6 +45,18 @@ export class Faults {
     this.#isStopped = true;
   }
 
+  /** While leaders and jobs change all the time a silent node is hardly ever given up: here one is, with nothing else amiss. */
+  keepOneAway(forMs: number): void {
+    if (!this.#chance.chance(0.8)) return;
+    const running = (one: SimNode) => [...one.machine.tasks.values()].filter((process) => process.exitCode === null).length;
+    const [node] = [...this.#world.nodes].sort((a, b) => running(b) - running(a));
+    if (!node) return;
+    this.#world.history.count("fault node kept away");
+    this.#world.say("faults", `${node.name} is kept away`);
+    this.#cut(node);
+    this.#world.time.after(forMs, () => this.#mend(node));
+  }
+
   /** Everything mended and running again. */
   heal(): void {
     const { network, servers, nodes, storeMachine } = this.#world;
@@ -167,11 +179,16 @@ export class Faults {
   }
 
   #cutNode(node: SimNode): void {
-    const world = this.#world;
-    for (const server of world.servers) world.network.cut(node.machine, server.machine, { isOneWay: false });
-    this.#later(() => {
-      for (const server of world.servers) world.network.mend(node.machine, server.machine);
-    }, [1000, 40_000]);
+    this.#cut(node);
+    this.#later(() => this.#mend(node), [1000, 40_000]);
+  }
+
+  #cut(node: SimNode): void {
+    for (const server of this.#world.servers) this.#world.network.cut(node.machine, server.machine, { isOneWay: false });
+  }
+
+  #mend(node: SimNode): void {
+    for (const server of this.#world.servers) this.#world.network.mend(node.machine, server.machine);
   }
 
   #restartServer(server: SimServer, range: readonly [number, number] = [200, 8000]): void {

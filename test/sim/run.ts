@@ -3,6 +3,7 @@
 import { acknowledgedChecker } from "./checkers/acknowledged.ts";
 import { allocsChecker } from "./checkers/allocs.ts";
 import { countsChecker } from "./checkers/counts.ts";
+import { drainsChecker } from "./checkers/drains.ts";
 import { firesChecker } from "./checkers/fires.ts";
 import { processesChecker } from "./checkers/processes.ts";
 import { standbysChecker } from "./checkers/standbys.ts";
@@ -13,7 +14,9 @@ import { World } from "./world.ts";
 
 /** Virtual milliseconds of trouble, and of rest until everything has to be right. */
 const FAULTS_MS = 120_000;
-const HEAL_MS = 90_000;
+const HEAL_MS = 120_000;
+/** Longer than silence is borne with, and than one job waits for what is cut off; shorter than another does. */
+const AWAY_MS = 45_000;
 
 export interface RunResult {
   readonly seed: string;
@@ -37,6 +40,7 @@ export async function runSeed(seed: string): Promise<RunResult> {
     firesChecker(),
     countsChecker(),
     standbysChecker(),
+    drainsChecker(),
   );
   let failure: Error | null = null;
   try {
@@ -48,9 +52,10 @@ export async function runSeed(seed: string): Promise<RunResult> {
     await world.runUntil(5000 + FAULTS_MS);
     faults.stop();
     faults.heal();
-    await world.runUntil(5000 + FAULTS_MS + HEAL_MS / 3);
+    await world.runUntil(5000 + FAULTS_MS + HEAL_MS / 4);
     workload.stop();
     faults.heal();
+    faults.keepOneAway(AWAY_MS);
     await world.runUntil(5000 + FAULTS_MS + HEAL_MS);
     await world.untilSettled(3000);
   } catch (error) {

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { FAULTS } from "./faults.ts";
 
 const FRESH = 6;
-const OPERATIONS = ["run", "stop", "purge", "dispatch"];
+const OPERATIONS = ["run", "stop", "purge", "dispatch", "drain", "give back"];
+/** What has to come of them and of the faults, somewhere. */
+const SEEN = ["drain complete", "drain canceled", "node down", "node disconnected", "alloc unknown", "unknown back", "unknown lost"];
 
 interface Told {
   readonly seed: string;
@@ -35,7 +37,12 @@ test("no promise is broken, the same seed gives the same trace, and every fault 
   expect(twice[0]).toBe(twice[1] ?? "");
   const counts = new Map<string, number>();
   for (const one of told) for (const [name, count] of Object.entries(one.counts)) counts.set(name, (counts.get(name) ?? 0) + count);
-  const names = [...FAULTS.map((fault) => `fault ${fault}`), ...OPERATIONS.map((operation) => `operation ${operation}`)];
+  const names = [
+    ...FAULTS.map((fault) => `fault ${fault}`),
+    "fault node kept away",
+    ...OPERATIONS.map((operation) => `operation ${operation}`),
+    ...SEEN.map((what) => `seen ${what}`),
+  ];
   expect(names.filter((name) => !counts.has(name))).toEqual([]);
 }, 240_000);
 

@@ -2,6 +2,7 @@
 // a time, and remember what they were told.
 
 import type { Job } from "../../internal/domain/job.ts";
+import { Drains } from "./drains.ts";
 import type { Operation } from "./history.ts";
 import type { Prng } from "./prng.ts";
 import type { World } from "./world.ts";
@@ -27,6 +28,7 @@ export class Workload {
   readonly dispatched = new Map<string, Set<string>>();
   readonly #world: World;
   readonly #chance: Prng;
+  readonly #drains: Drains;
   #isStopped = false;
 
   constructor(world: World) {
@@ -35,6 +37,7 @@ export class Workload {
     for (let at = 0; at < 3; at++) this.jobs.push(known(`service-${at}`, "service"));
     for (let at = 0; at < 2; at++) this.jobs.push(known(`batch-${at}`, "batch"));
     this.jobs.push(known("system-0", "system"));
+    this.#drains = new Drains(world, (method, path, body, name) => this.#send(method, path, body, name));
   }
 
   start(): void {
@@ -42,10 +45,12 @@ export class Workload {
     void this.#send("PUT", "/v1/jobs", { Job: parameterizedSpec() }, "parameterized");
     for (const job of this.jobs) this.#next(job);
     this.#nextDispatch();
+    this.#drains.start();
   }
 
   stop(): void {
     this.#isStopped = true;
+    this.#drains.stop();
   }
 
   // --- internal ---
@@ -131,6 +136,24 @@ function known(id: string, type: KnownJob["type"]): KnownJob {
   return { id, type, isBusy: false, step: 0, acknowledged: null, doubtful: [], count: 1 };
 }
 
+/** How jobs stand with nodes that are cut off: by their id, the same in each version, so that checks can count on it. */
+const DISCONNECT: Readonly<Record<string, { readonly LostAfter?: number; readonly StopOnClientAfter?: number; readonly Replace?: boolean }>> = {
+  "service-1": { LostAfter: 8e9, Replace: true },
+  "service-2": { LostAfter: 25e9, Replace: false },
+  "batch-1": { StopOnClientAfter: 4e9 },
+};
+
+export function lostAfterMsOf(jobId: string): number {
+  return (DISCONNECT[jobId]?.LostAfter ?? 0) / 1e6;
+}
+
+export function stopOnClientAfterMsOf(jobId: string): number | null {
+  const after = DISCONNECT[jobId]?.StopOnClientAfter;
+  return after === undefined ? null : after / 1e6;
+}
+
+const POLICIES = ["best_score", "keep_original", "keep_replacement", "longest_running"] as const;
+
 type WireJob = Readonly<Record<string, unknown>> & { readonly ID: Job["id"] };
 
 function task(args: readonly string[]) {
@@ -159,6 +182,8 @@ function specOf(job: KnownJob, step: number, chance: Prng): WireJob {
         Name: "g",
         Count: job.type === "system" ? 1 : job.count,
         Tasks: [task(args)],
+        ...(DISCONNECT[job.id] ? { Disconnect: { ...DISCONNECT[job.id], Reconcile: chance.pick(POLICIES) } } : {}),
+        ...(job.type === "service" ? { Migrate: { MaxParallel: 1, MinHealthyTime: 1e9, HealthyDeadline: 60e9 } } : {}),
         ...(job.type === "service" ? { Update: { MaxParallel: 1, MinHealthyTime: 1e9, HealthyDeadline: 60e9, ProgressDeadline: 120e9 } } : {}),
       },
     ],
