@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, statSync, writeFileSyn
 import { join } from "node:path";
 import { shellJob } from "../e2e/jobs.ts";
 import { executable, inPlace, type Place, root, sleep, until } from "../e2e/place.ts";
+import * as drivers from "./drivers.ts";
 import {
   anonymousMiB,
   bytesWritten,
@@ -43,6 +44,8 @@ const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
   memory,
   tasks,
   idle,
+  driverStarts: drivers.driverStarts,
+  driverWeights: drivers.driverWeights,
   submit,
   registrations,
   sizes,

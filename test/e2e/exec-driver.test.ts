@@ -141,7 +141,12 @@ testWith(
       place.run(execJob({ id: "soft", script: "sleep 1000", resources: "cpu = 300, memory = 32" }), "--detach");
       place.run(execJob({ id: "hard", script: "sleep 1000", config, resources: "cpu = 500, memory = 32" }), "--detach");
       place.run(execJob({ id: "own", script: "sleep 1000", resources: "cores = 1, memory = 32" }), "--detach");
-      const pidOf = async (job: string) => tasksOf((await place.untilAlloc(job, "running")).ID)[0] ?? 0;
+      const pidOf = async (job: string) => {
+        const { ID } = await place.untilAlloc(job, "running");
+        // It runs from the moment it is claimed; its environment comes with its last step.
+        await until(`the program of ${job}`, () => tasksOf(ID).length > 0);
+        return tasksOf(ID)[0] ?? 0;
+      };
       const [soft, hard, own] = [await pidOf("soft"), await pidOf("hard"), await pidOf("own")];
       const read = (tree: string | undefined, pid: number, controller: string, name: string) =>
         tree === undefined ? undefined : readFileSync(join(tree, cgroupOf(pid, controller), name), "utf8").trim();

@@ -8,7 +8,7 @@ import { makeLimitedGroups, type TaskLimits } from "../cgroup-limits.ts";
 import { controlDirectory, logsDirectory, sharedDirectory, taskPaths } from "../layout.ts";
 import { capabilitiesOf } from "../sandbox/capabilities.ts";
 import { Images, toolInImage } from "../sandbox/image.ts";
-import { type Bind, hostView, imageView, mountTable, rootEntries, TOOLS_FOLDER, type View, withMountsBelow } from "../sandbox/mounts.ts";
+import { type Bind, deviceTable, hostView, imageView, mountTable, rootEntries, TOOLS_FOLDER, type View, withMountsBelow } from "../sandbox/mounts.ts";
 import { refreshLiveFiles, rootFolder } from "../sandbox/root-folder.ts";
 import { deviceScript, envScript } from "../sandbox/task-files.ts";
 import { SAFE_PATH, type Tools } from "../sandbox/tools.ts";
@@ -75,7 +75,11 @@ async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request
     const devices = wishes.length > 0 ? "own" : "common";
     const plan = { root, binds, proc: isPidPrivate ? "private" : "host", sharedMemory: isIpcPrivate ? "private" : "host", devices } as const;
     files.writeText(join(attempt.control, "fstab"), mountTable(plan));
-    if (devices === "own") files.writeText(join(attempt.control, "devices"), deviceScript(parts.tools, root, wishes, user.gid));
+    if (devices === "own") {
+      const tablePath = join(attempt.control, "fstab-dev");
+      files.writeText(tablePath, deviceTable(plan));
+      files.writeText(join(attempt.control, "devices"), deviceScript(parts.tools, root, tablePath, wishes, user.gid));
+    }
     const envPath = join(attempt.control, "env");
     files.writeText(envPath, envScript({ ...request.env, EDGECTL_TASK_TOKEN: attempt.token }, image !== null), 0o400);
     files.chown(envPath, user.uid, user.gid);

@@ -16,7 +16,7 @@ export interface Bind {
   /** As the task sees it. */
   readonly target: string;
   readonly kind: "folder" | "file";
-  readonly access: "read" | "write" | "device";
+  readonly access: "read" | "write";
 }
 
 export interface View {
@@ -70,15 +70,10 @@ export interface MountPlan {
   readonly devices: "common" | "own";
 }
 
-/** Lines of an fstab, in the order in which they must be mounted. */
+/** Lines of an fstab, in the order in which they must be mounted. A /dev of the task's own comes empty. */
 export function mountTable(plan: MountPlan): string {
   const { root } = plan;
   const inside = (path: string) => join(root, path);
-  const common = plan.devices === "common";
-  const devices: Line[] = common
-    ? DEVICE_FILES.map((name): Line => [`/dev/${name}`, inside(`dev/${name}`), "none", "bind,ro,nosuid,noexec"])
-    : [["dev", inside("dev"), "tmpfs", "nosuid,noexec,mode=755,size=64k,nr_inodes=64"]];
-  const made = common ? "" : ",x-mount.mkdir";
   const lines: readonly Line[] = [
     [root, root, "none", "bind,ro,nosuid,nodev"],
     ...plan.binds.map((bind): Line => [bind.source, inside(bind.target), "none", OPTIONS[bind.access]]),
@@ -86,13 +81,16 @@ export function mountTable(plan: MountPlan): string {
       ? ["proc", inside("proc"), "proc", "ro,nosuid,nodev,noexec"]
       : ["/proc", inside("proc"), "none", "bind,ro,nosuid,nodev,noexec"],
     ["/sys", inside("sys"), "none", "bind,ro,nosuid,nodev,noexec"],
-    ...devices,
-    ["devpts", inside("dev/pts"), "devpts", `newinstance,ptmxmode=0666,mode=0620,nosuid,noexec${made}`],
-    plan.sharedMemory === "private"
-      ? ["shm", inside("dev/shm"), "tmpfs", `nosuid,nodev,noexec,mode=1777,size=64m${made}`]
-      : ["/dev/shm", inside("dev/shm"), "none", `bind,nosuid,nodev,noexec${made}`],
+    ...(plan.devices === "own"
+      ? [["dev", inside("dev"), "tmpfs", "nosuid,noexec,mode=755,size=64k,nr_inodes=64"] as const]
+      : [...DEVICE_FILES.map((name): Line => [`/dev/${name}`, inside(`dev/${name}`), "none", OPTIONS.device]), ...belowDevices(plan)]),
   ];
-  return lines.map((line) => `${line.map(escapeField).join(" ")} 0 0\n`).join("");
+  return textOf(lines);
+}
+
+/** Lines for what is mounted within a /dev of the task's own, once it has the folders for it. */
+export function deviceTable(plan: MountPlan): string {
+  return textOf(belowDevices(plan));
 }
 
 /** The root folder that such a view needs, each folder before what it holds. */
@@ -138,7 +136,7 @@ export const LIVE_FILES = ["resolv.conf", "hosts"] as const;
 
 type Line = readonly [source: string, target: string, type: string, options: string];
 
-const OPTIONS: Readonly<Record<Bind["access"], string>> = {
+const OPTIONS: Readonly<Record<Bind["access"] | "device", string>> = {
   read: "bind,ro,nosuid,nodev",
   write: "bind,nosuid,nodev",
   device: "bind,ro,nosuid,noexec",
@@ -208,6 +206,20 @@ function imageEntry(files: Files, source: string, target: string): Found {
 function bindOf(info: FileInfo | null, source: string, target: string): Found {
   if (info?.isDirectory) return { source, target, kind: "folder", access: "read" };
   return info?.isFile ? { source, target, kind: "file", access: "read" } : null;
+}
+
+function belowDevices(plan: MountPlan): readonly Line[] {
+  const inside = (path: string) => join(plan.root, path);
+  return [
+    ["devpts", inside("dev/pts"), "devpts", "newinstance,ptmxmode=0666,mode=0620,nosuid,noexec"],
+    plan.sharedMemory === "private"
+      ? ["shm", inside("dev/shm"), "tmpfs", "nosuid,nodev,noexec,mode=1777,size=64m"]
+      : ["/dev/shm", inside("dev/shm"), "none", "bind,nosuid,nodev,noexec"],
+  ];
+}
+
+function textOf(lines: readonly Line[]): string {
+  return lines.map((line) => `${line.map(escapeField).join(" ")} 0 0\n`).join("");
 }
 
 /** White space, backslashes and a comment's beginning, as fstab writes them. */

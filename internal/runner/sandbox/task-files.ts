@@ -18,6 +18,7 @@ export function envScript(env: Readonly<Record<string, string>>, isImage: boolea
 export function deviceScript(
   tools: Tools,
   root: string,
+  tablePath: string,
   wishes: readonly { readonly path: string; readonly access: "r" | "w" | "rw" }[],
   gid: number,
 ): string {
@@ -33,6 +34,7 @@ export function deviceScript(
     if (folder !== "/dev") lines.push(`mkdir -p ${quote(`${root}${folder}`)} || exit 125`);
     lines.push(`${cp} -aL ${source} ${target} && ${chown} 0:${gid} ${target} && ${chmod} ${MODES[access]} ${target} || exit 125`);
   }
+  lines.push(`mkdir ${dev}/pts ${dev}/shm && ${mount} --all --fstab ${quote(tablePath)} || exit 125`);
   lines.push(`${mount} -o remount,ro,nosuid,noexec ${dev} || exit 125`);
   return `${lines.join("\n")}\n`;
 }

@@ -1,7 +1,7 @@
 // What a task sees: which folders of which machine, in which order, and how they may be used.
 
 import { expect, test } from "bun:test";
-import { type Bind, hostView, imageView, mountTable, rootEntries, withMountsBelow } from "../../../internal/runner/sandbox/mounts.ts";
+import { type Bind, deviceTable, hostView, imageView, mountTable, rootEntries, withMountsBelow } from "../../../internal/runner/sandbox/mounts.ts";
 import { fakeFiles } from "./fake-files.ts";
 
 const HOST = fakeFiles({
@@ -91,9 +91,11 @@ test("mounts: nothing but the task's own may be written, nothing gives devices o
 });
 
 test("mounts: with the host's processes and memory in sight these are bound, and with devices of its own /dev is empty first", () => {
-  const table = mountTable({ root: "/r", binds: [], proc: "host", sharedMemory: "host", devices: "own" });
+  const plan = { root: "/r", binds: [], proc: "host", sharedMemory: "host", devices: "own" } as const;
+  const table = mountTable(plan);
   expect(table).toContain("/proc /r/proc none bind,ro,");
-  expect(table).toContain("/dev/shm /r/dev/shm none bind,");
+  expect(deviceTable(plan)).toContain("/dev/shm /r/dev/shm none bind,");
+  expect(table).not.toContain("/dev/shm");
   expect(table).toContain("dev /r/dev tmpfs nosuid,noexec,");
   expect(table).not.toContain("/dev/null");
 });
