@@ -45,8 +45,27 @@ export function lastFires(view: View, job: Job): readonly Fire[] {
   return own.sort((a, b) => b.scheduledAtS - a.scheduledAtS).slice(0, FIRES_MAX);
 }
 
+/** The newest instant at which a periodic job should have fired and did not, where none was taken since; null for none. */
+export function missedFireAtMs(view: View, job: Job): number | null {
+  if (!job.periodic?.enabled) return null;
+  const settledUntilMs = (view.watermark(job.namespace, job.id, job.createIndex)?.settledUntilS ?? 0) * 1000;
+  const [last] = lastFires(view, job);
+  // What is longer ago than that is told by nobody.
+  const fromMs = Math.max(last ? last.scheduledAtS * 1000 : job.submittedAtMs, settledUntilMs - MISSED_LOOKED_BACK_MS);
+  const schedule = parseSchedule(job.periodic.crons, job.periodic.timeZone);
+  let missed: number | null = null;
+  let next = schedule.nextAfter(fromMs);
+  for (let at = 0; at < MISSED_MAX && next !== null && next <= settledUntilMs; at++) {
+    missed = next;
+    next = schedule.nextAfter(next);
+  }
+  return missed;
+}
+
 // --- internal ---
 
+const MISSED_LOOKED_BACK_MS = 7 * 86_400_000;
+const MISSED_MAX = 1000;
 const ALLOCS_MAX = 50;
 const FIRES_MAX = 5;
 

@@ -1,7 +1,7 @@
 // What happens next, and how tasks ended: read from what is stored, each with its instant.
 
 import { describe, expect, test } from "bun:test";
-import { nextOfAlloc, nextOfJob } from "../../internal/cluster/outlook.ts";
+import { missedFireAtMs, nextOfAlloc, nextOfJob } from "../../internal/cluster/outlook.ts";
 import { setScheduler } from "../../internal/cluster/settings.ts";
 import { accountsOf } from "../../internal/cluster/task-account.ts";
 import type { Alloc, TaskEvent } from "../../internal/domain/alloc.ts";
@@ -27,6 +27,24 @@ describe("next for a job", () => {
     const [step] = next(cluster);
     expect(step?.what).toBe(want);
     expect(step?.atMs).toBe(want === "it fires" ? (Math.floor(cluster.nowMs / HOUR) + 1) * HOUR : null);
+  });
+
+  test("that missed a fire says which, until a later one was taken", () => {
+    const cluster = new Cluster();
+    cluster.start(aSpec({ type: "batch", periodic: { enabled: true, crons: ["0 * * * *"] } }));
+    const job = cluster.job();
+    expect(missedFireAtMs(cluster.state, job)).toBeNull();
+    const hour = (Math.floor(cluster.nowMs / HOUR) + 1) * HOUR;
+    const settle = (untilMs: number) => {
+      const before = cluster.state.watermark("default", "j", job.createIndex);
+      if (before) cluster.apply([put("watermarks", { ...before, settledUntilS: untilMs / 1000 })]);
+    };
+    settle(hour + 2 * HOUR);
+    expect(missedFireAtMs(cluster.state, job)).toBe(hour + 2 * HOUR);
+    const fire = { namespace: "default", jobId: "j", jobCreateIndex: job.createIndex, scheduledAtS: (hour + 3 * HOUR) / 1000 } as const;
+    settle(hour + 3 * HOUR);
+    cluster.apply([put("fires", { ...fire, status: "done", childId: "c", reason: "", firedAtMs: 0, createIndex: 0, modifyIndex: 0 })]);
+    expect(missedFireAtMs(cluster.state, job)).toBeNull();
   });
 
   test("that is dispatched, or stopped", () => {

@@ -3,10 +3,11 @@
 import { describe, expect, test } from "bun:test";
 import { accountsOf } from "../../internal/cluster/task-account.ts";
 import type { Alloc } from "../../internal/domain/alloc.ts";
+import { put } from "../../internal/domain/tables.ts";
 import { EVENT } from "../../internal/runner/task-events.ts";
-import { allocSummary } from "../../internal/server/http/explain-summary.ts";
+import { allocSummary, jobSummary } from "../../internal/server/http/explain-summary.ts";
 import { Cluster } from "../fixtures/cluster.ts";
-import { aNode, aSpec, aTaskState } from "../fixtures/model.ts";
+import { aNode, anEval, aSpec, aTaskState } from "../fixtures/model.ts";
 
 const summary = (cluster: Cluster, alloc: Alloc) => allocSummary(cluster.state, alloc, accountsOf(alloc));
 const BIG = { tasks: [{ name: "t", driver: "raw_exec", resources: { cpuMHz: 1500, memoryMiB: 1500 } }] };
@@ -46,6 +47,27 @@ describe("why there", () => {
     cluster.addNodes(aNode("n2", { attributes: { "kernel.name": "windows" } }));
     const spec = aSpec({ id: "k", type: "service", constraints: [{ attribute: "${attr.kernel.name}", operator: "=", value: "linux" }] });
     expect(summary(cluster, placed(cluster, spec))[0]).toBe("it was placed on name-n1: no other fitted (2 looked at, 1 filtered, 0 full)");
+  });
+});
+
+describe("a job", () => {
+  const nothing = { groups: [], last: null, fires: [], missedAtMs: null, child: undefined, node: null };
+
+  test("whose fire nobody took is told so", () => {
+    const cluster = new Cluster();
+    cluster.start(aSpec({ type: "batch", periodic: { enabled: true, crons: ["0 * * * *"], catchUp: "none" } }));
+    expect(jobSummary(cluster.state, { ...nothing, job: cluster.job(), missedAtMs: Date.UTC(2027, 0, 2, 3) })).toEqual([
+      "the job runs by its schedule: each fire makes a job of its own",
+      "it has not fired since it was registered",
+      'its fire of 2027-01-02T03:00:00.000Z was given up: no server took it in time (catch_up = "none")',
+    ]);
+  });
+
+  test("whose evaluation failed is told that first", () => {
+    const cluster = new Cluster();
+    cluster.start(aSpec({ type: "service" }));
+    cluster.apply([put("evals", anEval("e-last", { jobId: "j", status: "failed", statusDescription: "a bug", createIndex: 0 }))]);
+    expect(jobSummary(cluster.state, { ...nothing, job: cluster.job() })).toEqual(["its last evaluation, e-last, failed: a bug"]);
   });
 });
 

@@ -17,19 +17,23 @@ export interface JobFacts {
   readonly groups: readonly GroupStanding[];
   readonly last: Alloc | null;
   readonly fires: readonly Fire[];
+  /** Of a periodic job: the instant of a fire that nobody took. */
+  readonly missedAtMs: number | null;
   /** Of a periodic job: its last run. */
   readonly child: Job | undefined;
   readonly node: Node | null;
 }
 
-export function jobSummary(view: View, { job, groups, last, fires, child, node }: JobFacts): readonly string[] {
+export function jobSummary(view: View, { job, groups, last, fires, missedAtMs, child, node }: JobFacts): readonly string[] {
   if (job.stop) return ["the job is stopped"];
   if (job.periodic)
-    return [...periodicSummary(job, fires), ...failureSummary(last), ...(child ? [`its last run, ${child.id}, is ${child.status}`] : [])];
+    return [...periodicSummary(job, fires, missedAtMs), ...failureSummary(last), ...(child ? [`its last run, ${child.id}, is ${child.status}`] : [])];
   if (job.parameterized && !job.dispatched) return ["the job is a template: each dispatch makes a job of its own"];
   if (view.schedulerConfig().pauseEvalBroker && groups.some((group) => group.placeable > 0))
     return ["the broker is paused: evaluations are kept and not run (edgectl operator scheduler set-config --pause-eval-broker=false)"];
   const lines = groups.flatMap((group) => (node ? onNode(group, node) : groupSummary(job, group)));
+  const [evaluation] = view.latestEvalsOfJob(job.namespace, job.id);
+  if (evaluation?.status === "failed") lines.unshift(`its last evaluation, ${evaluation.id.slice(0, 8)}, failed: ${evaluation.statusDescription}`);
   return [...lines, ...failureSummary(last)];
 }
 
@@ -78,7 +82,7 @@ function failureSummary(last: Alloc | null): string[] {
   return [`allocation ${last.id.slice(0, 8)} failed on ${last.nodeName}${last.clientDescription ? `: ${last.clientDescription}` : ""}`];
 }
 
-function periodicSummary(job: Job, fires: readonly Fire[]): readonly string[] {
+function periodicSummary(job: Job, fires: readonly Fire[], missedAtMs: number | null): readonly string[] {
   const lines = [
     job.periodic?.enabled ? "the job runs by its schedule: each fire makes a job of its own" : "its schedule is off: periodic.enabled is false",
   ];
@@ -86,6 +90,8 @@ function periodicSummary(job: Job, fires: readonly Fire[]): readonly string[] {
   if (!last) lines.push("it has not fired since it was registered");
   else if (last.status === "skipped") lines.push(`its fire of ${instant(last.scheduledAtS * 1000)} was left out: ${last.reason}`);
   else lines.push(`it fired last at ${instant(last.scheduledAtS * 1000)}: ${last.childId}`);
+  if (missedAtMs !== null)
+    lines.push(`its fire of ${instant(missedAtMs)} was given up: no server took it in time (catch_up = "${job.periodic?.catchUp}")`);
   return lines;
 }
 

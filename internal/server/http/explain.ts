@@ -4,7 +4,7 @@
 import { encodeReport, encodeScores, encodeSteps, encodeTask, instant } from "../../api/explain-codec.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import { evalForJob } from "../../cluster/evals.ts";
-import { lastFires, nextOfAlloc, nextOfJob } from "../../cluster/outlook.ts";
+import { lastFires, missedFireAtMs, nextOfAlloc, nextOfJob } from "../../cluster/outlook.ts";
 import { queueOf } from "../../cluster/queue.ts";
 import { accountsOf } from "../../cluster/task-account.ts";
 import { type Alloc, isClientTerminal } from "../../domain/alloc.ts";
@@ -98,7 +98,7 @@ function explainJob(asked: Asked, id: string): Read {
     Stop: job.stop,
     NodeID: asked.node?.id ?? "",
     NodeName: asked.node?.name ?? "",
-    Summary: jobSummary(view, { job, groups, last, fires, child, node: asked.node }),
+    Summary: jobSummary(view, { job, groups, last, fires, missedAtMs: missedFireAtMs(view, job), child, node: asked.node }),
     Groups: groups.map(encodeStanding),
     Decisions: (plan?.decisions ?? [])
       .filter((decision) => decision.kind !== "keep" && decision.kind !== "place")
