@@ -31,8 +31,8 @@ export const NETWORK = block<Network>(
   {
     mode: text("host, none, bridge or cni/<name>", { default: "host" }),
     hostname: text("Host name inside the group's network", { isCarriedOut: false }),
-    device: text("Host interface to use"),
-    cidr: text("Range of host addresses to use", { wire: "CIDR" }),
+    device: text("Host interface to use; host_network of a port says it by name", { isCarriedOut: false }),
+    cidr: text("Range of host addresses to use; host_network of a port says it by name", { wire: "CIDR", isCarriedOut: false }),
     mbits: int("Kept for old files, without effect", 0, { wire: "MBits" }),
     dns: maybeOne(
       block<NonNullable<Network["dns"]>>("dns", {

@@ -379,6 +379,8 @@ const UNSUPPORTED: readonly (readonly [string, Parameters<typeof job>[0], string
   ["how a volume is mounted", { group: { volumes: [{ name: "v", source: "s", mountOptions: {} }] } }, 'group "g" -> volume "v" -> mount_options'],
   ["consul of a group", { group: { consul: {} } }, 'group "g" -> consul'],
   ["bridge mode", { group: { networks: [{ mode: "bridge" }] } }, 'group "g" -> network.#1.mode'],
+  ["an interface of the host", { group: { networks: [{ device: "eth1" }] } }, 'group "g" -> network.#1.device'],
+  ["a range of the host's addresses", { group: { networks: [{ cidr: "10.0.0.0/8" }] } }, 'group "g" -> network.#1.cidr'],
   ["CNI mode", { group: { networks: [{ mode: "cni/x" }] } }, 'group "g" -> network.#1.mode'],
   ["a group's resolver", { group: { networks: [{ dns: { servers: ["1.1.1.1"] } }] } }, 'group "g" -> network.#1.dns'],
   ["CNI arguments", { group: { networks: [{ cniArgs: { a: "b" } }] } }, 'group "g" -> network.#1.cni.args'],
