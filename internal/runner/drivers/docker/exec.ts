@@ -11,6 +11,8 @@ export async function execInContainer(engine: Engine, containerId: string, reque
     AttachStdout: true,
     AttachStderr: true,
     Tty: isTerminal,
+    // Engines before API 1.42 do not read it: their terminal has its size a moment later.
+    ...(request.terminal ? { ConsoleSize: [request.terminal.rows, request.terminal.columns] } : {}),
     Cmd: request.command,
   });
   const id = made.text("Id");
