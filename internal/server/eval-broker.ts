@@ -36,6 +36,8 @@ export class EvalBroker {
       if (change.table === "evals") this.#file(change.row);
       else if (change.table === "allocs") this.#hasNewRoom ||= isClientTerminal(change.row) || isServerTerminal(change.row);
       else if (change.table === "nodes") this.#hasNewRoom ||= change.row.status === "ready" && change.row.eligibility === "eligible";
+      // What operators set may let a job push others away, or place by other rules.
+      else if (change.table === "settings" || change.table === "node_pools") this.#hasNewRoom = true;
     }
   }
 

@@ -284,10 +284,11 @@ test(
       const config = (await place.get("/v1/operator/scheduler/configuration")).SchedulerConfig;
       const preemption = { ...config.PreemptionConfig, ServiceSchedulerEnabled: true };
       expect((await place.request("PUT", "/v1/operator/scheduler/configuration", { ...config, PreemptionConfig: preemption })).status).toBe(200);
-      const plan = place.cli("plan", place.write("high.toml", large("other", 60)));
-      expect(plan.stdout).toContain(victim.ID.slice(0, 8));
-      registered(place, large("other", 60));
-      expect((await place.untilAlloc("other", "running")).PreemptedAllocations).toEqual([victim.ID]);
+      // Those that wait try again under the new rules.
+      const taker = await place.untilAlloc("high", "running");
+      expect(taker.PreemptedAllocations).toEqual([victim.ID]);
+      const plan = place.cli("plan", place.write("top.toml", large("top", 90)));
+      expect(plan.stdout).toContain(taker.ID.slice(0, 8));
       expect((await place.get("/v1/job/near/allocations")).length).toBe(0);
     }),
   MINUTE,

@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import type { Evaluation } from "../../internal/domain/evaluation.ts";
+import { SCHEDULER_DEFAULTS } from "../../internal/domain/setting.ts";
 import { put } from "../../internal/domain/tables.ts";
 import { EvalBroker } from "../../internal/server/eval-broker.ts";
 import { State } from "../../internal/state/state.ts";
@@ -86,6 +87,17 @@ test("blocked ones try again once after room appeared, by a node or by an alloc 
   expect(bench.unblocked()).toEqual([]);
   bench.broker.note(bench.state.apply([put("allocs", anAlloc("x", { clientStatus: "complete" }))]));
   expect(bench.unblocked()).toEqual(["b", "a"]);
+});
+
+test("blocked ones try again once after operators set how jobs are placed", () => {
+  const bench = new Bench();
+  bench.put("a", { status: "blocked" });
+  const { createIndex, modifyIndex, ...value } = SCHEDULER_DEFAULTS;
+  bench.broker.note(bench.state.apply([put("settings", { name: "scheduler", value, createIndex, modifyIndex })]));
+  expect([bench.unblocked(), bench.unblocked()]).toEqual([["a"], []]);
+  const pool = { name: "p", description: "", meta: {}, algorithm: null, memoryOversubscription: true, createIndex: 0, modifyIndex: 0 };
+  bench.broker.note(bench.state.apply([put("node_pools", pool)]));
+  expect([bench.unblocked(), bench.unblocked()]).toEqual([["a"], []]);
 });
 
 test("a blocked one that is replaced meanwhile is passed over", () => {
