@@ -8,10 +8,12 @@ import { evalForJob } from "../../cluster/evals.ts";
 import { registerJob } from "../../cluster/jobs.ts";
 import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
+import type { Evaluation } from "../../domain/evaluation.ts";
 import type { Job, JobSpec } from "../../domain/job.ts";
-import type { View } from "../../domain/view.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import type { Context, View } from "../../domain/view.ts";
 import type { Decision } from "../../scheduler/decision.ts";
-import { schedule } from "../../scheduler/schedule.ts";
+import { type Plan, scheduleInSlices } from "../../scheduler/schedule.ts";
 import { admit, warningsText } from "./admission.ts";
 import { isTrue, jsonBody } from "./body.ts";
 import { jobDiff, type UpdateCounts } from "./job-diff.ts";
@@ -43,7 +45,7 @@ export async function planJob(exchange: Exchange, id: string): Promise<Response>
   } as Job; // the row of a job version, or the job itself
   const isRunnable = planned.periodic === null && planned.parameterized === null;
   const evaluation = evalForJob(planned, "job-register", context.index, context);
-  const plan = isRunnable ? schedule(view, evaluation, planned, context) : null;
+  const plan = isRunnable ? await dryRun(exchange, { evaluation, planned, context }) : null;
   const failed = Object.fromEntries(Object.entries(plan?.failed ?? {}).map(([group, metric]) => [group, encodeMetric(metric)]));
   const preempted = preemptedBy(view, plan?.placed ?? []);
   const hasFailed = Object.keys(failed).length > 0;
@@ -74,6 +76,32 @@ export async function planJob(exchange: Exchange, id: string): Promise<Response>
 }
 
 // --- internal ---
+
+interface DryRun {
+  readonly evaluation: Evaluation;
+  readonly planned: Job;
+  readonly context: Context;
+}
+
+/** What the scheduler decides, in slices between which others have their turn; nothing of it is applied. */
+async function dryRun({ server, request }: Exchange, { evaluation, planned, context }: DryRun): Promise<Plan> {
+  const { leader } = server;
+  const { clock } = server.options.runtime;
+  const endOfSlice = () => clock.monotonicMs() + LIMITS.sliceMs / 2;
+  let endsAtMs = endOfSlice();
+  // As a job that is placed as one: all that is decided is kept back until the end.
+  const whole = { ...planned, allAtOnce: true };
+  const steps = scheduleInSlices(leader.view, evaluation, whole, { context, pace: { isOver: () => clock.monotonicMs() >= endsAtMs } });
+  let step = steps.next();
+  while (!step.done) {
+    const sinceIndex = leader.view.index;
+    await clock.yieldTurn();
+    if (leader.hasEnded || request.signal.aborted) throw new EdgeError("no-leader", "No cluster leader", { isRetryable: true });
+    endsAtMs = endOfSlice();
+    step = steps.next({ sinceIndex, context });
+  }
+  return step.value;
+}
 
 /** A job of thousands is told in counts; so many are told one by one. */
 const DECISIONS_MAX = 200;
