@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, statSync, writeFileSyn
 import { join } from "node:path";
 import { shellJob } from "../e2e/jobs.ts";
 import { executable, inPlace, type Place, root, sleep, until } from "../e2e/place.ts";
+import { docker } from "./docker.ts";
 import * as drivers from "./drivers.ts";
 import {
   anonymousMiB,
@@ -47,6 +48,7 @@ const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
   driverStarts: drivers.driverStarts,
   driverWeights: drivers.driverWeights,
   submit,
+  docker,
   registrations,
   sizes,
   commits: () => servers.commits(disk),
