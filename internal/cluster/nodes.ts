@@ -1,10 +1,10 @@
-// Commands on nodes: register, lose, make eligible, and apply what they report of their allocs.
+// Commands on nodes: register, make eligible, purge, and apply what they report of their allocs.
 
 import type { Alloc, AllocReport } from "../domain/alloc.ts";
 import { isClientTerminal, isServerTerminal, isTerminal } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
-import type { Eligibility, Node, NodeSpec, NodeStatus } from "../domain/node.ts";
+import type { Eligibility, Node, NodeSpec } from "../domain/node.ts";
 import type { Change } from "../domain/tables.ts";
 import { jobKey, put, remove } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
@@ -60,29 +60,6 @@ export function registerNode(view: View, input: RegisterNodeInput, context: Cont
   };
   const pool = poolOfNode(view, node.nodePool);
   return { changes: [...pool, put("nodes", node), ...evalsForNode(view, node, context).map((evaluation) => put("evals", evaluation))], result: node };
-}
-
-/** Marks the node down (missed heartbeats) or ready again, and evaluates every job it matters to. */
-export function setNodeStatus(
-  view: View,
-  input: { readonly nodeId: string; readonly status: NodeStatus; readonly description: string },
-  context: Context,
-): Outcome<readonly string[]> {
-  const node = requireNode(view, input.nodeId);
-  if (node.status === input.status) return { changes: [], result: [] };
-  const message = input.status === "down" ? "Node heartbeat missed" : `Node is ${input.status}`;
-  const changed: Node = {
-    ...node,
-    status: input.status,
-    statusDescription: input.description,
-    statusUpdatedAtMs: context.nowMs,
-    events: withEvent(node.events, { atMs: context.nowMs, subsystem: "Cluster", message, details: {} }),
-  };
-  const evals = evalsForNode(view, changed, context);
-  return {
-    changes: [put("nodes", changed), ...evals.map((evaluation) => put("evals", evaluation))],
-    result: evals.map((evaluation) => evaluation.id),
-  };
 }
 
 export function setEligibility(

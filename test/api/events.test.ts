@@ -2,12 +2,14 @@
 
 import { describe, expect, test } from "bun:test";
 import { eventLine, parseEventFilter } from "../../internal/api/events.ts";
+import { setDrain } from "../../internal/cluster/drain.ts";
 import { deleteNodePool, putNodePool } from "../../internal/cluster/node-pools.ts";
-import { registerNode, setEligibility, setNodeStatus, stopAlloc } from "../../internal/cluster/nodes.ts";
+import { registerNode, setEligibility, stopAlloc } from "../../internal/cluster/nodes.ts";
 import type { EdgeError } from "../../internal/domain/errors.ts";
 import { type Change, type ChangeSet, put, remove } from "../../internal/domain/tables.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aJob, aNode, anAlloc, anEval, aSpec } from "../fixtures/model.ts";
+import { setNodeStatus } from "../fixtures/node-status.ts";
 
 interface Line {
   readonly Index: number;
@@ -152,6 +154,14 @@ describe("what an event is called", () => {
       "a node that takes no work",
       (cluster) => void cluster.do((view, context) => setEligibility(view, { nodeId: "node-1", eligibility: "ineligible" }, context)),
       ["Node/NodeEligibility"],
+    ],
+    [
+      "a node that is drained",
+      (cluster) => {
+        const input = { nodeId: "node-1", drain: { deadlineMs: 0, ignoresSystemJobs: false }, isMarkedEligible: false, meta: null };
+        cluster.do((view, context) => setDrain(view, input, context));
+      },
+      ["Node/NodeDrain"],
     ],
     ["a node that is purged", (cluster) => cluster.apply([remove("nodes", aNode("node-1"))]), ["Node/NodeDeregistration"]],
     [

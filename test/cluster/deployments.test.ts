@@ -10,13 +10,14 @@ import {
 } from "../../internal/cluster/deployment-commands.ts";
 import { judgeDeployment, standingNews } from "../../internal/cluster/deployments.ts";
 import { deregisterJob, evaluateJob, scaleJob } from "../../internal/cluster/jobs.ts";
-import { setNodeStatus, stopAlloc } from "../../internal/cluster/nodes.ts";
+import { stopAlloc } from "../../internal/cluster/nodes.ts";
 import type { Alloc } from "../../internal/domain/alloc.ts";
 import { countDeployment, type Deployment } from "../../internal/domain/deployment.ts";
 import type { JobDraft } from "../../internal/domain/job-model/job.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { sweep } from "../fixtures/gc.ts";
 import { aNode, aSpec, aTaskState, type GroupDraft } from "../fixtures/model.ts";
+import { setNodeStatus } from "../fixtures/node-status.ts";
 
 const MINUTE_MS = 60_000;
 type UpdateDraft = NonNullable<GroupDraft["update"]>;

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { dispatchJob } from "../../internal/cluster/dispatch.ts";
 import { GC_DEFAULTS, GC_FORCED } from "../../internal/cluster/gc-rules.ts";
 import { deregisterJob, scaleJob } from "../../internal/cluster/jobs.ts";
-import { setEligibility, setNodeStatus, stopAlloc } from "../../internal/cluster/nodes.ts";
+import { setEligibility, stopAlloc } from "../../internal/cluster/nodes.ts";
 import type { Alloc, ClientStatus } from "../../internal/domain/alloc.ts";
 import type { JobType } from "../../internal/domain/job.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
@@ -13,6 +13,7 @@ import { type Plan, schedule } from "../../internal/scheduler/schedule.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { sweep } from "../fixtures/gc.ts";
 import { aNode, anEval, aSpec, type GroupDraft } from "../fixtures/model.ts";
+import { setNodeStatus } from "../fixtures/node-status.ts";
 
 const HOUR_MS = 3_600_000;
 const TYPES: readonly JobType[] = ["service", "batch", "system", "sysbatch"];

@@ -5,7 +5,7 @@ import { dispatchJob } from "../../internal/cluster/dispatch.ts";
 import { collectGarbage, GC_START } from "../../internal/cluster/gc.ts";
 import { GC_DEFAULTS, GC_FORCED } from "../../internal/cluster/gc-rules.ts";
 import { deregisterJob } from "../../internal/cluster/jobs.ts";
-import { setNodeStatus, stopAlloc } from "../../internal/cluster/nodes.ts";
+import { stopAlloc } from "../../internal/cluster/nodes.ts";
 import type { ClientStatus } from "../../internal/domain/alloc.ts";
 import type { JobType } from "../../internal/domain/job.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
@@ -13,6 +13,7 @@ import { put } from "../../internal/domain/tables.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { sweep } from "../fixtures/gc.ts";
 import { aNode, anAlloc, anEval, aSpec } from "../fixtures/model.ts";
+import { setNodeStatus } from "../fixtures/node-status.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

@@ -2,13 +2,15 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { applyReports, registerNode, setEligibility, setNodeStatus, stopAlloc } from "../../internal/cluster/nodes.ts";
+import { applyReports, registerNode, setEligibility, stopAlloc } from "../../internal/cluster/nodes.ts";
+import { silenceNodes } from "../../internal/cluster/silence.ts";
 import type { ClientStatus } from "../../internal/domain/alloc.ts";
 import { EdgeError } from "../../internal/domain/errors.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
 import type { Node } from "../../internal/domain/node.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, anAlloc, aSpec, aTaskState } from "../fixtures/model.ts";
+import { setNodeStatus } from "../fixtures/node-status.ts";
 
 /** The node joins; unless told otherwise it remembers the life that the server knows. */
 function join(
@@ -108,21 +110,18 @@ describe("a node that is down", () => {
     join(cluster);
     cluster.start(aSpec({}, { count: 2 }));
     cluster.start(aSpec({ id: "k" }));
-    const down = () => cluster.do((view, context) => setNodeStatus(view, { nodeId: "n1", status: "down", description: "gone" }, context));
-    expect(down()).toHaveLength(2);
+    const down = () => cluster.do((view, context) => silenceNodes(view, { nodeIds: ["n1"], evaluated: new Set() }, context)).evalIds.size;
+    expect(down()).toBe(2);
     expect(triggers(cluster)).toEqual(["j node-update", "k node-update"]);
-    expect(cluster.state.node("n1")).toMatchObject({ status: "down", statusDescription: "gone" });
-    expect(down()).toEqual([]);
+    expect(cluster.state.node("n1")).toMatchObject({ status: "down", statusDescription: "no heartbeat" });
+    expect(down()).toBe(0);
     join(cluster);
     expect(cluster.state.node("n1")?.status).toBe("ready");
     expect(cluster.state.node("n1")?.events.at(-1)?.message).toBe("Node re-registered");
   });
 
-  test("and unknown is refused", () => {
+  test("that is unknown is not made eligible", () => {
     const cluster = new Cluster();
-    expect(() => cluster.do((view, context) => setNodeStatus(view, { nodeId: "x", status: "down", description: "" }, context))).toThrow(
-      "node not found",
-    );
     expect(() => cluster.do((view, context) => setEligibility(view, { nodeId: "x", eligibility: "eligible" }, context))).toThrow("node not found");
   });
 });

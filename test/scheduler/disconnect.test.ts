@@ -1,11 +1,11 @@
 // Nodes that are cut off and come back: what becomes of their allocs, by the group's disconnect block.
 
 import { expect, test } from "bun:test";
-import { setNodeStatus } from "../../internal/cluster/nodes.ts";
 import type { Alloc } from "../../internal/domain/alloc.ts";
 import type { NodeStatus } from "../../internal/domain/node.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, aSpec, aTaskState, type GroupDraft } from "../fixtures/model.ts";
+import { setNodeStatus } from "../fixtures/node-status.ts";
 
 type DisconnectDraft = NonNullable<GroupDraft["disconnect"]>;
 

@@ -2,10 +2,11 @@
 
 import { expect, test } from "bun:test";
 import { deregisterJob, evaluateJob, scaleJob } from "../../internal/cluster/jobs.ts";
-import { setNodeStatus, stopAlloc } from "../../internal/cluster/nodes.ts";
+import { stopAlloc } from "../../internal/cluster/nodes.ts";
 import type { Alloc } from "../../internal/domain/alloc.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, aSpec, aTaskState, type GroupDraft } from "../fixtures/model.ts";
+import { setNodeStatus } from "../fixtures/node-status.ts";
 
 const GROUP: GroupDraft = { count: 3, reschedule: { delayMs: 30_000, unlimited: true, delayFunction: "constant" } };
 

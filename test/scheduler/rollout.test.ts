@@ -5,12 +5,12 @@ import fc from "fast-check";
 import { pauseDeployment, promoteDeployment } from "../../internal/cluster/deployment-commands.ts";
 import { judgeDeployment } from "../../internal/cluster/deployments.ts";
 import { evaluateJob } from "../../internal/cluster/jobs.ts";
-import { setNodeStatus } from "../../internal/cluster/nodes.ts";
 import { type Deployment, isActiveDeployment } from "../../internal/domain/deployment.ts";
 import type { NodeStatus } from "../../internal/domain/node.ts";
 import { isNoOp } from "../../internal/scheduler/schedule.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, anEval, aSpec, aTaskState, type GroupDraft } from "../fixtures/model.ts";
+import { setNodeStatus } from "../fixtures/node-status.ts";
 
 const COUNT = 4;
 const NODES = ["n1", "n2", "n3", "n4", "n5"];

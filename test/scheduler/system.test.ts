@@ -1,9 +1,10 @@
 // System and sysbatch jobs: on every node that may run them.
 
 import { expect, test } from "bun:test";
-import { registerNode, setEligibility, setNodeStatus } from "../../internal/cluster/nodes.ts";
+import { registerNode, setEligibility } from "../../internal/cluster/nodes.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, aSpec, type GroupDraft } from "../fixtures/model.ts";
+import { setNodeStatus } from "../fixtures/node-status.ts";
 
 function aCluster(...ids: readonly string[]): Cluster {
   const cluster = new Cluster();
