@@ -12,7 +12,7 @@ export const SHIM_SCRIPT = `# Starts one task and records how it ended. Written 
 c=$1
 trap : INT TERM HUP QUIT
 r='echo "$2" >"$1/status.new"; sync "$1/status.new" 2>/dev/null; mv "$1/status.new" "$1/status"'
-setsid $EDGECTL_ENTER sh "$EDGECTL_TASK_SCRIPT" "$@"
+\${EDGECTL_ENTER:-setsid} sh "$EDGECTL_TASK_SCRIPT" "$@"
 s=$?
 if [ -n "$EDGECTL_LEAVE" ]; then exec $EDGECTL_LEAVE sh -c "$r" sh "$c" "$s"; fi
 set -- "$c" "$s"
