@@ -44,6 +44,7 @@ export class LogFollower {
   #running: Promise<void> | null = null;
   #isStopped = false;
   #isTroubleTold = false;
+  #emptyLooks = 0;
 
   constructor(parts: LogFollowerParts) {
     this.#parts = parts;
@@ -113,7 +114,10 @@ export class LogFollower {
   #locate(): { readonly path: string; readonly isRotated: boolean } | null {
     const names = this.#sources();
     if (names.length === 0) {
+      this.#emptyLooks += 1;
       if (this.#cursor.inode !== 0) this.#trouble("the engine's log file of the container is gone: the end of its output may be missing");
+      else if (this.#emptyLooks > EMPTY_LOOKS_MAX)
+        this.#trouble(`the agent finds no file ${this.#parts.source}: the container's output is not collected`);
       return null;
     }
     const found = names.find((entry) => entry.inode === this.#cursor.inode);
@@ -208,6 +212,8 @@ const PIECE_BYTES_MAX = 16_777_216;
 /** Of one look, so that a task that never stops writing leaves others their turn. */
 const ROUNDS_MAX = 64;
 const ROTATED_MAX = 1000;
+/** About ten seconds: an engine makes the file when the container starts. */
+const EMPTY_LOOKS_MAX = 15;
 
 function sizeOf(runtime: Runtime, path: string): number {
   return runtime.files.stat(path)?.sizeBytes ?? 0;
