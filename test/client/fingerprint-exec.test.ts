@@ -32,6 +32,10 @@ test("exec on a whole machine is healthy, and says what it enforces and what it 
   expect(facts.attributes["driver.exec.not_enforced"]).toContain("seccomp");
 });
 
+test("exec on a root file system that was mounted over the ramdisk's is healthy", () => {
+  expect(look({ ...WHOLE, "/proc/mounts": `rootfs / rootfs rw 0 0\n/dev/mmcblk0p2 / ext4 rw 0 0\n${V1.join("\n")}` }).driver.healthy).toBe(true);
+});
+
 test("exec without the memory cgroup runs, says so, and names the line that mends it", () => {
   const { driver, conditions, facts } = look({ ...WHOLE, "/proc/mounts": V1.filter((line) => !line.includes("memory")).join("\n") });
   expect(driver.healthy).toBe(true);
@@ -46,6 +50,7 @@ const UNABLE: readonly (readonly [string, Parameters<typeof fakeFiles>[0], numbe
   ["a busybox in the place of util-linux", { ...WHOLE, "/usr/bin/setpriv": { link: "/bin/busybox" }, "/bin/busybox": program }, 0, "setpriv"],
   ["no util-linux at all", { ...OTHERS, ...NAMESPACES }, 0, "unshare, nsenter, setpriv, mount, umount, pivot_root, prlimit"],
   ["a kernel without pid namespaces", { ...UTIL_LINUX, ...OTHERS, "/proc/self/ns/mnt": { link: "mnt:[1]" } }, 0, "pid"],
+  ["an initial ramdisk", { ...WHOLE, "/proc/mounts": `rootfs / rootfs rw 0 0\n${V1.join("\n")}` }, 0, "ramdisk"],
   ["an agent that is not root", WHOLE, 1000, "root"],
 ];
 

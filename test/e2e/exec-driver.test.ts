@@ -295,6 +295,46 @@ testWith(
   MINUTE,
 );
 
+testWith(
+  EXEC,
+  "without the memory cgroup a task runs without that limit, and the node says so with the line that mends it",
+  () =>
+    inPlace(async (place) => {
+      const tree = controllerOf("memory");
+      if (!tree) return console.log("skipped: no v1 memory cgroup here that could be taken away");
+      await place.start({ wrapper: ["unshare", "--mount", "sh", "-c", `umount ${tree} && exec "$@"`, "sh"] });
+      const script = "head -c 60m /dev/zero | tail | wc -c";
+      expect(await outputOf(place, { id: "free", script, resources: "cpu = 50, memory = 16" })).toContain("62914560");
+      const status = place.ok("node", "status", "-self");
+      expect(status).toContain("exec-unlimited: exec tasks run without these limits: memory");
+      expect(status).toContain("cgroup_enable=memory cgroup_memory=1");
+    }),
+  MINUTE,
+);
+
+for (const shell of ["bash", "busybox"] as const)
+  testWith(
+    [...EXEC, shell],
+    `where sh is ${shell}, tasks of exec start, are signalled, and end with their code just so`,
+    () =>
+      inPlace(async (place) => {
+        // Whatever sh is here, it is that shell for the agent and its tasks.
+        const cover = `mount --bind "$(command -v ${shell})" "$(readlink -f /bin/sh)" && exec "$@"`;
+        await place.start({ wrapper: ["unshare", "--mount", "sh", "-c", cover, "sh"] });
+        expect(await outputOf(place, { id: "code", script: "echo out; echo err >&2; exit 3", task: 'env = { A = "it\'s" }' }, "failed")).toBe(
+          "out\nerr\n",
+        );
+        expect(await eventsOf(place, "code")).toContain("Exit Code: 3");
+        place.run(execJob({ id: "long", type: "service", script: "echo up; exec sleep 1000" }), "--detach");
+        const alloc = await place.untilAlloc("long", "running");
+        await until("its output", async () => (await place.logs(alloc.ID, "main")).includes("up"));
+        place.ok("stop", "long");
+        await place.untilAlloc("long", "complete", 4000);
+        expect(await eventsOf(place, "long")).toContain("Signal: 2 (SIGINT)");
+      }),
+    MINUTE,
+  );
+
 test(
   "a node whose exec is switched off says so and is given no such task",
   () =>

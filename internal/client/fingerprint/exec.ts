@@ -8,7 +8,7 @@ import type { ExecSettings } from "../../runner/drivers/exec.ts";
 import { findTools } from "../../runner/sandbox/tools.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Facts } from "./reading.ts";
-import { note } from "./reading.ts";
+import { note, readLine } from "./reading.ts";
 
 const NAMESPACES = ["mnt", "pid", "ipc", "uts"] as const;
 const ENFORCED = "namespaces (mount, pid, ipc, uts), own root, own user, capabilities, no new privileges, rlimits";
@@ -47,6 +47,11 @@ function whatLacks(runtime: Runtime): { readonly message: string; readonly fix: 
       message: `the kernel has no ${absent.join(", ")} namespaces`,
       fix: "use a kernel with CONFIG_NAMESPACES, CONFIG_PID_NS, CONFIG_IPC_NS and CONFIG_UTS_NS",
     };
+  if (isOnRamRoot(runtime))
+    return {
+      message: "the machine runs from its initial ramdisk, which pivot_root cannot leave",
+      fix: "boot into a root file system, or use raw_exec",
+    };
   const { missing } = findTools(runtime.files);
   if (missing.length > 0)
     return {
@@ -62,6 +67,12 @@ function hasNamespace(runtime: Runtime, name: string): boolean {
   } catch {
     return false; // not readable means not usable
   }
+}
+
+/** What is mounted last on / is what counts. */
+function isOnRamRoot(runtime: Runtime): boolean {
+  const roots = (readLine(runtime.files, "/proc/mounts") ?? "").split("\n").filter((line) => line.split(" ")[1] === "/");
+  return roots.at(-1)?.split(" ")[2] === "rootfs";
 }
 
 function limitCondition(kinds: readonly string[]): NodeCondition {
