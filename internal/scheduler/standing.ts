@@ -118,7 +118,8 @@ export class Standing {
   /** Counts the job's allocs on the node anew: others changed what runs there. */
   recount(position: number): void {
     const node = this.#loads.nodes[position];
-    if (!node) return;
+    // Nobody but this evaluation adds to the job: where it has nothing, nothing can have come or gone.
+    if (!node || this.ofJob[position] === 0) return;
     const { view, job, group, capacity, placed } = this.#input;
     let [ofGroup, ofJob] = [0, 0];
     const look = (alloc: Alloc) => {

@@ -19,6 +19,9 @@ import { isNoOp, type Plan, type Slice, scheduleInSlices } from "../scheduler/sc
 import type { EvalBroker } from "./eval-broker.ts";
 import type { Ledger } from "./ledger.ts";
 
+/** Each that waits has to look again at what the others changed, so that a few are enough. */
+const PAUSED_MAX = 3;
+
 export interface EvalRunnerParts {
   readonly clock: Clock;
   readonly log: Log;
@@ -80,14 +83,14 @@ export class EvalRunner {
     return this.#placementsLeft <= 0 || this.#parts.clock.monotonicMs() >= this.#sliceEndsAtMs;
   }
 
-  /** New evaluations come before the next slice of one that paused: small jobs do not wait for large ones. */
+  /** New evaluations come before the next slice of one that paused: small jobs do not wait for large ones, unless for several. */
   #runNext(): boolean {
     const { broker, clock, ledger } = this.#parts;
-    const evaluation = broker.take(ledger.view, clock.nowMs());
+    const evaluation = this.#paused.length < PAUSED_MAX ? broker.take(ledger.view, clock.nowMs()) : undefined;
     if (evaluation) this.#begin(evaluation);
     const paused = this.#paused.shift();
     if (paused) this.#goOn(paused);
-    if (evaluation || paused) return true;
+    if (evaluation || paused || this.#paused.length > 0) return true;
     const blocked = broker.takeUnblocked(ledger.view);
     if (blocked) this.#begin(blocked);
     return blocked !== undefined;

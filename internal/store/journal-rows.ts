@@ -75,6 +75,12 @@ export function tailOf(
   return { kind: "sets", sets: sets.filter((set) => set.index > afterIndex) };
 }
 
+/** The change sets of journal rows, once: each row's text is let go when it was read, since all together may be large. */
+export function* setsOf(entries: { readonly sets: string }[]): Iterable<ChangeSet> {
+  entries.reverse();
+  for (let entry = entries.pop(); entry; entry = entries.pop()) yield* JSON.parse(entry.sets) as ChangeSet[]; // written by commit
+}
+
 export function keyOf(table: TableName, row: Row): string {
   return (TABLE_KEYS[table] as (row: Row) => string)(row); // one table's key function gets that table's row
 }

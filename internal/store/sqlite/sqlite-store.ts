@@ -7,7 +7,7 @@ import { LIMITS } from "../../domain/limits.ts";
 import type { ChangeSet } from "../../domain/tables.ts";
 import { decodeIdentity, encodeIdentity } from "../../runtime/process-identity.ts";
 import type { Runtime, SqliteConnection } from "../../runtime/runtime.ts";
-import { epochAfter, fenced, gather, journalRows, tailOf } from "../journal-rows.ts";
+import { epochAfter, fenced, gather, journalRows, setsOf, tailOf } from "../journal-rows.ts";
 import { SCHEMA_NUMBER, SCHEMA_WITH_PROGRAM, tablesOf } from "../schema-number.ts";
 import type { CommitOutcome, LeaseRow, LeaseTake, Migration, Store, StoredContent, StoredRow, StoredState, Tail } from "../store.ts";
 import { checkApart } from "./check.ts";
@@ -17,10 +17,12 @@ import { corrupt, drizzleOver, guardCorruption, isBusy, isLarge, migrateSchema, 
 import { loadTable, writeContent, writeRows } from "./rows.ts";
 import { journal, lease, leaseProgram, tableIndex } from "./schema.ts";
 import { giveBackRoom, isRoomy } from "./shrink.ts";
+import { WriteRate } from "./write-rate.ts";
 
 /** Folding competes with commits for the disk, so it waits for a quiet moment as long as the journal is no burden at start. */
 const FOLD_QUIET_BYTES = 4_000_000;
 const FOLD_NOW_BYTES = 64_000_000;
+const FOLD_BURST_BYTES = 2_000_000_000;
 const CHECKPOINT_WAL_BYTES = 16_000_000;
 
 export async function openSqliteStore(runtime: Runtime, path: string, schema: number = SCHEMA_NUMBER): Promise<Store> {
@@ -64,6 +66,7 @@ class SqliteStore implements Store {
   readonly #insertJournal;
   #walSync: { datasync(): Promise<void>; close(): void } | null = null;
   #journalBytes = 0;
+  readonly #rate = new WriteRate();
   #isRoomy = false;
   readonly #isUnchecked: boolean;
   #walBytes = 0;
@@ -199,8 +202,7 @@ class SqliteStore implements Store {
       for (const table of tablesOf(Math.min(row.schema, this.schema))) loadTable(this.#database, table, take ?? ((one) => rows.push(one)));
       const entries = this.#database.select().from(journal).where(gt(journal.lastIndex, row.foldedIndex)).orderBy(asc(journal.lastIndex)).all();
       this.#journalBytes = entries.reduce((sum, entry) => sum + entry.sets.length, 0);
-      const sets = entries.flatMap((entry) => JSON.parse(entry.sets) as ChangeSet[]); // written by commit below
-      return { index: row.foldedIndex, tableIndexes: new Map(indexes.map((entry) => [entry.name, entry.lastIndex])), rows, journal: sets };
+      return { index: row.foldedIndex, tableIndexes: new Map(indexes.map((entry) => [entry.name, entry.lastIndex])), rows, journal: setsOf(entries) };
     });
   }
 
@@ -224,6 +226,7 @@ class SqliteStore implements Store {
     const bytes = rows.reduce((sum, row) => sum + row.sets.length, 0);
     this.#journalBytes += bytes;
     this.#walBytes += bytes + 8192;
+    this.#rate.note(bytes, this.#runtime.clock.monotonicMs());
     await this.#sync();
     this.#startCheckpointWhenDue();
     return { kind: "committed" };
@@ -239,7 +242,7 @@ class SqliteStore implements Store {
   }
 
   upkeepDue(): "none" | "when-quiet" | "now" {
-    if (this.#journalBytes > FOLD_NOW_BYTES) return "now";
+    if (this.#journalBytes > (this.#rate.isBurst ? FOLD_BURST_BYTES : FOLD_NOW_BYTES)) return "now";
     return this.#journalBytes > FOLD_QUIET_BYTES || this.#isRoomy ? "when-quiet" : "none";
   }
 
