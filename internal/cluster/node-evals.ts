@@ -21,18 +21,18 @@ export function withEvent(events: readonly NodeEvent[], event: NodeEvent): reado
   return [...events, event].slice(-LIMITS.nodeEventsKept);
 }
 
-/** Evaluations by job: asking again for a job that has one already adds nothing. */
+/**
+ * Evaluations by job: asking again for a job that has one already adds nothing, also where it was made before and not run
+ * yet: it will see what has changed since. So a fleet that is lost, or comes back, makes as many as there are jobs.
+ */
 export class JobEvals {
   readonly #view: View;
   readonly #context: Context;
   readonly #byJob = new Map<string, Evaluation>();
-  readonly #skipped: ReadonlySet<string>;
 
-  /** Jobs in `skipped` are seen to already. */
-  constructor(view: View, context: Context, skipped: ReadonlySet<string> = new Set()) {
+  constructor(view: View, context: Context) {
     this.#view = view;
     this.#context = context;
-    this.#skipped = skipped;
   }
 
   add(job: { readonly namespace: string; readonly jobId: string }, trigger: EvalTrigger, nodeId: string): void {
@@ -43,18 +43,22 @@ export class JobEvals {
       if (known.nodeId !== nodeId && known.nodeId !== "") this.#byJob.set(key, { ...known, nodeId: "" });
       return;
     }
-    if (this.#skipped.has(key)) return;
+    if (this.#isAboutToRun(job, trigger)) return;
     const now = this.#view.job(job.namespace, job.jobId);
     const named = { namespace: job.namespace, id: job.jobId, type: now?.type ?? ("service" as const), priority: now?.priority ?? 50 };
     this.#byJob.set(key, { ...evalForJob(named, trigger, now?.jobModifyIndex ?? 0, this.#context), nodeId });
   }
 
-  get byJob(): ReadonlyMap<string, Evaluation> {
-    return this.#byJob;
-  }
-
   get evals(): readonly Evaluation[] {
     return [...this.#byJob.values()];
+  }
+
+  // --- internal ---
+
+  #isAboutToRun(job: { readonly namespace: string; readonly jobId: string }, trigger: EvalTrigger): boolean {
+    for (const open of this.#view.openEvalsOfJob(job.namespace, job.jobId))
+      if (open.status === "pending" && open.waitUntilMs === null && open.triggeredBy === trigger) return true;
+    return false;
   }
 }
 

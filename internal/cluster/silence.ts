@@ -8,23 +8,21 @@ import { AllocJobs, JobEvals, withEvent } from "./node-evals.ts";
 
 export interface SilenceInput {
   readonly nodeIds: readonly string[];
-  /** Jobs, by key, whose evaluation is made already and was not run yet. */
-  readonly evaluated: ReadonlySet<string>;
 }
 
+/** What becomes of a node, with the wall instant at which to look at it again. */
 export interface Silence {
-  /** What becomes of each node, with the wall instant at which to look at it again. Nodes that are gone are not in it. */
-  readonly nodes: readonly { readonly node: Node; readonly status: "down" | "disconnected"; readonly lookAgainAtMs: number | null }[];
-  /** The evaluations that were made, by job. */
-  readonly evalIds: ReadonlyMap<string, string>;
+  readonly node: Node;
+  readonly status: "down" | "disconnected";
+  readonly lookAgainAtMs: number | null;
 }
 
 /** Silent nodes are down or disconnected now; disconnected ones are down once no alloc of theirs is waited for any more. */
-export function silenceNodes(view: View, input: SilenceInput, context: Context): Outcome<Silence> {
-  const evals = new JobEvals(view, context, input.evaluated);
+export function silenceNodes(view: View, input: SilenceInput, context: Context): Outcome<readonly Silence[]> {
+  const evals = new JobEvals(view, context);
   const jobs = new AllocJobs(view);
   const changed: Node[] = [];
-  const nodes: Silence["nodes"][number][] = [];
+  const nodes: Silence[] = [];
   for (const nodeId of input.nodeIds) {
     const node = view.node(nodeId);
     if (!node || node.status === "down") continue;
@@ -37,7 +35,7 @@ export function silenceNodes(view: View, input: SilenceInput, context: Context):
   }
   return {
     changes: [...changed.map((node) => put("nodes", node)), ...evals.evals.map((evaluation) => put("evals", evaluation))],
-    result: { nodes, evalIds: new Map([...evals.byJob].map(([key, evaluation]) => [key, evaluation.id])) },
+    result: nodes,
   };
 }
 

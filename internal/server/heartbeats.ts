@@ -130,11 +130,10 @@ export class Heartbeats {
   /** Between two slices others have their turn, and a node that comes back then is left alone. */
   async #silence(due: readonly string[]): Promise<void> {
     this.#isSilencing = true;
-    const made = new Map<string, string>();
     try {
       for (let at = 0; at < due.length && !this.#isStopped; at += LIMITS.silentNodesPerSliceMax) {
         if (at > 0) await this.#parts.runtime.clock.yieldTurn();
-        this.#silenceSlice(due.slice(at, at + LIMITS.silentNodesPerSliceMax), made);
+        this.#silenceSlice(due.slice(at, at + LIMITS.silentNodesPerSliceMax));
       }
     } catch (error) {
       if (!(error instanceof EdgeError)) throw error;
@@ -146,22 +145,19 @@ export class Heartbeats {
     this.#arm();
   }
 
-  #silenceSlice(slice: readonly string[], made: Map<string, string>): void {
+  #silenceSlice(slice: readonly string[]): void {
     const { ledger, log, runtime } = this.#parts;
     const nodeIds = slice.filter((nodeId) => this.#deadlines.has(nodeId) && !this.#parts.sessions().has(nodeId));
-    // An evaluation that was not run yet will see this slice's nodes as well.
-    const evaluated = new Set([...made].filter(([, id]) => ledger.view.evaluation(id)?.status === "pending").map(([key]) => key));
-    const { result } = ledger.apply((view, context) => silenceNodes(view, { nodeIds, evaluated }, context));
-    for (const [key, id] of result.evalIds) made.set(key, id);
+    const { result } = ledger.apply((view, context) => silenceNodes(view, { nodeIds }, context));
     for (const nodeId of nodeIds) this.#deadlines.delete(nodeId);
-    for (const { node, lookAgainAtMs } of result.nodes) {
+    for (const { node, lookAgainAtMs } of result) {
       if (lookAgainAtMs === null) continue;
       // Never longer than a minute at once: a clock that steps back must not strand a node.
       const waitMs = Math.min(Math.max(lookAgainAtMs - runtime.clock.nowMs(), GATHER_MS), 60_000);
       this.#deadlines.set(node.id, this.#nowMs() + waitMs);
     }
     for (const status of ["down", "disconnected"] as const) {
-      const names = result.nodes.filter((one) => one.status === status && one.node.status !== status).map((one) => one.node.name);
+      const names = result.filter((one) => one.status === status && one.node.status !== status).map((one) => one.node.name);
       if (names.length > 0) log.warn(`nodes are ${status}: they were not heard from`, { count: names.length, nodes: shortList(names) });
     }
   }
