@@ -19,6 +19,8 @@ import { isNoOp, type Plan, type Slice, scheduleInSlices } from "../scheduler/sc
 import type { EvalBroker } from "./eval-broker.ts";
 import type { Ledger } from "./ledger.ts";
 
+/** So many at least are placed between two looks at the clock: going on costs something too. */
+const PLACEMENTS_PER_LOOK = 50;
 /** Each that waits has to look again at what the others changed, so that a few are enough. */
 const PAUSED_MAX = 3;
 
@@ -42,6 +44,7 @@ export class EvalRunner {
   readonly #parts: EvalRunnerParts;
   /** Evaluations that paused, the one that waits longest first. */
   readonly #paused: Run[] = [];
+  #isTurnOfNew = false;
   #sliceEndsAtMs = 0;
   #placementsLeft = 0;
   #placed = 0;
@@ -83,23 +86,23 @@ export class EvalRunner {
     return this.#placementsLeft <= 0 || this.#parts.clock.monotonicMs() >= this.#sliceEndsAtMs;
   }
 
-  /** New evaluations come before the next slice of one that paused: small jobs do not wait for large ones, unless for several. */
+  /** New evaluations and those that paused take turns: small jobs do not wait for a large one, unless for several. */
   #runNext(): boolean {
     const { broker, clock, ledger } = this.#parts;
-    const evaluation = this.#paused.length < PAUSED_MAX ? broker.take(ledger.view, clock.nowMs()) : undefined;
-    if (evaluation) this.#begin(evaluation);
-    const paused = this.#paused.shift();
+    this.#isTurnOfNew = !this.#isTurnOfNew && this.#paused.length < PAUSED_MAX;
+    const evaluation = this.#isTurnOfNew || this.#paused.length === 0 ? broker.take(ledger.view, clock.nowMs()) : undefined;
+    const paused = evaluation ? undefined : this.#paused.shift();
+    const blocked = evaluation || paused ? undefined : broker.takeUnblocked(ledger.view);
     if (paused) this.#goOn(paused);
-    if (evaluation || paused || this.#paused.length > 0) return true;
-    const blocked = broker.takeUnblocked(ledger.view);
-    if (blocked) this.#begin(blocked);
-    return blocked !== undefined;
+    const begun = evaluation ?? blocked;
+    if (begun) this.#begin(begun);
+    return begun !== undefined || paused !== undefined;
   }
 
   #begin(evaluation: Evaluation): void {
     this.#guarded(evaluation, (view, context) => {
       const job = view.job(evaluation.namespace, evaluation.jobId);
-      const pace = { isOver: () => --this.#placementsLeft < 0 || this.#isOver() };
+      const pace = { isOver: () => --this.#placementsLeft < 0 || (this.#placementsLeft % PLACEMENTS_PER_LOOK === 0 && this.#isOver()) };
       const steps = scheduleInSlices(view, evaluation, job, { context, pace });
       return this.#outcomeOf({ evaluation, job, steps, sinceIndex: context.index, hasApplied: false }, { view, context, step: steps.next() });
     });

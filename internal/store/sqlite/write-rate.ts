@@ -1,6 +1,6 @@
 // Whether commits come in a burst: then folding the journal, which costs more than writing it did, waits for its end.
 
-const BURST_BYTES_PER_S = 4_000_000;
+const BURST_BYTES_PER_S = 500_000;
 const WINDOW_MS = 1000;
 
 export class WriteRate {
