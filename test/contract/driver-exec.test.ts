@@ -45,3 +45,27 @@ test("exec: an attempt whose set-up hangs is given up at recovery, and what hung
     assert.equal(bench.output(), "");
   }),
 );
+
+test("exec: a config that is known on the node only is checked there", { skip: kit.missing !== null }, () =>
+  withFolder(runtime, async (folder) => {
+    const bench = new Bench(runtime, folder, kit);
+    const driver = await bench.agent();
+    const config = { ...kit.script("true"), ulimit: { nofile: "1 --pid 1" } };
+    await assert.rejects(driver.start(bench.request(driver, config)), /"nofile" must be a number or soft:hard/);
+  }),
+);
+
+test("exec: who stops a task while its image is unpacked does not wait for that", { skip: kit.missing !== null }, () =>
+  withFolder(runtime, async (folder) => {
+    const bench = new Bench(runtime, folder, kit);
+    const stop = new AbortController();
+    const never: typeof runtime = { ...runtime, processes: { ...runtime.processes, run: () => new Promise(() => undefined) } };
+    const driver = openExec(never, folder);
+    runtime.files.writeText(`${folder}/image.tar`, "");
+    const request = { ...bench.request(driver, { ...kit.script("true"), image: `${folder}/image.tar` }), cancelled: stop.signal };
+    const started = driver.start(request);
+    stop.abort();
+    await assert.rejects(started, /called off/);
+    assert.equal(runtime.files.stat(bench.control("pid")), null);
+  }),
+);

@@ -252,7 +252,7 @@ testWith(
       const read = await outputOf(place, { id: "read", script, config: `devices = ["${device}:r"]` });
       expect(read).toContain("3\n");
       expect(read).not.toContain("written");
-      const both = await outputOf(place, { id: "both", script, config: `devices = ["${device}"]` });
+      const both = await outputOf(place, { id: "both", script, config: `devices = ["${device}", "/dev/null"]` });
       expect(both).toContain("3\nwritten\nend\n");
       place.run(execJob({ id: "absent", script, config: 'devices = ["/dev/i2c-77"]' }), "--detach");
       await place.untilAlloc("absent", "failed");

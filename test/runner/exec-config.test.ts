@@ -13,6 +13,7 @@ const CASES: readonly (readonly [JsonMap, string | null])[] = [
   [{ ...SH, args: ["a"], work_dir: "/local", pid_mode: "host", ipc_mode: "private", cap_add: ["CAP_CHOWN"], cap_drop: ["all"] }, null],
   [{ ...SH, devices: ["/dev/i2c-1", "/dev/snd/seq:r", "/dev/ttyUSB0:rw"], image: "local/x.tar", pids_limit: 5, cpu_hard_limit: true }, null],
   [{ ...SH, ulimit: { nofile: "10:20", core: 0, stack: "unlimited" } }, null],
+  [{ ...SH, devices: ["${meta.sensor}"], work_dir: "${NOMAD_TASK_DIR}", ulimit: { nofile: "${meta.files}" } }, null],
   [{ ...SH, comand: "x" }, 'no config key "comand"'],
   [{ ...SH, args: "a" }, "must be a list of strings"],
   [{ ...SH, work_dir: "local" }, "must be a path from the task's root"],

@@ -14,7 +14,7 @@ import { deviceScript, envScript } from "../sandbox/task-files.ts";
 import { SAFE_PATH, type Tools } from "../sandbox/tools.ts";
 import { claimUser, releaseUser, type TaskUser, type UserRange, userNamed } from "../sandbox/users.ts";
 import type { Driver, StartRequest, TaskHandle } from "./driver.ts";
-import { type DeviceWish, type ExecConfig, execConfigOf } from "./exec-config.ts";
+import { type DeviceWish, type ExecConfig, execConfigOf, execConfigProblems } from "./exec-config.ts";
 import { type ShimParts, ShimTasks } from "./shim-task.ts";
 
 export interface ExecSettings {
@@ -54,9 +54,11 @@ export function execDriver(parts: ExecParts): Driver {
 
 async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request: StartRequest): Promise<TaskHandle> {
   const { files } = parts.runtime;
+  const [problem] = execConfigProblems(request.task.config);
+  if (problem) throw new EdgeError("invalid", problem.message);
   const config = execConfigOf(request.task.config);
   const attempt = tasks.attemptOf(request);
-  const image = config.image === "" ? null : await images.folderOf(imagePath(parts, request, config.image), request.say);
+  const image = config.image === "" ? null : await unlessCancelled(request, images.folderOf(imagePath(parts, request, config.image), request.say));
   const toolsFolder = image === null ? null : await images.toolsFolder();
   refreshLiveFiles(files, liveDirectory(parts));
   const view = viewOf(parts, image, toolsFolder);
@@ -113,6 +115,17 @@ async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request
     releaseUser(claimsOf(parts), { allocId: request.allocId, task: request.task.name });
     throw error;
   }
+}
+
+/** A large image takes minutes: whoever stops the task meanwhile does not wait for it. What is unpacked stays for the next. */
+function unlessCancelled<T>(request: StartRequest, work: Promise<T>): Promise<T> {
+  const { cancelled } = request;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(new EdgeError("internal", "the start was called off"));
+    if (cancelled.aborted) stop();
+    cancelled.addEventListener("abort", stop, { once: true });
+    work.then(resolve, reject).finally(() => cancelled.removeEventListener("abort", stop));
+  });
 }
 
 function liveDirectory(parts: ExecParts): string {

@@ -28,6 +28,7 @@ export function deviceScript(
   const links = Object.entries(DEVICE_LINKS).map(([name, target]) => `ln -s ${target} ${dev}/${name}`);
   lines.push(`{ ${links.join(" && ")}; } || exit 125`);
   for (const { path, access } of wishes) {
+    if (COMMON.has(path)) continue;
     const [source, target] = [quote(path), quote(`${root}${path}`)];
     const folder = path.slice(0, path.lastIndexOf("/"));
     lines.push(`[ -c ${source} ] || [ -b ${source} ] || { echo ${quote(`${path} is no device on this node`)} >&2; exit 125; }`);
@@ -60,6 +61,8 @@ const OWN_NAMES = [
   "PWD",
   "OLDPWD",
 ];
+
+const COMMON: ReadonlySet<string> = new Set([...DEVICE_FILES, ...Object.keys(DEVICE_LINKS)].map((name) => `/dev/${name}`));
 
 const MODES = { r: "440", w: "220", rw: "660" } as const;
 
