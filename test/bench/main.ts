@@ -26,6 +26,7 @@ import {
   residentMiB,
   round,
 } from "./measure.ts";
+import { schedulerParts } from "./scheduler.ts";
 import * as servers from "./servers.ts";
 
 /** Seconds that 200 million rounds took on the machine where the field's figures were measured, with Node 20. */
@@ -57,11 +58,12 @@ const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
   idlePair: servers.idlePair,
   large: servers.large,
   simulated: servers.simulated,
+  ...schedulerParts,
 };
 const figures: Figure[] = [];
 try {
   for (const [name, measure] of Object.entries(parts)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    if (wanted.length > 0 && !wanted.some((one) => name === one || name.startsWith(`${one}/`))) continue;
     process.stderr.write(`bench: ${name}\n`);
     figures.push(...(await measure()));
   }
