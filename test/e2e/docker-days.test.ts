@@ -60,10 +60,15 @@ dockerTest("lines without an end, long ones, and those of a task that starts aga
 
 dockerTest("an ended engine log that was rotated is copied whole; what the engine no longer had is said to be missing", () =>
   withNode(engine, [], async (place) => {
-    const script = "seq 1 400000 | sed 's/$/ a line with some more text in it/'; sleep 1";
+    const script = "sleep 1; seq 1 400000 | sed 's/$/ a line with some more text in it/'; sleep 1";
     const logging = { logging: { type: "json-file", config: { "max-size": "4m", "max-file": "20" } } };
     start(place, { id: "turner", script, config: { ...logging } });
-    const alloc = await place.untilAlloc("turner", "complete", 40_000);
+    // All of it is written and turned over while no agent looks: the next one has it to copy at once.
+    const alloc = await place.untilAlloc("turner", "running");
+    await place.agent.kill();
+    await until("its end", () => engine.docker("inspect", "--format", "{{.State.Status}}", containerOf(alloc)).trim() === "exited", 40_000);
+    await place.start({ dataDirectory: place.agent.dataDirectory, flags: nodeFlags(engine) });
+    await place.untilAlloc("turner", "complete", 40_000);
     const lines = readFileSync(logFile(place, alloc.ID, "stdout"), "utf8").split("\n");
     expect(lines.length).toBe(400_001);
     expect(lines[399_999]).toBe("400000 a line with some more text in it");

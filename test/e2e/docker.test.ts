@@ -210,33 +210,37 @@ dockerTest("with the operator's leave the same is given", () =>
   }),
 );
 
-test("a job with keys that nobody knows, or of another type, is refused where it is written", () =>
-  inPlace(async (place) => {
-    await place.start();
-    const refused: readonly (readonly [Readonly<Record<string, unknown>>, string])[] = [
-      [{ imagee: "x" }, 'did you mean "image"?'],
-      [{ volume: ["x"] }, 'did you mean "volumes"?'],
-      [{ image: 7, args: "one" }, 'docker config "args" must be a list of strings'],
-      [{ image: { deep: 1 } }, 'docker config "image" must be a string'],
-      [{ image: "UPPER/Case Space" }, "no name of an image"],
-      [{ privileged: "yes" }, "must be true or false"],
-      [{ labels: { "edgectl.alloc_id": "x" } }, "edgectl's own"],
-      [{ mount: { type: "cdrom", target: "/x" } }, "must be one of bind, volume, tmpfs"],
-      [{ mount: [{ type: "bind", source: "x", target: "/x", bind_option: {} }] }, 'did you mean "bind_options"?'],
-      [{ isolation: "hyperv" }, 'config "isolation" is not supported'],
-      [{ ports: ["a"], port_map: { a: 1 } }, "older way"],
-      [{ port_map: { a: 70_000 } }, "is no port"],
-      [{ pids_limit: -2 }, "at least -1"],
-      [{ devices: [{ container_path: "/x" }] }, 'needs "host_path"'],
-      [{ image_pull_timeout: "soon" }, "must be a duration"],
-      [{ network_aliases: ["a"] }, "network_mode"],
-    ];
-    for (const [config, want] of refused) {
-      const done = place.run(dockerJob({ id: "bad", config }));
-      expect(done.status).toBe(1);
-      expect(`${done.stdout}${done.stderr}`).toContain(want);
-    }
-  }));
+test(
+  "a job with keys that nobody knows, or of another type, is refused where it is written",
+  () =>
+    inPlace(async (place) => {
+      await place.start();
+      const refused: readonly (readonly [Readonly<Record<string, unknown>>, string])[] = [
+        [{ imagee: "x" }, 'did you mean "image"?'],
+        [{ volume: ["x"] }, 'did you mean "volumes"?'],
+        [{ image: 7, args: "one" }, 'docker config "args" must be a list of strings'],
+        [{ image: { deep: 1 } }, 'docker config "image" must be a string'],
+        [{ image: "UPPER/Case Space" }, "no name of an image"],
+        [{ privileged: "yes" }, "must be true or false"],
+        [{ labels: { "edgectl.alloc_id": "x" } }, "edgectl's own"],
+        [{ mount: { type: "cdrom", target: "/x" } }, "must be one of bind, volume, tmpfs"],
+        [{ mount: [{ type: "bind", source: "x", target: "/x", bind_option: {} }] }, 'did you mean "bind_options"?'],
+        [{ isolation: "hyperv" }, 'config "isolation" is not supported'],
+        [{ ports: ["a"], port_map: { a: 1 } }, "older way"],
+        [{ port_map: { a: 70_000 } }, "is no port"],
+        [{ pids_limit: -2 }, "at least -1"],
+        [{ devices: [{ container_path: "/x" }] }, 'needs "host_path"'],
+        [{ image_pull_timeout: "soon" }, "must be a duration"],
+        [{ network_aliases: ["a"] }, "network_mode"],
+      ];
+      for (const [config, want] of refused) {
+        const done = place.run(dockerJob({ id: "bad", config }));
+        expect(done.status).toBe(1);
+        expect(`${done.stdout}${done.stderr}`).toContain(want);
+      }
+    }),
+  60_000,
+);
 
 dockerTest("the example in jobs/ runs", () =>
   withNode(engine, [], async (place) => {

@@ -64,7 +64,8 @@ export class LogFollower {
     this.#isStopped = true;
     this.#timer?.cancel();
     await this.#running;
-    await this.#copyAll();
+    // One look takes a bounded part: what came while no agent ran may be far more.
+    while (await this.#copyAll());
     this.#close();
   }
 
@@ -89,6 +90,7 @@ export class LogFollower {
       delayMs,
       () => {
         this.#running = this.#copyAll()
+          .then(() => undefined)
           .catch((error) => this.#trouble(`the container's output cannot be copied: ${error instanceof Error ? error.message : String(error)}`))
           .finally(() => this.#arm(this.#pauseMs));
       },
@@ -96,18 +98,19 @@ export class LogFollower {
     );
   }
 
-  /** Until the end of the newest file. Pauses grow while nothing comes. */
-  async #copyAll(): Promise<void> {
+  /** Towards the end of the newest file; false when it was there already. Pauses grow while nothing comes. */
+  async #copyAll(): Promise<boolean> {
     let isMoved = false;
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const source = this.#locate();
       if (source === null) break;
-      const before = this.#cursor;
+      const [before, pieceBefore] = [this.#cursor, this.#pieceBytes];
       await this.#copySome(source);
-      if (this.#cursor !== before) isMoved = true;
+      if (this.#cursor !== before || this.#pieceBytes !== pieceBefore) isMoved = true;
       else if (!source.isRotated || !this.#moveOn()) break;
     }
     this.#pauseMs = isMoved ? PAUSE_MS_MIN : Math.min(this.#pauseMs * 2, PAUSE_MS_MAX);
+    return isMoved;
   }
 
   /** The file the cursor stands in, wherever rotation has moved it; the oldest one there is when it is gone. */
