@@ -6,9 +6,11 @@ import { countsChecker } from "./checkers/counts.ts";
 import { drainsChecker } from "./checkers/drains.ts";
 import { firesChecker } from "./checkers/fires.ts";
 import { processesChecker } from "./checkers/processes.ts";
+import { rolloutsChecker } from "./checkers/rollouts.ts";
 import { standbysChecker } from "./checkers/standbys.ts";
 import { writesChecker } from "./checkers/writes.ts";
 import { Faults } from "./faults.ts";
+import { Rollouts } from "./rollouts.ts";
 import { Workload } from "./workload.ts";
 import { World } from "./world.ts";
 
@@ -32,6 +34,7 @@ export async function runSeed(seed: string): Promise<RunResult> {
   const world = new World(seed);
   const workload = new Workload(world);
   const faults = new Faults(world);
+  const rollouts = new Rollouts(world);
   world.checkers.push(
     writesChecker(),
     acknowledgedChecker(workload),
@@ -41,6 +44,7 @@ export async function runSeed(seed: string): Promise<RunResult> {
     countsChecker(),
     standbysChecker(),
     drainsChecker(),
+    rolloutsChecker(rollouts),
   );
   let failure: Error | null = null;
   try {
@@ -48,6 +52,7 @@ export async function runSeed(seed: string): Promise<RunResult> {
     for (const node of world.nodes) world.startNode(node);
     await world.runUntil(5000);
     workload.start();
+    rollouts.start();
     faults.start();
     await world.runUntil(5000 + FAULTS_MS);
     faults.stop();

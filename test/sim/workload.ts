@@ -184,10 +184,17 @@ function specOf(job: KnownJob, step: number, chance: Prng): WireJob {
         Tasks: [task(args)],
         ...(DISCONNECT[job.id] ? { Disconnect: { ...DISCONNECT[job.id], Reconcile: chance.pick(POLICIES) } } : {}),
         ...(job.type === "service" ? { Migrate: { MaxParallel: 1, MinHealthyTime: 1e9, HealthyDeadline: 60e9 } } : {}),
-        ...(job.type === "service" ? { Update: { MaxParallel: 1, MinHealthyTime: 1e9, HealthyDeadline: 60e9, ProgressDeadline: 120e9 } } : {}),
+        ...(job.type === "service" ? { Update: updateOf(job, step) } : {}),
       },
     ],
   };
+}
+
+/** Every third step of a job has a canary; every other one of those has to be promoted by hand. */
+function updateOf(job: KnownJob, step: number) {
+  const canary = (step + Number(job.id.at(-1))) % 3 === 0 ? 1 : 0;
+  const deadlines = { MinHealthyTime: 1e9, HealthyDeadline: 60e9, ProgressDeadline: 120e9 };
+  return { MaxParallel: 1, ...deadlines, Canary: canary, AutoPromote: canary > 0 && step % 2 === 0 };
 }
 
 function periodicSpec(): WireJob {

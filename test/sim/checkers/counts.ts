@@ -1,5 +1,5 @@
 // No more runs than was asked for: on nodes that are connected, a job has at most its count, and while it is changed the
-// one more that its update allows.
+// one more that its update allows, and its canary.
 
 import { Violation } from "../history.ts";
 import type { World } from "../world.ts";
@@ -37,7 +37,8 @@ function runningOf(world: World): ReadonlyMap<string, { readonly running: number
   const { view, sessions } = leader.leader;
   for (const head of view.jobHeads()) {
     const job = view.job(head.namespace, head.id);
-    if (job?.type === "service") counts.set(job.id, { running: 0, allowed: job.stop ? 0 : (job.groups[0]?.count ?? 0) + 1 });
+    if (job?.type === "service")
+      counts.set(job.id, { running: 0, allowed: job.stop ? 0 : (job.groups[0]?.count ?? 0) + 1 + (job.groups[0]?.update?.canary ?? 0) });
   }
   for (const node of world.nodes) {
     const id = node.agent?.identity.id;

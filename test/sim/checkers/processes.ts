@@ -1,6 +1,7 @@
 // Processes: no task runs twice at once, none without an allocation once all is calm, and what is desired runs.
 
 import { isTerminal } from "../../../internal/domain/alloc.ts";
+import { isActiveDeployment, isCanarying } from "../../../internal/domain/deployment.ts";
 import { Violation } from "../history.ts";
 import type { SimNode, World } from "../world.ts";
 import type { Checker } from "./checker.ts";
@@ -62,7 +63,9 @@ function checkDesired(world: World): void {
   for (const head of view.jobHeads()) {
     const job = view.job(head.namespace, head.id);
     if (!job || job.stop || job.type !== "service" || job.periodic || job.parameterized) continue;
-    // A new version that is not healthy holds the update up: then the old one goes on beside it.
+    // A new version that is not healthy holds the update up: then the old one goes on beside it, and a canary beside the count.
+    const rollouts = [...view.deploymentsOfJob(job.namespace, job.id)].filter(isActiveDeployment);
+    if (rollouts.some((one) => Object.values(one.groups).some(isCanarying))) continue;
     const allocs = [...view.allocsOfJob(job.namespace, job.id)].filter((alloc) => alloc.desiredStatus === "run");
     const alive = allocs.filter((alloc) => alloc.clientStatus === "running" || alloc.clientStatus === "pending");
     const count = job.groups[0]?.count ?? 0;
