@@ -4,7 +4,7 @@ import type { Alloc, AllocMetric } from "../domain/alloc.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
-import type { Context, View } from "../domain/view.ts";
+import type { Context } from "../domain/view.ts";
 import type { Place } from "./changes.ts";
 import { GroupPlacer } from "./group-placer.ts";
 import type { StandingInput } from "./standing.ts";
@@ -90,11 +90,6 @@ export function* placeInSlices(input: PlaceInput, places: readonly Place[], pace
     unplacedDestructive.push(replaced.id);
   }
   return { failed: failure ? { metric: { ...failure, coalescedFailures: failures - 1 }, count: failures } : null, unplacedDestructive };
-}
-
-/** By id, so that ties break alike each time. */
-export function sortedNodes(view: View): readonly Node[] {
-  return view.nodeLoads().nodes;
 }
 
 // --- internal ---

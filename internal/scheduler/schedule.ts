@@ -14,8 +14,8 @@ import type { CutOff, GroupChanges, Later, Place, Stop } from "./changes.ts";
 import { STOP_TEXT } from "./changes.ts";
 import type { Decision } from "./decision.ts";
 import { advancedDeployment, begunDeployment, type DeploymentPlanInput, deploymentOfVersion, endedByChange } from "./deployment-plan.ts";
-import { infeasibleReason } from "./feasible.ts";
-import { type Pace, type Resumed, sortedNodes, UNPACED } from "./place.ts";
+import { feasibilityIn } from "./feasible.ts";
+import { type Pace, type Resumed, UNPACED } from "./place.ts";
 import { Placer } from "./placer.ts";
 import { PlanParts } from "./plan-parts.ts";
 import { reconcileGroup } from "./reconcile.ts";
@@ -150,7 +150,9 @@ function reconcile(view: View, job: Job, group: TaskGroup, { allocs, standing, c
   const own = allocs.filter((alloc) => alloc.group === group.name);
   const input = { view, job, group, allocs: own, deployment: standing, nowMs: context.nowMs };
   if (input.job.type === "service" || input.job.type === "batch") return reconcileGroup(input);
-  const feasible = sortedNodes(view).filter((node) => isCandidate(input.job, node) && infeasibleReason(input.job, group, node) === null);
+  const loads = view.nodeLoads();
+  const reasonAt = feasibilityIn(loads, input.job, group);
+  const feasible = loads.nodes.filter((node, position) => isCandidate(input.job, node) && reasonAt(position) === null);
   return reconcileSystemGroup(input, feasible);
 }
 
