@@ -11,8 +11,6 @@ import { type Gate, gateOf } from "./gate.ts";
 import { decideReconnect } from "./reconnect.ts";
 import { decideReschedule } from "./reschedule.ts";
 
-export type { Place } from "./changes.ts";
-
 export function reconcileGroup(input: GroupInput): GroupChanges {
   const { of } = classify(input, COUNTED_RULES);
   const draft = new Draft(input);
