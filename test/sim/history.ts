@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { ChangeSet } from "../../internal/domain/tables.ts";
+import type { StoredContent } from "../../internal/store/store.ts";
 
 /** A promise was broken: names the invariant. */
 export class Violation extends Error {
@@ -19,6 +20,14 @@ export interface Commit {
   readonly by: string;
 }
 
+/** Everything was replaced: from here on only this content and what follows it count. */
+export interface Restore {
+  readonly index: number;
+  /** Under which it was written; the lease's row may have been raised further. */
+  readonly epoch: number;
+  readonly rows: StoredContent["rows"];
+}
+
 export interface Operation {
   readonly kind: string;
   readonly jobId: string;
@@ -32,6 +41,9 @@ export interface Operation {
 export class History {
   readonly commits: Commit[] = [];
   readonly operations: Operation[] = [];
+  /** Of the restores that the store carried out. */
+  readonly restoredIndexes = new Set<number>();
+  restoredIndex = 0;
   /** How often each operation and each fault happened. */
   readonly counts = new Map<string, number>();
   readonly #hash = createHash("sha256");

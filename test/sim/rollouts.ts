@@ -45,7 +45,8 @@ export class Rollouts {
       this.#world.say("user", `promote ${deployment.jobId} through ${server.name}: ${response.status}`);
       if (response.status !== 200) return;
       this.#world.history.count("operation promote");
-      this.promoted.set(deployment.id, groups);
+      // What was promoted before a restore is gone with it.
+      if (Number(response.headers.get("X-Nomad-Index")) > this.#world.history.restoredIndex) this.promoted.set(deployment.id, groups);
     } catch (error) {
       // Nobody knows what became of it, and nothing is promised.
       this.#world.say("user", `promote ${deployment.jobId} through ${server.name}: ${error instanceof Error ? error.message : "failed"}`);

@@ -6,10 +6,12 @@ import { countsChecker } from "./checkers/counts.ts";
 import { drainsChecker } from "./checkers/drains.ts";
 import { firesChecker } from "./checkers/fires.ts";
 import { processesChecker } from "./checkers/processes.ts";
+import { restoresChecker } from "./checkers/restores.ts";
 import { rolloutsChecker } from "./checkers/rollouts.ts";
 import { standbysChecker } from "./checkers/standbys.ts";
 import { writesChecker } from "./checkers/writes.ts";
 import { Faults } from "./faults.ts";
+import { Operator } from "./operator.ts";
 import { Rollouts } from "./rollouts.ts";
 import { Workload } from "./workload.ts";
 import { World } from "./world.ts";
@@ -33,6 +35,7 @@ export interface RunResult {
 export async function runSeed(seed: string): Promise<RunResult> {
   const world = new World(seed);
   const workload = new Workload(world);
+  const operator = new Operator(world);
   const faults = new Faults(world);
   const rollouts = new Rollouts(world);
   world.checkers.push(
@@ -45,6 +48,7 @@ export async function runSeed(seed: string): Promise<RunResult> {
     standbysChecker(),
     drainsChecker(),
     rolloutsChecker(rollouts),
+    restoresChecker(),
   );
   let failure: Error | null = null;
   try {
@@ -53,12 +57,14 @@ export async function runSeed(seed: string): Promise<RunResult> {
     await world.runUntil(5000);
     workload.start();
     rollouts.start();
+    operator.start();
     faults.start();
     await world.runUntil(5000 + FAULTS_MS);
     faults.stop();
     faults.heal();
     await world.runUntil(5000 + FAULTS_MS + HEAL_MS / 4);
     workload.stop();
+    operator.stop();
     faults.heal();
     faults.keepOneAway(AWAY_MS);
     await world.runUntil(5000 + FAULTS_MS + HEAL_MS);

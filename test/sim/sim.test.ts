@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { FAULTS } from "./faults.ts";
 
 const FRESH = 6;
-const OPERATIONS = ["run", "stop", "purge", "dispatch", "drain", "give back", "promote"];
+const OPERATIONS = ["run", "stop", "purge", "dispatch", "drain", "give back", "promote", "save", "restore"];
 /** What has to come of them and of the faults, somewhere. */
 const SEEN = ["drain complete", "drain canceled", "node down", "node disconnected", "alloc unknown", "unknown back", "unknown lost"];
 

@@ -2,8 +2,9 @@
 // a time, and remember what they were told.
 
 import type { Job } from "../../internal/domain/job.ts";
+import type { JobHead, JobVersion } from "../../internal/domain/tables.ts";
 import { Drains } from "./drains.ts";
-import type { Operation } from "./history.ts";
+import type { Operation, Restore } from "./history.ts";
 import type { Prng } from "./prng.ts";
 import type { World } from "./world.ts";
 
@@ -53,6 +54,24 @@ export class Workload {
     this.#drains.stop();
   }
 
+  /** What users were told counts no more: the jobs are as the snapshot has them. */
+  restored({ rows }: Restore): void {
+    const heads = new Map<string, JobHead>();
+    const versions = new Map<string, JobVersion>();
+    // A job that was purged may be there with versions of its life before.
+    const keyOf = ({ id, createIndex, version }: JobHead | JobVersion) => `${id} ${createIndex} ${version}`;
+    for (const { table, row } of rows) {
+      if (table === "jobs") heads.set((row as JobHead).id, row as JobHead); // that table's row
+      if (table === "job_versions") versions.set(keyOf(row as JobVersion), row as JobVersion); // that table's row
+    }
+    for (const job of this.jobs) {
+      const head = heads.get(job.id);
+      const version = head && versions.get(keyOf(head));
+      job.acknowledged = version ? { step: Number(version.meta.step), kind: version.stop ? "stop" : "run" } : { step: job.step, kind: "purge" };
+    }
+    for (const children of this.dispatched.values()) for (const child of children) if (!heads.has(child)) children.delete(child);
+  }
+
   // --- internal ---
 
   #pause(call: () => void): void {
@@ -80,7 +99,9 @@ export class Workload {
         : await this.#send("DELETE", `/v1/job/${job.id}?purge=${kind === "purge"}`, undefined, `${kind} ${job.id} ${step}`);
     operation.outcome = answer.outcome;
     operation.index = answer.index;
-    if (answer.outcome === "done") job.acknowledged = { step, kind };
+    // What was done before a restore is gone with it.
+    const isGone = answer.index <= this.#world.history.restoredIndex;
+    if (answer.outcome === "done" && !isGone) job.acknowledged = { step, kind };
     else if (answer.outcome === "unknown") job.doubtful.push({ step, kind });
   }
 
@@ -96,7 +117,8 @@ export class Workload {
       this.#world.history.count("operation dispatch");
       void this.#send("PUT", `/v1/job/form/dispatch?idempotency_token=${token}`, { Meta: {} }, `dispatch ${token}`).then((answer) => {
         const child = (answer.body as { readonly DispatchedJobID?: string } | null)?.DispatchedJobID;
-        if (answer.outcome === "done" && child) this.dispatched.set(token, (this.dispatched.get(token) ?? new Set()).add(child));
+        const isGone = answer.index <= this.#world.history.restoredIndex;
+        if (answer.outcome === "done" && child && !isGone) this.dispatched.set(token, (this.dispatched.get(token) ?? new Set()).add(child));
         this.#nextDispatch();
       });
     });

@@ -280,6 +280,13 @@ export class World {
       }
       return outcome;
     };
+    observed.replace = async (content, epoch) => {
+      await store.replace(content, epoch);
+      this.say(by, `restored at index ${content.index}`);
+      this.history.restoredIndex = content.index;
+      this.history.restoredIndexes.add(content.index);
+      this.#check((checker) => checker.restored?.(this, { index: content.index, epoch, rows: content.rows }));
+    };
     observed.takeLease = async (take) => {
       const isTaken = await store.takeLease(take);
       if (isTaken) this.say(by, `takes epoch ${take.fromEpoch + 1}`);
@@ -297,7 +304,6 @@ export class World {
       "load",
       "tail",
       "fold",
-      "replace",
       "probe",
       "close",
       "onAdvance",

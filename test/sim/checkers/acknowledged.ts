@@ -9,6 +9,8 @@ export function acknowledgedChecker(workload: Workload): Checker {
     const leader = world.leader;
     if (!leader?.isLeading) return;
     const { view } = leader.leader;
+    // A leader that did not yet load what was restored shows what is gone; that it does in the end is another promise.
+    if (view.restoredIndex !== world.history.restoredIndex) return;
     for (const job of workload.jobs) {
       const told = job.acknowledged;
       if (!told || world.history.operations.some((one) => one.jobId === job.id && one.outcome === "running")) continue;
@@ -29,5 +31,5 @@ export function acknowledgedChecker(workload: Workload): Checker {
     for (const [token, children] of workload.dispatched)
       if (children.size > 1) throw new Violation("one effect", `token ${token} made ${[...children].join(" and ")}`);
   };
-  return { name: "acknowledged", tick: check, settled: check };
+  return { name: "acknowledged", tick: check, settled: check, restored: (_world, restore) => workload.restored(restore) };
 }

@@ -22,6 +22,8 @@ export function allocsChecker(): Checker {
         }
       }
     },
+    // What ended after the snapshot was made had not ended then.
+    restored: () => last.clear(),
     tick(world) {
       const view = world.leader?.isLeading ? world.leader.leader.view : null;
       // Between two changes nobody is given anything.
@@ -44,7 +46,7 @@ function checkMove(row: Alloc, before: Pick<Alloc, "clientStatus" | "desiredStat
 function checkCapacity(view: View): void {
   for (const node of view.nodes()) {
     let memoryMiB = 0;
-    for (const alloc of view.allocsOfNode(node.id)) if (!isTerminal(alloc)) memoryMiB += alloc.resources.memoryMiB;
+    for (const alloc of view.openAllocsOfNode(node.id)) if (!isTerminal(alloc)) memoryMiB += alloc.resources.memoryMiB;
     if (memoryMiB > node.resources.memoryMiB)
       throw new Violation("capacity", `node ${node.name} has ${node.resources.memoryMiB} MiB and was given ${memoryMiB}`);
   }

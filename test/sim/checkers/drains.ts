@@ -32,6 +32,14 @@ export function drainsChecker(): Checker {
         for (const node of drained) checkEmpty(node, allocs, view);
       }
     },
+    restored(_world, { rows }) {
+      nodes.clear();
+      allocs.clear();
+      for (const { table, row } of rows) {
+        if (table === "nodes") nodes.set((row as Node).id, row as Node); // that table's row
+        if (table === "allocs") allocs.set((row as Alloc).id, row as Alloc); // that table's row
+      }
+    },
     tick: (world) => checkCutOff(world, cutSince),
     settled(world) {
       for (const node of world.leader?.leader.view.nodes() ?? [])

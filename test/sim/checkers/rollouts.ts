@@ -24,5 +24,5 @@ export function rolloutsChecker(rollouts: Rollouts): Checker {
           throw new Violation("promotion kept", `group ${name} of deployment ${id} was promoted and is not`);
     }
   };
-  return { name: "rollouts", tick: check, settled: check };
+  return { name: "rollouts", tick: check, settled: check, restored: () => rollouts.promoted.clear() };
 }
