@@ -203,6 +203,7 @@ dockerTest("containers that no task knows any more go after their grace; those o
     await sleep(1500);
     expect(engine.containers()).toContain("stray");
     await until("the stray to go", () => !engine.containers().includes("stray"), 15_000);
+    expect(engine.containers()).toContain(containerOf(known));
     // A journal that is lost, its allocations with it: what ran is a stray now.
     await place.agent.kill();
     rmSync(join(place.agent.dataDirectory, "client/client.journal"));

@@ -34,6 +34,7 @@ dockerTest("an image is pulled once for all who want it, and said so; force_pull
         expect(eventsOf(alloc)).toContain(`Downloading image ${image}`);
       }
       expect(registry.layersAsked).toBe(1);
+      expect(registry.asked.filter((path) => path.endsWith("/manifests/1")).length).toBe(1);
       const before = pullsOf(registry);
       await outputOf(place, { id: "again", script, config: { image } });
       expect(pullsOf(registry)).toBe(before);

@@ -19,7 +19,7 @@ dockerTest("a container has its folders, its environment and what its config say
       id: "all",
       script: [
         "echo out; echo err >&2; echo $NOMAD_ALLOC_DIR $NOMAD_TASK_DIR $NOMAD_SECRETS_DIR $GREETING; id -u; id -G; pwd; hostname",
-        "touch /alloc/data/a /local/l /secrets/s && echo folders",
+        "touch /alloc/data/a /local/l /secrets/s && echo folders; ln -sf /etc/evil /alloc/logs/main.stdout.0 2>/dev/null || echo no-links-in-logs",
         "touch /etc/x 2>/dev/null || echo read-only; grep -c ^tmpfs./cache /proc/mounts",
         "grep -o 'edge.test' /etc/hosts; grep -o 'nameserver 10.9.8.7' /etc/resolv.conf; cat /proc/sys/net/ipv4/ip_unprivileged_port_start",
         "ulimit -n; ls /host/marker; cat /proc/1/comm; cat /proc/self/oom_score_adj",
@@ -42,7 +42,17 @@ dockerTest("a container has its folders, its environment and what its config say
       },
       task: 'user = "0:0"\nenv = { GREETING = "hello ${node.datacenter}" }',
     });
-    for (const want of ["out\n", "/alloc /local /secrets hello dc1\n", "4242", "/tmp\n", "boat\n", "folders\n", "read-only\n", "edge.test\n"])
+    for (const want of [
+      "out\n",
+      "/alloc /local /secrets hello dc1\n",
+      "4242",
+      "/tmp\n",
+      "boat\n",
+      "folders\n",
+      "read-only\n",
+      "edge.test\n",
+      "no-links-in-logs\n",
+    ])
       expect(said).toContain(want);
     for (const want of ["nameserver 10.9.8.7\n", "\n81\n", "2048\n", "/host/marker\n", "\n300\n", "docker-init\n"]) expect(said).toContain(want);
     const alloc = await place.alloc("all");
@@ -149,6 +159,8 @@ const refusals: readonly (readonly [string, Readonly<Record<string, unknown>>, R
   ["a path that climbs", { volumes: ["../../../../etc:/host"] }, /outside the task's folder/],
   ["a path that climbs out of its own", { volumes: [`/proc/../etc:/host`] }, /client\.docker\.volumes/],
   ["a mount that climbs", { mount: { type: "bind", source: "local/../../../..", target: "/host" } }, /outside the task's folder/],
+  ["the logs of its group", { volumes: ["../alloc/logs:/logs"] }, /outside the task's folder/],
+  ["the folder that they are in", { volumes: ["../alloc:/all"] }, /outside the task's folder/],
   ["a sibling's secrets", { volumes: ["../other/secrets:/host"] }, /outside the task's folder/],
   [
     "a volume driver by the back door",

@@ -122,7 +122,7 @@ function withFolders(body: (paths: FolderPaths) => void): void {
   const root = mkdtempSync(join(tmpdir(), "edgectl-docker-"));
   const [alloc, task] = [join(root, "a1"), join(root, "a1/main")];
   const paths = { alloc, shared: join(alloc, "alloc"), task, local: join(task, "local"), secrets: join(task, "secrets") };
-  for (const path of [paths.shared, paths.local, paths.secrets, join(alloc, "other/secrets"), join(root, "a12/main")])
+  for (const path of [join(paths.shared, "data"), paths.local, paths.secrets, join(alloc, "other/secrets"), join(root, "a12/main")])
     mkdirSync(path, { recursive: true });
   try {
     body(paths);
@@ -145,6 +145,9 @@ test("paths of a job stay in its task's folder and the one its group shares, lin
       "../.control",
       "local/../../other",
       "local\0/x",
+      "../alloc",
+      "../alloc/logs",
+      "../alloc/data/../logs",
       "/etc",
       "../../../../etc",
     ])
@@ -195,7 +198,7 @@ test("the request for a container holds the task's limits, ports and labels, and
       CpuPeriod: 100_000,
       CpuQuota: 50_000,
       PortBindings: { "80/tcp": [{ HostIp: "10.0.0.9", HostPort: "20001" }], "80/udp": [{ HostIp: "10.0.0.9", HostPort: "20001" }] },
-      Binds: [`${paths.shared}:/alloc`, `${paths.local}:/local`, `${paths.secrets}:/secrets`],
+      Binds: [`${paths.shared}:/alloc`, `${paths.shared}/logs:/alloc/logs:ro`, `${paths.local}:/local`, `${paths.secrets}:/secrets`],
       Privileged: false,
       CapDrop: ["CAP_NET_RAW"],
       RestartPolicy: { Name: "no" },

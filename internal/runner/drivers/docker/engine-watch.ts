@@ -96,11 +96,12 @@ export class EngineWatch {
     this.#control.signal.addEventListener("abort", give);
     let ping: Timer | null = null;
     try {
+      // With a little of what was before: an end between the first look and the first event would be in neither.
+      const since = Math.floor(this.#parts.runtime.clock.nowMs() / 1000) - 1;
       this.#version = await engine.connect();
       const attributes = await this.#attributes(engine);
       const filters = JSON.stringify({ type: ["container"], label: [`${LABEL.nodeId}=${this.#parts.nodeId}`] });
-      const events = engine.lines({ method: "GET", path: `/events?filters=${encodeURIComponent(filters)}` }, control.signal);
-      // Asked before anyone looks at a container: an end in between would be in neither.
+      const events = engine.lines({ method: "GET", path: `/events?since=${since}&filters=${encodeURIComponent(filters)}` }, control.signal);
       const first = events.next();
       this.#engine = engine;
       this.#tell({ detected: true, healthy: true, description: "Healthy", attributes });

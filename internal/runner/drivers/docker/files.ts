@@ -19,7 +19,8 @@ export interface FolderPaths {
 
 /** Binds in the engine's form, the task's own folders first. */
 export function bindsOf(files: Files, config: DockerConfig, paths: FolderPaths, settings: DockerSettings): readonly string[] {
-  const own = [`${paths.shared}:/alloc`, `${paths.local}:/local`, `${paths.secrets}:/secrets`];
+  // The agent writes the logs, as root: a link that a task could put there would lead it anywhere.
+  const own = [`${paths.shared}:/alloc`, `${paths.shared}/logs:/alloc/logs:ro`, `${paths.local}:/local`, `${paths.secrets}:/secrets`];
   for (const path of [paths.shared, paths.local, paths.secrets])
     if (path.includes(":")) throw new EdgeError("invalid", `the engine cannot mount ${path}: its name holds a colon`);
   return [...own, ...config.volumes.map((volume) => bindOf(files, volume, { config, paths, settings }))];
@@ -65,10 +66,11 @@ export function devicesOf(files: Files, config: DockerConfig, settings: DockerSe
   });
 }
 
-/** A path from a job, from the task's folder on; throws where it would leave that and the folder its group shares, links followed. */
+/** A path from a job, from the task's folder on; throws where it would leave that and the data its group shares, links followed. */
 export function insideTask(files: Files, path: string, paths: FolderPaths): string {
   const inside = path.includes("\0") ? null : withinRoot(path.startsWith("/") ? path : `${paths.task}/${path}`);
-  const roots = [paths.task, paths.shared];
+  // Of the group's folder not its logs, which are the agent's to write, and so not the whole of it.
+  const roots = [paths.task, `${paths.shared}/data`, `${paths.shared}/tmp`];
   if (inside === null || !roots.some((root) => isBelow(inside, withinRoot(root))))
     throw new EdgeError("invalid", `path "${path}" leads outside the task's folder`);
   const real = realPrefix(files, `/${inside}`);
@@ -134,7 +136,8 @@ function hostPath(files: Files, source: string, paths: FolderPaths, settings: Do
 function checkTarget(target: string): void {
   const inside = withinRoot(target);
   if (inside === null || inside === "") throw new EdgeError("invalid", `nothing can be mounted at "${target}" in the container`);
-  if (["alloc", "local", "secrets"].includes(inside)) throw new EdgeError("invalid", `/${inside} is where the task's own folder is mounted`);
+  if (["alloc", "alloc/logs", "local", "secrets"].includes(inside))
+    throw new EdgeError("invalid", `/${inside} is where the task's own folder is mounted`);
 }
 
 function volumesOff(what: string): EdgeError {

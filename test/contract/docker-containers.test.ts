@@ -1,9 +1,9 @@
-// A command inside a running container: its two streams, its input, its terminal, its exit code.
+// What containers do beyond the drivers' contract: commands inside one, and what is known of one that is gone.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { ExecSession, TaskHandle } from "../../internal/runner/drivers/driver.ts";
-import { DockerEngine } from "../support/docker-engine.ts";
+import { DockerEngine, IMAGE } from "../support/docker-engine.ts";
 import { dockerKit } from "./docker-kit.ts";
 import { Bench } from "./driver-bench.ts";
 import { thisRuntime, withFolder } from "./this-runtime.ts";
@@ -85,5 +85,36 @@ test("a command that is nowhere is said to be", options, () =>
       (error: Error) => error.message,
     );
     assert.match(outcome, /no such file|not found|"code":12[67]/);
+  }),
+);
+
+test("how a container ended is known after it was removed, by an agent that was not told before it died", options, () =>
+  withFolder(runtime, async (folder) => {
+    const bench = new Bench(runtime, folder, kit);
+    assert.equal((await bench.exitOf(await bench.start("exit 7"))).code, 7);
+    assert.equal(engine.containers().length, 0);
+    const handle = await bench.recover(await bench.agent());
+    assert.equal(handle && (await bench.exitOf(handle)).code, 7);
+  }),
+);
+
+test("a container that was made and never started is removed, and its attempt was none", options, () =>
+  withFolder(runtime, async (folder) => {
+    const bench = new Bench(runtime, folder, kit);
+    const handle = await bench.start("sleep 100");
+    // As an agent leaves it that dies between the two: the name is noted, the id is not.
+    await handle.kill();
+    await bench.exitOf(handle);
+    const name = `main-${bench.allocId}`;
+    const labels = ["edgectl.node_id=node", `edgectl.alloc_id=${bench.allocId}`, "edgectl.attempt=1"].flatMap((label) => ["--label", label]);
+    engine.docker("create", "--name", name, ...labels, IMAGE, "sleep", "100");
+    runtime.files.remove(bench.control("exit"));
+    runtime.files.writeText(bench.control("container"), JSON.stringify({ name, id: "", started: null }));
+    assert.equal(await bench.recover(await bench.agent()), null);
+    assert.deepEqual(engine.containers(), []);
+    // One that did start is taken up.
+    engine.docker("run", "--detach", "--name", name, ...labels, IMAGE, "sh", "-c", "sleep 1; exit 4");
+    const found = await bench.recover(await bench.agent());
+    assert.equal(found && (await bench.exitOf(found)).code, 4);
   }),
 );
