@@ -22,13 +22,16 @@ const ENDS: readonly (readonly [string, string, { readonly code: number; readonl
 /** What a status file may hold after a power cut. */
 const TORN = ["", "0", "x\n", "0\n0\n"] as const;
 
+/** Some drivers start within milliseconds, some wait for an engine under load. */
+const CASE_MS_MAX = 30_000;
+
 export async function driverContract(kit: DriverKit): Promise<void> {
   const runtime = await thisRuntime();
   const { files, processes, clock } = runtime;
   const check = (title: string, body: (bench: Bench) => Promise<void>) => {
     const name = `${kit.name}: ${title}`;
     if (kit.missing !== null) return test(`${name} (skipped: ${kit.missing})`, { skip: true }, () => undefined);
-    return test(name, () => withFolder(runtime, (folder) => body(new Bench(runtime, folder, kit))));
+    return test(name, { timeout: CASE_MS_MAX }, () => withFolder(runtime, (folder) => body(new Bench(runtime, folder, kit))));
   };
 
   for (const [name, script, want] of ENDS)
