@@ -69,7 +69,8 @@ export class Workload {
       const version = head && versions.get(keyOf(head));
       job.acknowledged = version ? { step: Number(version.meta.step), kind: version.stop ? "stop" : "run" } : { step: job.step, kind: "purge" };
     }
-    for (const children of this.dispatched.values()) for (const child of children) if (!heads.has(child)) children.delete(child);
+    // A child that a drain or a stop ended since the snapshot was made is over when its node tells so: its token is free again.
+    this.dispatched.clear();
   }
 
   // --- internal ---
