@@ -113,6 +113,8 @@ dockerTest("an engine that is killed: the node says so, its tasks are reported a
       id: "through",
       type: "service",
       script: "echo begun; sleep 300",
+      // Ends as soon as it is asked: the engine waits for it when it comes back.
+      config: { init: true },
       task: 'kill_timeout = "100ms"\nrestart = { attempts = 3, interval = "5m", delay = "1s", mode = "fail" }',
     });
     const alloc = await place.untilAlloc("through", "running");

@@ -153,7 +153,7 @@ dockerTest("images that were fetched for tasks go when nobody used them for the 
     withNode(engine, ["--client.docker.gc-image-delay", "1s"], async (place) => {
       const [brief, kept] = [registry.name("brief:1"), registry.name("kept:1")];
       await engine.dockerAside("pull", kept);
-      start(place, { id: "long", type: "service", script: "echo up; sleep 300", config: { image: brief } });
+      start(place, { id: "long", type: "service", script: "echo up; sleep 300", config: { image: brief }, task: 'kill_timeout = "100ms"' });
       await place.untilAlloc("long", "running");
       await outputOf(place, { id: "short", script, config: { image: brief } });
       await outputOf(place, { id: "other", script, config: { image: kept } });
