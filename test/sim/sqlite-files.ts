@@ -1,5 +1,7 @@
 // Real SQLite files for simulated machines: crashes close connections, power cuts throw away what was not synced.
 
+// Loaded before any run: the runtime loads it when it opens the first file, which would take that run an uncertain while.
+import "bun:sqlite";
 import { copyFileSync, existsSync, mkdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { bunRuntime } from "../../internal/runtime/bun.ts";
