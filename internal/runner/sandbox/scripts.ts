@@ -4,6 +4,8 @@
 /**
  * First process of the task's pid namespace. Says who it is, mounts what the task may see, then waits for the task:
  * were that the first process itself, it would be deaf to signals that it does not handle, and orphans would stay.
+ * The kernel takes about ten milliseconds to let the first process for a while change its cgroup, which a throwaway
+ * spends during the mounts, so that the task does not.
  */
 export const SANDBOX_SCRIPT = `# Builds what one task may see. Written by edgectl; changes are overwritten.
 c=$1
@@ -15,6 +17,7 @@ l=\${l##*) }
 started() { shift 19; t=$1; }
 started $l
 if [ -n "$EDGECTL_PID_NAMESPACE" ]; then echo "$p $t $b" >"$c/init" || exit 125; fi
+for g in $EDGECTL_CGROUPS; do { echo 0 >"$g/cgroup.procs"; } & break; done
 $EDGECTL_MOUNT --all --fstab "$c/fstab" || exit 125
 if [ -s "$c/devices" ]; then . "$c/devices" || exit 125; fi
 setsid sh "$EDGECTL_SANDBOX_TASK" "$@"
