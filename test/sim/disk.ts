@@ -117,13 +117,20 @@ export class Disk {
       this.#files.set(path, file);
     }
     const open = file;
+    let room = new Uint8Array();
     return {
       write: (data) => {
         const added = typeof data === "string" ? new TextEncoder().encode(data) : data;
-        const bytes = new Uint8Array(open.bytes.length + added.length);
-        bytes.set(open.bytes);
-        bytes.set(added, open.bytes.length);
-        open.bytes = bytes;
+        const { length } = open.bytes;
+        const needed = length + added.length;
+        // Twice the room each time: a journal is appended to thousands of times.
+        const isOurs = open.bytes.buffer === room.buffer && room.length >= needed;
+        if (!isOurs) {
+          room = new Uint8Array(2 * needed);
+          room.set(open.bytes);
+        }
+        room.set(added, length);
+        open.bytes = room.subarray(0, needed);
         open.modifiedAtMs = this.#parts.nowMs();
       },
       sync: async () => {
