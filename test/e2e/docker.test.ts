@@ -66,6 +66,12 @@ dockerTest("exit codes, signals and the entrypoint of a container are the task's
     place.run(dockerJob({ id: "seven", script: "exit 7" }), "--detach");
     const seven = await place.untilAlloc("seven", "failed");
     expect(JSON.stringify(seven.TaskStates.main.Events)).toContain("Exit Code: 7");
+    const asAnother = {
+      id: "another",
+      script: "id -u; touch /local/x /alloc/data/x && echo written; ls /secrets || echo kept",
+      task: 'user = "4321"',
+    };
+    expect(await outputOf(place, asAnother)).toBe("4321\nwritten\nkept\n");
     expect(await outputOf(place, { id: "entry", config: { entrypoint: ["echo", "from"], args: ["the entrypoint"] } })).toBe("from the entrypoint\n");
     expect(await refusalOf(place, { id: "none", config: { command: "no-such-program" } })).toMatch(
       /container could not be started: .*no-such-program/,

@@ -171,7 +171,15 @@ test("the request for a container holds the task's limits, ports and labels, and
       env: { A: "b" },
       origin: { namespace: "default", jobId: "j", jobName: "j", group: "g", nodeId: "n1", nodeName: "n" },
       resources: {
-        tasks: { main: { cpuMHz: 500, cores: 0, memoryMiB: 64, memoryMaxMiB: 128 } },
+        tasks: {
+          main: {
+            cpuMHz: 500,
+            cores: 0,
+            memoryMiB: 64,
+            memoryMaxMiB: 128,
+            devices: [{ vendor: "acme", type: "bus", name: "i2c", ids: ["/dev/i2c-1", "GPU-1"], share: 1 }],
+          },
+        },
         cpuMHz: 500,
         memoryMiB: 64,
         diskMiB: 1,
@@ -199,6 +207,7 @@ test("the request for a container holds the task's limits, ports and labels, and
       CpuQuota: 50_000,
       PortBindings: { "80/tcp": [{ HostIp: "10.0.0.9", HostPort: "20001" }], "80/udp": [{ HostIp: "10.0.0.9", HostPort: "20001" }] },
       Binds: [`${paths.shared}:/alloc`, `${paths.shared}/logs:/alloc/logs:ro`, `${paths.local}:/local`, `${paths.secrets}:/secrets`],
+      Devices: [{ PathOnHost: "/dev/i2c-1", PathInContainer: "/dev/i2c-1", CgroupPermissions: "rwm" }],
       Privileged: false,
       CapDrop: ["CAP_NET_RAW"],
       RestartPolicy: { Name: "no" },

@@ -38,6 +38,7 @@ export function containerBody(input: ContainerInput, files: Files): Readonly<Rec
   const { request, config, settings } = input;
   checkRights(config, settings);
   const { exposed, bindings } = portsOf(input);
+  const own = request.resources.tasks[request.task.name];
   const command = config.command === "" ? config.args : [config.command, ...config.args];
   return {
     Image: input.imageId,
@@ -58,7 +59,7 @@ export function containerBody(input: ContainerInput, files: Files): Readonly<Rec
       ...rightsOf(input),
       Binds: bindsOf(files, config, input.paths, settings),
       Mounts: mountsOf(files, config, input.paths, settings),
-      Devices: devicesOf(files, config, settings),
+      Devices: [...givenDevices(own), ...devicesOf(files, config, settings)],
       ...(config.volumeDriver === "" ? {} : { VolumeDriver: config.volumeDriver }),
       ...(Object.keys(config.storageOptions).length === 0 ? {} : { StorageOpt: config.storageOptions }),
       ReadonlyRootfs: config.isReadOnly,
@@ -125,6 +126,12 @@ function portsOf({ request, config, node }: ContainerInput) {
   }
   // A container on the host's network has its ports there already.
   return config.networkMode === "host" ? { exposed: {}, bindings: {} } : { exposed, bindings };
+}
+
+/** What the scheduler gave of the node's devices, where an id is the path of one; the operator offered it. */
+function givenDevices(own: TaskResources | undefined): readonly Readonly<Record<string, string>>[] {
+  const paths = (own?.devices ?? []).flatMap((device) => device.ids).filter((id) => /^\/dev\/[^:]+$/.test(id) && !id.split("/").includes(".."));
+  return paths.map((path) => ({ PathOnHost: path, PathInContainer: path, CgroupPermissions: "rwm" }));
 }
 
 const MIB = 1_048_576;

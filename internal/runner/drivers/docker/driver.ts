@@ -1,8 +1,9 @@
 // docker: a task in a container of docker's or podman's, over the Engine API.
 
 import { EdgeError, messageOf } from "../../../domain/errors.ts";
+import { join } from "../../../domain/paths.ts";
 import { identityOf } from "../../../runtime/process-identity.ts";
-import type { Runtime } from "../../../runtime/runtime.ts";
+import type { Files, Runtime } from "../../../runtime/runtime.ts";
 import { allocDirectory, controlDirectory, logFile, sharedDirectory, taskPaths } from "../../layout.ts";
 import type { Driver, StartRequest, TaskHandle } from "../driver.ts";
 import { type DockerConfig, dockerConfigOf, dockerConfigProblems } from "./config.ts";
@@ -137,6 +138,7 @@ class Docker {
     const body = containerBody(parts, runtime.files);
     const control = this.#controlOf(request);
     runtime.files.makeDirectory(control);
+    openFolders(runtime.files, paths);
     beginLog(runtime, control, this.#targetsOf(request));
     // Known before it is made: an agent that takes over looks for it by this name.
     writeRecord(runtime.files, control, { name, id: "", started: null });
@@ -269,6 +271,12 @@ class Docker {
     const { task, local, secrets } = taskPaths(allocRoot, place.allocId, place.task.name);
     return { alloc: allocDirectory(allocRoot, place.allocId), shared: sharedDirectory(allocRoot, place.allocId), task, local, secrets };
   }
+}
+
+/** Which user an image runs as is known to nobody outside: whoever it is writes into its own folder and the shared ones. */
+function openFolders(files: Files, paths: FolderPaths): void {
+  for (const path of [paths.local, join(paths.shared, "data"), join(paths.shared, "tmp")])
+    if (files.lstat(path)?.isDirectory) files.chmod(path, 0o1777);
 }
 
 function endedHandle(startedAtMs: number, exit: Awaited<TaskHandle["exited"]>): TaskHandle {
