@@ -11,7 +11,7 @@ import type { Log, LogFields } from "../../internal/runtime/log.ts";
 import { createApp } from "../../internal/server/http/app.ts";
 import { Server } from "../../internal/server/server.ts";
 import { openSqliteStore } from "../../internal/store/sqlite/sqlite-store.ts";
-import type { Store } from "../../internal/store/store.ts";
+import type { Store, StoredContent } from "../../internal/store/store.ts";
 import type { Checker } from "./checkers/checker.ts";
 import { VirtualTime } from "./clock.ts";
 import { History, Violation } from "./history.ts";
@@ -30,6 +30,12 @@ export interface Shape {
   readonly serverCount: number;
   readonly nodeCount: number;
   readonly isFoldedOften: boolean;
+}
+
+interface Restore {
+  readonly content: StoredContent;
+  readonly epoch: number;
+  readonly by: string;
 }
 
 export interface SimServer {
@@ -66,6 +72,8 @@ export class World {
   readonly chance: Prng;
   readonly #machines: Machine[] = [];
   #failure: unknown = null;
+  /** Asked for, and neither done nor seen. */
+  #restores: readonly Restore[] = [];
   #storeProgram: Program | null = null;
   readonly #announced = new Set<() => void>();
 
@@ -206,6 +214,7 @@ export class World {
       await new Promise((resolve) => setImmediate(resolve));
       if (this.time.nowMs - checkedAtMs >= 100) {
         checkedAtMs = this.time.nowMs;
+        this.#noteShownRestores();
         this.#check((checker) => checker.tick?.(this));
       }
       if (this.#failure !== null) throw this.#failure;
@@ -274,6 +283,7 @@ export class World {
     observed.commit = async (sets, epoch) => {
       const outcome = await store.commit(sets, epoch);
       if (outcome.kind === "committed") {
+        this.#noteShownRestores();
         this.history.commits.push({ epoch, sets, by });
         this.#watch(sets, by);
         this.#check((checker) => checker.committed?.(this, { epoch, sets, by }));
@@ -281,11 +291,10 @@ export class World {
       return outcome;
     };
     observed.replace = async (content, epoch) => {
+      const restore = { content, epoch, by };
+      this.#restores = [...this.#restores, restore];
       await store.replace(content, epoch);
-      this.say(by, `restored at index ${content.index}`);
-      this.history.restoredIndex = content.index;
-      this.history.restoredIndexes.add(content.index);
-      this.#check((checker) => checker.restored?.(this, { index: content.index, epoch, rows: content.rows }));
+      this.#noteRestore(restore);
     };
     observed.takeLease = async (take) => {
       const isTaken = await store.takeLease(take);
@@ -310,6 +319,23 @@ export class World {
     ] as const)
       (observed as unknown as Record<string, unknown>)[name] = (store[name] as (...args: unknown[]) => unknown).bind(store);
     return observed;
+  }
+
+  /** Whoever asked for a restore may lead no more, or be gone, when it is there for the others to see. */
+  #noteShownRestores(): void {
+    const shown = this.servers.flatMap(({ server }) => (server?.isLeading ? [server.leader.view.restoredIndex] : []));
+    for (const restore of this.#restores.filter(({ content }) => shown.includes(content.index))) this.#noteRestore(restore);
+  }
+
+  #noteRestore(restore: Restore): void {
+    if (!this.#restores.includes(restore)) return;
+    const { content, epoch, by } = restore;
+    // What was tried before it and never shown did not happen.
+    this.#restores = this.#restores.slice(this.#restores.indexOf(restore) + 1);
+    this.say(by, `restored at index ${content.index}`);
+    this.history.restoredIndex = content.index;
+    this.history.restoredIndexes.add(content.index);
+    this.#check((checker) => checker.restored?.(this, { index: content.index, epoch, rows: content.rows }));
   }
 
   /** WATCH=id tells each durable change of one row. */
