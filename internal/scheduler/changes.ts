@@ -84,6 +84,8 @@ export interface GroupInput {
   /** The roll-out of the job's version, whatever became of it. */
   readonly deployment: Deployment | null;
   readonly nowMs: number;
+  /** Whether somebody reads the decisions: of a job of 50,000 they take longer than all else. */
+  readonly isExplained: boolean;
 }
 
 export function allocName(jobId: string, group: string, number: number): string {

@@ -43,7 +43,8 @@ export class Draft {
 
   decide(decision: OwnDecision): void {
     // The two that were left out are the alloc's own.
-    this.#decisions.set(decision.alloc.id, { ...decision, group: this.input.group.name, name: decision.alloc.name } as Decision);
+    if (this.input.isExplained)
+      this.#decisions.set(decision.alloc.id, { ...decision, group: this.input.group.name, name: decision.alloc.name } as Decision);
   }
 
   stop(alloc: Alloc, description: string, reason: string): void {
@@ -59,6 +60,7 @@ export class Draft {
     const { job, group } = this.input;
     const name = allocName(job.id, group.name, number);
     this.places.push({ name, previous: null, rescheduleDelayMs: null, nodeId: null, kind: "place", ...(isCanary ? { isCanary } : {}) });
+    if (!this.input.isExplained) return;
     const reason = isCanary ? "it is to show that the new version is good" : `the count is ${group.count}`;
     const kind = isCanary ? "canary" : "place";
     this.#decisions.set(`${kind} ${name}`, { kind, group: group.name, name, reason });
@@ -67,7 +69,8 @@ export class Draft {
   /** A new one that has but this node to go to. */
   placeOnNode(place: Place, reason: string): void {
     this.places.push(place);
-    this.#decisions.set(`place ${place.nodeId}`, { kind: "place", group: this.input.group.name, name: place.name, reason });
+    if (this.input.isExplained)
+      this.#decisions.set(`place ${place.nodeId}`, { kind: "place", group: this.input.group.name, name: place.name, reason });
   }
 
   /** One place less of those that count; false when there is none. */
@@ -82,7 +85,7 @@ export class Draft {
 
   hold(name: string, reason: string): void {
     this.#held += 1;
-    this.#decisions.set(`hold ${this.#held}`, { kind: "hold", group: this.input.group.name, name, reason });
+    if (this.input.isExplained) this.#decisions.set(`hold ${this.#held}`, { kind: "hold", group: this.input.group.name, name, reason });
   }
 
   updateInPlace(alloc: Alloc): void {

@@ -40,7 +40,7 @@ export interface Plan {
   readonly failed: Readonly<Record<string, AllocMetric>>;
   readonly queued: Readonly<Record<string, number>>;
   readonly annotations: Readonly<Record<string, DesiredUpdates>>;
-  /** Each alloc that was looked at and each that is placed, with the reason. */
+  /** Each alloc that was looked at and each that is placed, with the reason; none unless they were asked for. */
   readonly decisions: readonly Decision[];
   /** The roll-out of the job's version, as the plan leaves it; null where there is none. */
   readonly deployment: Deployment | null;
@@ -52,12 +52,19 @@ export interface Plan {
   readonly reconnects: readonly Alloc[];
 }
 
+export interface SliceOptions {
+  readonly context: Context;
+  readonly pace: Pace;
+  /** Whether the plan has its decisions: who only carries it out has no use for them. */
+  readonly isExplained: boolean;
+}
+
 /** A part of a plan that is applied before the rest is made. */
 export type Slice = Pick<Plan, "stops" | "placed" | "inPlace" | "reconnects" | "deployments">;
 
 /** The plan for the eval's job; `job` is undefined once it was purged. */
 export function schedule(view: View, evaluation: Evaluation, job: Job | undefined, context: Context): Plan {
-  const step = scheduleInSlices(view, evaluation, job, { context, pace: UNPACED }).next();
+  const step = scheduleInSlices(view, evaluation, job, { context, pace: UNPACED, isExplained: true }).next();
   assert(step.done === true, "what is not paced does not pause");
   return step.value;
 }
@@ -70,13 +77,13 @@ export function* scheduleInSlices(
   view: View,
   evaluation: Evaluation,
   job: Job | undefined,
-  { context, pace }: { readonly context: Context; readonly pace: Pace },
+  { context, pace, isExplained }: SliceOptions,
 ): Generator<Slice, Plan, Resumed> {
   const { namespace, jobId, priority } = evaluation;
   const allocs = [...view.allocsOfJob(namespace, jobId)];
   const standing = job && !job.stop ? deploymentOfVersion(view, job) : null;
   const reconciled =
-    job && !job.stop ? job.groups.map((group) => ({ group, changes: reconcile(view, job, group, { allocs, standing, context }) })) : [];
+    job && !job.stop ? job.groups.map((group) => ({ group, changes: reconcile(view, job, group, { allocs, standing, context, isExplained }) })) : [];
   const input: DeploymentPlanInput = { view, namespace, jobId, job, priority, standing, groups: reconciled, allocs, context };
   const begun = begunDeployment(input);
   const advanced = advancedDeployment(input);
@@ -141,14 +148,15 @@ function hasChanged(view: View, placed: readonly Alloc[], sinceIndex: number): b
 }
 
 interface Ground {
+  readonly isExplained: boolean;
   readonly allocs: readonly Alloc[];
   readonly standing: Deployment | null;
   readonly context: Context;
 }
 
-function reconcile(view: View, job: Job, group: TaskGroup, { allocs, standing, context }: Ground): GroupChanges {
+function reconcile(view: View, job: Job, group: TaskGroup, { allocs, standing, context, isExplained }: Ground): GroupChanges {
   const own = allocs.filter((alloc) => alloc.group === group.name);
-  const input = { view, job, group, allocs: own, deployment: standing, nowMs: context.nowMs };
+  const input = { view, job, group, allocs: own, deployment: standing, nowMs: context.nowMs, isExplained };
   if (input.job.type === "service" || input.job.type === "batch") return reconcileGroup(input);
   const loads = view.nodeLoads();
   const reasonAt = feasibilityIn(loads, input.job, group);

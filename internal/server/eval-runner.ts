@@ -103,7 +103,7 @@ export class EvalRunner {
     this.#guarded(evaluation, (view, context) => {
       const job = view.job(evaluation.namespace, evaluation.jobId);
       const pace = { isOver: () => --this.#placementsLeft < 0 || (this.#placementsLeft % PLACEMENTS_PER_LOOK === 0 && this.#isOver()) };
-      const steps = scheduleInSlices(view, evaluation, job, { context, pace });
+      const steps = scheduleInSlices(view, evaluation, job, { context, pace, isExplained: false });
       return this.#outcomeOf({ evaluation, job, steps, sinceIndex: context.index, hasApplied: false }, { view, context, step: steps.next() });
     });
   }

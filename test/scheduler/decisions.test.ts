@@ -52,7 +52,7 @@ function decide(given: Case): readonly string[] {
   const job = jobOf(1, given);
   const [group] = job.groups;
   if (!group) throw new Error("the job has a group");
-  const result = reconcileGroup({ view: state, job, group, allocs, deployment, nowMs: NOW_MS });
+  const result = reconcileGroup({ view: state, job, group, allocs, deployment, nowMs: NOW_MS, isExplained: true });
   return result.decisions.map((decision) => `${decision.kind} ${decision.name}: ${decision.reason}`);
 }
 

@@ -91,7 +91,11 @@ async function dryRun({ server, request }: Exchange, { evaluation, planned, cont
   let endsAtMs = endOfSlice();
   // As a job that is placed as one: all that is decided is kept back until the end.
   const whole = { ...planned, allAtOnce: true };
-  const steps = scheduleInSlices(leader.view, evaluation, whole, { context, pace: { isOver: () => clock.monotonicMs() >= endsAtMs } });
+  const steps = scheduleInSlices(leader.view, evaluation, whole, {
+    context,
+    pace: { isOver: () => clock.monotonicMs() >= endsAtMs },
+    isExplained: true,
+  });
   let step = steps.next();
   while (!step.done) {
     const sinceIndex = leader.view.index;
