@@ -104,6 +104,12 @@ test(
       expect(inMs > 0 && inMs < 60_000).toBe(true);
       const whole = JSON.parse(place.ok("explain", "--json", "crash"));
       expect([whole.LastFailure.Tasks[0].LastExit.Code, whole.Logs.length]).toEqual([3, 2]);
+      // Who was told to stop did not fail.
+      await register(place, "told", shellJob({ id: "told", type: "service", script: "exec sleep 1000" }));
+      await place.untilAlloc("told", "running");
+      place.ok("stop", "told");
+      await place.untilAlloc("told", "complete");
+      expect((await place.get("/v1/explain/job/told")).LastFailure).toBe(null);
     }),
   MINUTE,
 );

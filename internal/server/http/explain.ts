@@ -230,6 +230,8 @@ function lastFailure(view: View, job: Job): Alloc | null {
   let searched = 0;
   for (const alloc of view.latestAllocsOfJob(job.namespace, job.id)) {
     if (++searched > FAILURES_SEARCHED_MAX) break;
+    // How a task ends that is told to says nothing of it.
+    if (alloc.desiredStatus !== "run" && alloc.clientStatus !== "failed") continue;
     const ends = accountsOf(alloc).flatMap((task) =>
       task.exit && (task.failed || task.restarts > 0 || task.exit.code !== 0) ? [task.exit.atMs] : [],
     );
