@@ -9,6 +9,7 @@ import type { Change } from "../domain/tables.ts";
 import { jobKey, put, remove } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
 import { evalForJob } from "./evals.ts";
+import { withForgottenOrder } from "./forgotten-order.ts";
 import { evalsForNode, requireNode, withEvent } from "./node-evals.ts";
 import { poolOfNode } from "./node-pools.ts";
 
@@ -122,8 +123,9 @@ export function applyReports(view: View, input: ReportsInput, context: Context):
   for (const report of input.reports) {
     const alloc = view.alloc(report.id);
     if (!alloc || alloc.nodeId !== node.id) continue;
-    const updated = mergeReport(alloc, report, context);
-    if (updated === null) continue;
+    const merged = mergeReport(alloc, report, context);
+    if (merged === null) continue;
+    const updated = withForgottenOrder(view, merged, context);
     changes.push(put("allocs", updated));
     const evaluation = evalAfterReport(view, alloc, updated, context);
     if (evaluation) evals.set(jobKey(alloc.namespace, alloc.jobId), evaluation);
@@ -239,7 +241,8 @@ function hasComeBack(before: Alloc, report: Pick<Alloc, "clientStatus">): boolea
 /** A failure asks for a successor. What becomes of a roll-out is its deployment's to say. */
 function evalAfterReport(view: View, before: Alloc, after: Alloc, context: Context): Evaluation | null {
   const job = view.job(after.namespace, after.jobId);
-  if (!job || isServerTerminal(after)) return null;
+  if (!job) return null;
+  if (isServerTerminal(after)) return isServerTerminal(before) ? null : evalForJob(job, "alloc-stop", job.jobModifyIndex, context);
   // What stays of it and of its replacement is the group's to say.
   if (hasComeBack(before, after)) return evalForJob(job, "reconnect", job.jobModifyIndex, context);
   const hasFailed = after.clientStatus === "failed" && before.clientStatus !== "failed";

@@ -47,7 +47,7 @@ interface Rule {
 
 /** Service and batch jobs. */
 export const COUNTED_RULES: readonly Rule[] = [
-  rule("over", "a more important allocation took its place", isPreempted),
+  rule("over", "its run was cut short", isCutShort),
   rule("settled", "it had completed before it was told to stop", (look) => isStopped(look) && isDoneBatch(look) && look.alloc.nextAlloc === ""),
   rule("over", "it was told to stop", isStopped),
   rule("settled", "its tasks completed", isDoneBatch),
@@ -71,7 +71,7 @@ export const COUNTED_RULES: readonly Rule[] = [
 
 /** System and sysbatch jobs: what ended is done on its node, in their own ways. */
 export const NODE_WIDE_RULES: readonly Rule[] = [
-  rule("over", "a more important allocation took its place", isPreempted),
+  rule("over", "its run was cut short", isCutShort),
   rule("over", "it was told to stop", isStopped),
   rule(
     "settled",
@@ -134,8 +134,8 @@ function rule(standing: Standing, reason: string, applies: (look: Look) => boole
   return { standing, reason, applies };
 }
 
-/** Its run was cut short: of a batch job too, however its tasks ended then. */
-function isPreempted({ alloc }: Look): boolean {
+/** A more important one took its place, or an order stopped it that a restore undid: however its tasks ended then, it did not complete. */
+function isCutShort({ alloc }: Look): boolean {
   return alloc.desiredStatus === "evict";
 }
 

@@ -8,6 +8,7 @@ import type { ClientStatus } from "../../internal/domain/alloc.ts";
 import { EdgeError } from "../../internal/domain/errors.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
 import type { Node } from "../../internal/domain/node.ts";
+import { put } from "../../internal/domain/tables.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, anAlloc, aSpec, aTaskState } from "../fixtures/model.ts";
 import { setNodeStatus } from "../fixtures/node-status.ts";
@@ -169,6 +170,31 @@ describe("a report", () => {
     expect(cluster.state.index).toBe(before);
     // The server's own index of the alloc is not the node's to move.
     expect(allocModifyIndex).toBeLessThan(before);
+  });
+
+  test("of an alloc that an order stopped which a restore undid is no completion: it runs again", () => {
+    const killed = (message: string) => aTaskState({ state: "dead", events: [{ type: message, atMs: 1, message, details: {} }] });
+    const end = (cluster: Cluster, type: string) => {
+      cluster.report(alloc(cluster), { clientStatus: "complete", taskStates: { t: killed(type) } });
+      cluster.settle();
+      return cluster
+        .allocs()
+        .map((one) => `${one.clientStatus} ${one.desiredStatus}`)
+        .sort();
+    };
+    const restored = () => {
+      const cluster = running("batch");
+      cluster.report(alloc(cluster), { clientStatus: "running", taskStates: { t: aTaskState() } });
+      cluster.state.restoredIndex = cluster.state.index;
+      return cluster;
+    };
+    expect(end(restored(), "Killed")).toEqual(["complete evict", "pending run"]);
+    // What completed by itself did; so did, as far as anybody knows, what was killed without a restore, or by a later order.
+    expect(end(restored(), "Terminated")).toEqual(["complete run"]);
+    expect(end(running("batch"), "Killed")).toEqual(["complete run"]);
+    const cluster = restored();
+    cluster.apply([put("allocs", { ...alloc(cluster), allocModifyIndex: cluster.state.index + 1 })]);
+    expect(end(cluster, "Killed")).toEqual(["complete run"]);
   });
 
   test("of an earlier life of the node is refused", () => {

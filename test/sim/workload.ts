@@ -69,8 +69,7 @@ export class Workload {
       const version = head && versions.get(keyOf(head));
       job.acknowledged = version ? { step: Number(version.meta.step), kind: version.stop ? "stop" : "run" } : { step: job.step, kind: "purge" };
     }
-    // A child that a drain or a stop ended since the snapshot was made is over when its node tells so: its token is free again.
-    this.dispatched.clear();
+    for (const children of this.dispatched.values()) for (const child of children) if (!heads.has(child)) children.delete(child);
   }
 
   // --- internal ---
