@@ -105,3 +105,17 @@ test("a log that was cut short meanwhile, as where holes cannot be punched, goes
     await world.follower().finish();
     assert.deepEqual(world.output(), ["after\n", ""]);
   }));
+
+test("a file that has the inode of one that was turned away is another one: it is read from its beginning, and the gap is told", () =>
+  inWorld(async (world) => {
+    beginLog(runtime, world.control, world.targets);
+    files.writeText(world.source, entry("stdout", "first\n") + entry("stdout", "second\n"));
+    await world.follower().finish();
+    const { inode } = files.stat(world.source) ?? {};
+    // Written over in its place, as where the kernel gives an inode that has just become free to the next file.
+    files.writeText(world.source, entry("stdout", "much later\n") + entry("stdout", "and more\n") + entry("stdout", "the last\n"));
+    assert.equal(files.stat(world.source)?.inode, inode);
+    await world.follower().finish();
+    assert.deepEqual(world.output(), ["first\nsecond\nmuch later\nand more\nthe last\n", ""]);
+    assert.deepEqual(world.troubles, ["the container wrote more than the engine keeps before it was read: some of its output is missing"]);
+  }));

@@ -74,10 +74,10 @@ dockerTest("an ended engine log that was rotated is copied whole; what the engin
     expect(lines[399_999]).toBe("400000 a line with some more text in it");
     const few = { logging: { type: "json-file", config: { "max-size": "100k", "max-file": "2" } } };
     start(place, { id: "waster", type: "service", script: `echo first; sleep 2; ${script}; sleep 300`, config: few, task: 'kill_timeout = "100ms"' });
-    await place.untilAlloc("waster", "running");
+    const waster = await place.untilAlloc("waster", "running");
     await sleep(500);
     await place.agent.kill();
-    await sleep(4000);
+    await until("all of it to be written", () => engine.docker("logs", "--tail", "1", containerOf(waster)).includes("400000 a line"), 40_000);
     await place.start({ dataDirectory: place.agent.dataDirectory, flags: nodeFlags(engine) });
     await until("the warning", () => /more than the engine keeps/.test(place.agent.log), 10_000);
     expect(readFileSync(logFile(place, (await place.alloc("waster")).ID, "stdout"), "utf8")).toContain("400000 a line");

@@ -23,6 +23,8 @@ export interface LogFollowerParts {
 /** A place in the source, and how long the targets were there. Inode 0 = nothing was read yet. */
 interface Cursor {
   readonly inode: number;
+  /** Sum of the file's first line, whose time no other file has: a rotated file's inode is soon given to another. "" = not read yet. */
+  readonly head: string;
   readonly offset: number;
   readonly stdout: number;
   readonly stderr: number;
@@ -30,7 +32,7 @@ interface Cursor {
 
 /** Notes how long the task's files are before its container writes anything: what is there is of earlier attempts. */
 export function beginLog(runtime: Runtime, control: string, targets: LogFollowerParts["targets"]): void {
-  writeCursor(runtime, control, { inode: 0, offset: 0, stdout: sizeOf(runtime, targets.stdout), stderr: sizeOf(runtime, targets.stderr) });
+  writeCursor(runtime, control, { inode: 0, head: "", offset: 0, stdout: sizeOf(runtime, targets.stdout), stderr: sizeOf(runtime, targets.stderr) });
 }
 
 export class LogFollower {
@@ -50,7 +52,7 @@ export class LogFollower {
     this.#parts = parts;
     const { runtime, control, targets } = parts;
     const sizes = { stdout: sizeOf(runtime, targets.stdout), stderr: sizeOf(runtime, targets.stderr) };
-    this.#cursor = readCursor(runtime, control) ?? { inode: 0, offset: 0, ...sizes };
+    this.#cursor = readCursor(runtime, control) ?? { inode: 0, head: "", offset: 0, ...sizes };
     this.#skip = { stdout: Math.max(0, sizes.stdout - this.#cursor.stdout), stderr: Math.max(0, sizes.stderr - this.#cursor.stderr) };
     this.#files = { stdout: runtime.files.append(targets.stdout), stderr: runtime.files.append(targets.stderr) };
   }
@@ -102,7 +104,7 @@ export class LogFollower {
   async #copyAll(): Promise<boolean> {
     let isMoved = false;
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const source = this.#locate();
+      const source = await this.#locate();
       if (source === null) break;
       const [before, pieceBefore] = [this.#cursor, this.#pieceBytes];
       await this.#copySome(source);
@@ -114,7 +116,7 @@ export class LogFollower {
   }
 
   /** The file the cursor stands in, wherever rotation has moved it; the oldest one there is when it is gone. */
-  #locate(): { readonly path: string; readonly isRotated: boolean } | null {
+  async #locate(): Promise<{ readonly path: string; readonly isRotated: boolean } | null> {
     const names = this.#sources();
     if (names.length === 0) {
       this.#emptyLooks += 1;
@@ -124,11 +126,11 @@ export class LogFollower {
       return null;
     }
     const found = names.find((entry) => entry.inode === this.#cursor.inode);
-    if (found) return { path: found.path, isRotated: found !== names[0] };
+    if (found && (await this.#isSame(found.path))) return { path: found.path, isRotated: found !== names[0] };
     if (this.#cursor.inode !== 0) this.#trouble("the container wrote more than the engine keeps before it was read: some of its output is missing");
     const oldest = names.at(-1) ?? names[0];
     if (!oldest) return null;
-    this.#cursor = { ...this.#cursor, inode: oldest.inode, offset: 0 };
+    this.#cursor = { ...this.#cursor, inode: oldest.inode, head: "", offset: 0 };
     return { path: oldest.path, isRotated: oldest !== names[0] };
   }
 
@@ -154,8 +156,16 @@ export class LogFollower {
     const names = this.#sources();
     const next = names[names.findIndex((entry) => entry.inode === this.#cursor.inode) - 1];
     if (next === undefined) return false;
-    this.#cursor = { ...this.#cursor, inode: next.inode, offset: 0 };
+    this.#cursor = { ...this.#cursor, inode: next.inode, head: "", offset: 0 };
     return true;
+  }
+
+  /** Whether the file of the cursor's inode is the one that was read. */
+  async #isSame(path: string): Promise<boolean> {
+    const { runtime } = this.#parts;
+    if (this.#cursor.head === "") return true;
+    const bytes = await runtime.files.readAt(path, 0, HEAD_BYTES);
+    return bytes !== null && headOf(runtime, bytes) === this.#cursor.head;
   }
 
   async #copySome(source: { readonly path: string }): Promise<void> {
@@ -179,7 +189,8 @@ export class LogFollower {
     }
     this.#append("stdout", pending.stdout);
     this.#append("stderr", pending.stderr);
-    this.#cursor = { inode, offset: offset + end, stdout: this.#placeOf("stdout"), stderr: this.#placeOf("stderr") };
+    const head = offset === 0 ? headOf(runtime, bytes.subarray(0, HEAD_BYTES)) : this.#cursor.head;
+    this.#cursor = { inode, head, offset: offset + end, stdout: this.#placeOf("stdout"), stderr: this.#placeOf("stderr") };
     writeCursor(runtime, this.#parts.control, this.#cursor);
   }
   #pieceBytes = PIECE_BYTES;
@@ -215,22 +226,35 @@ const PIECE_BYTES_MAX = 16_777_216;
 /** Of one look, so that a task that never stops writing leaves others their turn. */
 const ROUNDS_MAX = 64;
 const ROTATED_MAX = 1000;
+/** Of a first line; longer ones have their time beyond it, and differ in what comes before. */
+const HEAD_BYTES = 32_768;
 /** About ten seconds: an engine makes the file when the container starts. */
 const EMPTY_LOOKS_MAX = 15;
+
+const NO_HEAD = "-";
+
+function headOf(runtime: Runtime, bytes: Uint8Array): string {
+  const sum = runtime.hashing.newSha256();
+  sum.update(bytes.subarray(0, bytes.indexOf(10) + 1 || bytes.length));
+  return Buffer.from(sum.digest()).toString("hex").slice(0, 16);
+}
 
 function sizeOf(runtime: Runtime, path: string): number {
   return runtime.files.stat(path)?.sizeBytes ?? 0;
 }
 
 function readCursor(runtime: Runtime, control: string): Cursor | null {
-  const numbers = (runtime.files.readText(join(control, "log-cursor")) ?? "").split(" ").map(Number);
+  const [head = "", ...rest] = (runtime.files.readText(join(control, "log-cursor")) ?? "").split(" ").reverse();
+  const numbers = rest.reverse().map(Number);
   const [inode = -1, offset = -1, stdout = -1, stderr = -1] = numbers;
-  return numbers.length === 4 && numbers.every((number) => Number.isSafeInteger(number) && number >= 0) ? { inode, offset, stdout, stderr } : null;
+  if (numbers.length !== 4 || !numbers.every((number) => Number.isSafeInteger(number) && number >= 0)) return null;
+  return { inode, head: head === NO_HEAD ? "" : head, offset, stdout, stderr };
 }
 
 /** As one step for whoever is killed meanwhile; a power cut is beyond it, as it is for the logs themselves. */
 function writeCursor(runtime: Runtime, control: string, cursor: Cursor): void {
   const path = join(control, "log-cursor");
-  runtime.files.writeText(`${path}.new`, `${cursor.inode} ${cursor.offset} ${cursor.stdout} ${cursor.stderr}`);
+  const { inode, offset, stdout, stderr, head } = cursor;
+  runtime.files.writeText(`${path}.new`, `${inode} ${offset} ${stdout} ${stderr} ${head || NO_HEAD}`);
   runtime.files.rename(`${path}.new`, path);
 }
