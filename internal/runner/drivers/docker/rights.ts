@@ -1,26 +1,12 @@
 // What a container may do beyond the usual: capabilities, devices, host namespaces, runtimes. Pure: refusals name the setting.
 
 import { EdgeError } from "../../../domain/errors.ts";
+import { DEFAULT_CAPABILITIES } from "../../sandbox/capabilities.ts";
 import type { DockerConfig } from "./config.ts";
 import type { DockerSettings } from "./settings.ts";
 
 /** What an engine gives unless it is told otherwise. */
-const ENGINE_CAPS = [
-  "audit_write",
-  "chown",
-  "dac_override",
-  "fowner",
-  "fsetid",
-  "kill",
-  "mknod",
-  "net_bind_service",
-  "net_raw",
-  "setfcap",
-  "setgid",
-  "setpcap",
-  "setuid",
-  "sys_chroot",
-];
+const ENGINE_CAPS: readonly string[] = [...DEFAULT_CAPABILITIES, "net_raw"];
 
 /** The capabilities to add to the engine's own and to take from them. Throws where one is not allowed. */
 export function capabilitiesOf(config: Pick<DockerConfig, "capAdd" | "capDrop">, allowed: readonly string[]) {

@@ -1,5 +1,7 @@
 // What the operator of a node allows containers, and how their engine is reached.
 
+import { DEFAULT_CAPABILITIES } from "../../sandbox/capabilities.ts";
+
 export interface DockerSettings {
   /** "" = the first socket found of docker, then podman. */
   readonly endpoint: string;
@@ -32,21 +34,7 @@ export const DOCKER_DEFAULTS: DockerSettings = {
   isVolumesEnabled: false,
   isPrivilegedAllowed: false,
   // The engine's own set less net_raw, with which a task could speak for other machines.
-  allowedCaps: [
-    "audit_write",
-    "chown",
-    "dac_override",
-    "fowner",
-    "fsetid",
-    "kill",
-    "mknod",
-    "net_bind_service",
-    "setfcap",
-    "setgid",
-    "setpcap",
-    "setuid",
-    "sys_chroot",
-  ],
+  allowedCaps: DEFAULT_CAPABILITIES,
   allowedRuntimes: ["runc", "crun", "nvidia"],
   allowedHostModes: [],
   pidsLimit: 0,
