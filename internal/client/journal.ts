@@ -3,7 +3,7 @@
 
 import type { DesiredAlloc, NodeMemory, OrderPosition } from "../api/node-protocol.ts";
 import type { JobVersion } from "../domain/tables.ts";
-import type { AllocRecord } from "../runner/alloc-runner.ts";
+import type { AllocRecord } from "../runner/alloc-record.ts";
 import type { Log } from "../runtime/log.ts";
 import type { AppendFile, Runtime } from "../runtime/runtime.ts";
 

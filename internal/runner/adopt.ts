@@ -3,8 +3,8 @@
 
 import type { JobVersion } from "../domain/tables.ts";
 import type { Files } from "../runtime/runtime.ts";
-import type { AllocRecord } from "./alloc-runner.ts";
-import { NEW_ALLOC } from "./alloc-runner.ts";
+import type { AllocRecord } from "./alloc-record.ts";
+import { NEW_ALLOC } from "./alloc-record.ts";
 import type { Driver } from "./drivers/driver.ts";
 import { allocDirectory, attemptsDirectory, controlRoot } from "./layout.ts";
 import type { TaskRecord } from "./task-runner.ts";

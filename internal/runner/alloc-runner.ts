@@ -1,48 +1,17 @@
 // One allocation on this machine: its folders, its tasks in their order, its status and health.
 
-import { decideHealth } from "../device/health.ts";
 import { decideLifecycle, isLongRunning } from "../device/lifecycle.ts";
-import type { AllocReport, AllocResources, ClientStatus } from "../domain/alloc.ts";
+import type { AllocReport, ClientStatus, TaskState } from "../domain/alloc.ts";
 import type { Task, TaskGroup } from "../domain/job.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
+import type { AllocRecord, RunnableAlloc } from "./alloc-record.ts";
 import type { Driver } from "./drivers/driver.ts";
+import { HealthWatch } from "./health-watch.ts";
 import { prepareAllocDirectories, prepareTask } from "./task-dir.ts";
 import type { TaskRecord } from "./task-runner.ts";
 import { NEW_TASK, TaskRunner } from "./task-runner.ts";
-
-export interface RunnableAlloc {
-  readonly id: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly group: string;
-  readonly resources: AllocResources;
-  readonly createdAtMs: number;
-  /** "" = it came with no roll-out; absent in what an older agent wrote down. */
-  readonly deploymentId?: string;
-}
-
-/** What must survive the agent. */
-export interface AllocRecord {
-  readonly tasks: Readonly<Record<string, TaskRecord>>;
-  readonly isHealthy: boolean | null;
-  readonly healthAtMs: number;
-  readonly isDone: boolean;
-  readonly clientStatus: ClientStatus;
-  readonly description: string;
-  readonly isStopping: boolean;
-}
-
-export const NEW_ALLOC: AllocRecord = {
-  tasks: {},
-  isHealthy: null,
-  healthAtMs: 0,
-  isDone: false,
-  clientStatus: "pending",
-  description: "",
-  isStopping: false,
-};
 
 export interface AllocRunnerParts {
   readonly runtime: Runtime;
@@ -59,7 +28,7 @@ export class AllocRunner {
   #group: TaskGroup;
   #record: AllocRecord;
   readonly #tasks = new Map<string, TaskRunner>();
-  #healthTimer: Timer | null = null;
+  readonly #health: HealthWatch;
   #maxRunTimer: Timer | null = null;
   #isReleased = false;
   #isStepping = false;
@@ -73,6 +42,7 @@ export class AllocRunner {
     this.#group = group;
     this.#record = record;
     this.#parts = parts;
+    this.#health = new HealthWatch({ clock: parts.runtime.clock, due: () => this.#taskChanged() });
     for (const task of group.tasks) this.#tasks.set(task.name, this.#newTask(task, record.tasks[task.name] ?? NEW_TASK));
   }
 
@@ -142,7 +112,7 @@ export class AllocRunner {
   /** The agent leaves: tasks stay as they are. */
   release(): void {
     this.#isReleased = true;
-    this.#healthTimer?.cancel();
+    this.#health.stop();
     this.#maxRunTimer?.cancel();
     for (const task of this.#tasks.values()) task.release();
   }
@@ -216,22 +186,11 @@ export class AllocRunner {
     this.#checkHealth(states);
   }
 
-  #checkHealth(states: Parameters<typeof decideHealth>[0]["states"]): void {
-    this.#healthTimer?.cancel();
-    this.#healthTimer = null;
-    if (this.#record.isHealthy !== null || this.#record.isStopping || this.#record.isDone) return;
-    const { clock } = this.#parts.runtime;
-    const decision = decideHealth({
-      group: this.#group,
-      states,
-      createdAtMs: this.alloc.createdAtMs,
-      nowMs: clock.nowMs(),
-      isOfDeployment: this.alloc.deploymentId !== "",
-    });
-    if (decision.kind === "wait")
-      this.#healthTimer = clock.after(decision.untilMs - clock.nowMs() + 5, () => this.#taskChanged(), { keepsAlive: false });
-    if (decision.kind === "healthy" || decision.kind === "unhealthy")
-      this.#record = { ...this.#record, isHealthy: decision.kind === "healthy", healthAtMs: clock.nowMs() };
+  #checkHealth(states: Readonly<Record<string, TaskState>>): void {
+    if (this.#record.isHealthy !== null || this.#record.isStopping || this.#record.isDone) return this.#health.stop();
+    const { createdAtMs, deploymentId } = this.alloc;
+    const found = this.#health.look({ group: this.#group, states, createdAtMs, isOfDeployment: deploymentId !== "" });
+    if (found) this.#record = { ...this.#record, ...found };
   }
 
   #armMaxRun(): void {

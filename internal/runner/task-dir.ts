@@ -6,7 +6,7 @@ import type { NodeSpec } from "../domain/node.ts";
 import { join, withinRoot } from "../domain/paths.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
-import type { RunnableAlloc } from "./alloc-runner.ts";
+import type { RunnableAlloc } from "./alloc-record.ts";
 import type { TaskOrigin, TaskView } from "./drivers/driver.ts";
 import { allocDirectory, logsDirectory, sharedDirectory, taskPaths } from "./layout.ts";
 import { interpolateTask, taskEnv } from "./task-env.ts";

@@ -1,0 +1,36 @@
+// What is known of an allocation on this machine: what it was ordered as, and what must outlive the agent.
+
+import type { AllocResources, ClientStatus } from "../domain/alloc.ts";
+import type { TaskRecord } from "./task-runner.ts";
+
+export interface RunnableAlloc {
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly group: string;
+  readonly resources: AllocResources;
+  readonly createdAtMs: number;
+  /** "" = it came with no roll-out; absent in what an older agent wrote down. */
+  readonly deploymentId?: string;
+}
+
+/** What must survive the agent. */
+export interface AllocRecord {
+  readonly tasks: Readonly<Record<string, TaskRecord>>;
+  readonly isHealthy: boolean | null;
+  readonly healthAtMs: number;
+  readonly isDone: boolean;
+  readonly clientStatus: ClientStatus;
+  readonly description: string;
+  readonly isStopping: boolean;
+}
+
+export const NEW_ALLOC: AllocRecord = {
+  tasks: {},
+  isHealthy: null,
+  healthAtMs: 0,
+  isDone: false,
+  clientStatus: "pending",
+  description: "",
+  isStopping: false,
+};
