@@ -6,6 +6,7 @@ import { findCgroups } from "../runner/cgroups.ts";
 import { dockerDriver } from "../runner/drivers/docker/driver.ts";
 import type { Driver } from "../runner/drivers/driver.ts";
 import { execDriver } from "../runner/drivers/exec.ts";
+import { javaDriver } from "../runner/drivers/java.ts";
 import { rawExecDriver } from "../runner/drivers/raw-exec.ts";
 import { SANDBOX_SCRIPT, SANDBOX_TASK_SCRIPT } from "../runner/sandbox/scripts.ts";
 import { findTools } from "../runner/sandbox/tools.ts";
@@ -31,18 +32,19 @@ export function makeNodeDrivers(parts: NodeDriverParts): ReadonlyMap<string, Dri
   const shim = { runtime, allocRoot, cgroups: findCgroups(runtime.files), shimPath: script("shim.sh", SHIM_SCRIPT) };
   const drivers: Driver[] = [];
   if (settings.isRawExecEnabled) drivers.push(rawExecDriver({ ...shim, taskScriptPath: script("task.sh", TASK_SCRIPT) }));
-  if (settings.exec && runtime.host.uid === 0)
-    drivers.push(
-      execDriver({
-        ...shim,
-        settings: settings.exec,
-        directory,
-        sandboxScriptPath: script("sandbox.sh", SANDBOX_SCRIPT),
-        sandboxTaskScriptPath: script("sandbox-task.sh", SANDBOX_TASK_SCRIPT),
-        tools: findTools(runtime.files),
-        mhzPerCore: node.resources.cpuMHz / Math.max(1, node.resources.cores),
-      }),
-    );
+  if (settings.exec && runtime.host.uid === 0) {
+    const sandbox = {
+      ...shim,
+      settings: settings.exec,
+      directory,
+      sandboxScriptPath: script("sandbox.sh", SANDBOX_SCRIPT),
+      sandboxTaskScriptPath: script("sandbox-task.sh", SANDBOX_TASK_SCRIPT),
+      tools: findTools(runtime.files),
+      mhzPerCore: node.resources.cpuMHz / Math.max(1, node.resources.cores),
+    };
+    drivers.push(execDriver(sandbox));
+    if (settings.isJavaEnabled) drivers.push(javaDriver(sandbox));
+  }
   if (settings.docker)
     drivers.push(
       dockerDriver({

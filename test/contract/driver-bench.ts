@@ -23,6 +23,10 @@ export interface DriverKit {
   readonly hasShim: boolean;
   /** Where a task without a work_dir begins. */
   workDirectory(taskFolder: string): string;
+  /** Puts into the task's folders what its config names. */
+  prepare?(bench: Bench): void;
+  /** Words of cases that this driver cannot keep, each with the reason. */
+  readonly skips?: Readonly<Record<string, string>>;
   /** Some engines make the folder where a task is to begin. */
   readonly isWorkDirectoryMade?: boolean;
 }
@@ -49,6 +53,7 @@ export class Bench {
     const paths = this.paths;
     for (const path of [paths.local, paths.temporary]) runtime.files.makeDirectory(path);
     runtime.files.makeDirectory(paths.secrets, 0o700);
+    kit.prepare?.(this);
   }
 
   get paths() {

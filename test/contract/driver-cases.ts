@@ -30,7 +30,8 @@ export async function driverContract(kit: DriverKit): Promise<void> {
   const { files, processes, clock } = runtime;
   const check = (title: string, body: (bench: Bench) => Promise<void>) => {
     const name = `${kit.name}: ${title}`;
-    if (kit.missing !== null) return test(`${name} (skipped: ${kit.missing})`, { skip: true }, () => undefined);
+    const lack = kit.missing ?? Object.entries(kit.skips ?? {}).find(([words]) => title.includes(words))?.[1] ?? null;
+    if (lack !== null) return test(`${name} (skipped: ${lack})`, { skip: true }, () => undefined);
     return test(name, { timeout: CASE_MS_MAX }, () => withFolder(runtime, (folder) => body(new Bench(runtime, folder, kit))));
   };
 

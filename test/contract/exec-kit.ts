@@ -10,12 +10,17 @@ import { SHIM_SCRIPT } from "../../internal/runner/shim-scripts.ts";
 import type { Runtime } from "../../internal/runtime/runtime.ts";
 
 export function openExec(runtime: Runtime, folder: string, own: Partial<ExecParts> = {}): Driver {
+  return openSandbox(runtime, folder, execDriver, own);
+}
+
+/** Any driver that isolates its tasks as exec does. */
+export function openSandbox(runtime: Runtime, folder: string, make: (parts: ExecParts) => Driver, own: Partial<ExecParts> = {}): Driver {
   const directory = `${folder}/client`;
   const script = (name: string, text: string) => {
     runtime.files.writeAtomic(`${directory}/${name}`, text);
     return `${directory}/${name}`;
   };
-  return execDriver({
+  return make({
     runtime,
     allocRoot: `${folder}/alloc`,
     cgroups: findCgroups(runtime.files),

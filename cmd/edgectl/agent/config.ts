@@ -42,6 +42,7 @@ export interface AgentConfig {
   readonly isRawExecEnabled: boolean;
   /** Null = switched off. */
   readonly exec: ExecSettings | null;
+  readonly isJavaEnabled: boolean;
   readonly docker: DockerSettings | null;
   readonly cpuTotalMHz: number;
   readonly memoryTotalMiB: number;
@@ -177,6 +178,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     onAgentStop: isDev ? "stop" : (text("client.on_agent_stop", "keep") as AgentConfig["onAgentStop"]), // a checked choice
     isRawExecEnabled: values.get("client.raw_exec") !== false,
     exec: execSettingsOf(values),
+    isJavaEnabled: values.get("client.java") !== false,
     docker: dockerSettingsOf(values),
     cpuTotalMHz: number("client.cpu_total_compute", 0),
     memoryTotalMiB: number("client.memory_total_mb", 0),

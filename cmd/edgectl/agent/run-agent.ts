@@ -141,6 +141,7 @@ async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server
       cpuTotalMHz: config.cpuTotalMHz,
       memoryTotalMiB: config.memoryTotalMiB,
       isRawExecEnabled: config.isRawExecEnabled,
+      isJavaEnabled: config.isJavaEnabled,
       ...(config.docker ? { docker: config.docker } : {}),
       ...(config.exec ? { exec: config.exec } : {}),
       offers: config.offers,

@@ -64,6 +64,7 @@ export const SETTINGS: readonly Setting[] = [
   setting("client.exec_allow_caps", "list", "capabilities that exec tasks may have or ask for (default: those of Nomad's exec)"),
   setting("client.dynamic_user_min", "int", "first of the users that exec tasks without a user of their own run as (default 80000)"),
   setting("client.dynamic_user_max", "int", "last of these users (default 89999)"),
+  setting("client.java", "bool", "run jars and classes where exec can and a JVM is found (default true)"),
   setting("client.docker.enabled", "bool", "run tasks in containers where an engine is found (default true)"),
   setting("client.docker.endpoint", "string", "the engine: unix:///PATH or tcp://HOST:PORT (default: docker's socket, then podman's)"),
   setting("client.docker.auth_config", "string", "a docker config.json whose auths are used for pulls"),

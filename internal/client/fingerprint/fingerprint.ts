@@ -9,6 +9,7 @@ import type { NodeIdentity } from "../identity.ts";
 import { fingerprintCpu } from "./cpu.ts";
 import { fingerprintExec } from "./exec.ts";
 import { fingerprintBuses, fingerprintCgroups, fingerprintDisk, fingerprintMemory, fingerprintNetwork, fingerprintSystem } from "./host.ts";
+import { fingerprintJava } from "./java.ts";
 import { NO_OFFERS, type NodeOffers, readOffers } from "./offers.ts";
 import { newFacts, note } from "./reading.ts";
 
@@ -25,6 +26,8 @@ export interface ClientSettings {
   readonly isRawExecEnabled: boolean;
   /** Absent: the driver is switched off. */
   readonly exec?: ExecSettings;
+  /** Whether jars may run where exec can, and a JVM is found. */
+  readonly isJavaEnabled?: boolean;
   /** Absent: the driver is switched off. */
   readonly docker?: DockerSettings;
   /** Absent: nothing beyond what is found, and nothing kept. */
@@ -58,6 +61,7 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
     : { detected: false, healthy: false, description: "disabled by client.raw_exec", attributes: {}, updatedAtMs: nowMs };
   if (settings.isRawExecEnabled) note(facts, "driver.raw_exec", { value: "1", source: "the agent's settings" });
   const exec = fingerprintExec(runtime, facts, settings.exec);
+  const java = fingerprintJava(runtime, facts, { isEnabled: settings.isJavaEnabled === true, exec: exec.driver });
   const uid = runtime.host.uid;
   return {
     id: identity.id,
@@ -82,7 +86,7 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
     },
     reserved: offered.reserved,
     ...(Object.keys(offers.hostVolumes).length > 0 ? { hostVolumes: offers.hostVolumes } : {}),
-    drivers: { raw_exec: rawExec, exec: exec.driver, docker: dockerAtFirst(settings, nowMs) },
+    drivers: { raw_exec: rawExec, exec: exec.driver, java, docker: dockerAtFirst(settings, nowMs) },
     conditions:
       uid === 0
         ? [...conditions, ...exec.conditions]

@@ -30,16 +30,24 @@ export interface ExecConfig {
 }
 
 export function execConfigProblems(config: JsonMap): ConfigProblem[] {
+  const problems = problemsOfKeys("exec", KEYS, config);
+  if (config.command === undefined || config.command === "")
+    problems.push({ path: ["command"], message: 'exec needs config "command": the program to run' });
+  return problems;
+}
+
+/** What is wrong with a config whose keys are of these kinds, in the words of that driver. */
+export function problemsOfKeys(driver: string, keys: Readonly<Record<string, ValueKind>>, config: JsonMap): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const report = (key: string, message: string) => problems.push({ path: [key], message });
-  for (const key of Object.keys(config)) if (!(key in KEYS)) report(key, `exec has no config key "${key}" (known: ${Object.keys(KEYS).join(", ")})`);
-  for (const [key, kind] of Object.entries(KEYS)) {
+  for (const key of Object.keys(config))
+    if (!Object.hasOwn(keys, key)) report(key, `${driver} has no config key "${key}" (known: ${Object.keys(keys).join(", ")})`);
+  for (const [key, kind] of Object.entries(keys)) {
     const value = config[key];
     if (value === undefined || value === null) continue;
     const wrong = isOpen(value) ? null : KINDS[kind](value);
-    if (wrong !== null) report(key, `exec config "${key}" ${wrong}`);
+    if (wrong !== null) report(key, `${driver} config "${key}" ${wrong}`);
   }
-  if (config.command === undefined || config.command === "") report("command", 'exec needs config "command": the program to run');
   return problems;
 }
 
@@ -61,13 +69,11 @@ export function execConfigOf(config: JsonMap): ExecConfig {
   };
 }
 
-// --- internal ---
+export type ValueKind = "text" | "list" | "path" | "mode" | "bool" | "count" | "capabilities" | "devices" | "ulimit";
 
-const KEYS = {
-  command: "text",
-  args: "list",
+/** Keys of every driver that runs its tasks in namespaces of their own. */
+export const SANDBOX_KEYS = {
   work_dir: "path",
-  image: "text",
   pid_mode: "mode",
   ipc_mode: "mode",
   cap_add: "capabilities",
@@ -76,12 +82,16 @@ const KEYS = {
   ulimit: "ulimit",
   pids_limit: "count",
   cpu_hard_limit: "bool",
-} as const;
+} as const satisfies Readonly<Record<string, ValueKind>>;
+
+// --- internal ---
+
+const KEYS = { command: "text", args: "list", image: "text", ...SANDBOX_KEYS } as const;
 
 const RLIMITS = "as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split(" ");
 
 /** Each says what is wrong with a value, or null. */
-const KINDS: Readonly<Record<(typeof KEYS)[keyof typeof KEYS], (value: Json) => string | null>> = {
+const KINDS: Readonly<Record<ValueKind, (value: Json) => string | null>> = {
   text: (value) => (typeof value === "string" ? null : "must be a string"),
   list: (value) => (isList(value) ? null : "must be a list of strings"),
   path: (value) => (typeof value === "string" && value.startsWith("/") ? null : "must be a path from the task's root, such as /local"),

@@ -34,36 +34,62 @@ export interface ExecParts extends ShimParts {
   readonly mhzPerCore: number;
 }
 
+/** What runs in the namespaces, and what it sees beside the system's folders and its own. */
+export interface SandboxProgram {
+  readonly config: ExecConfig;
+  /** Folders of the host that it sees read-only, at their places. */
+  readonly folders: readonly string[];
+  /** Files as the task names them: one that it would not see is told before anything starts. */
+  readonly files: readonly string[];
+}
+
 export function execDriver(parts: ExecParts): Driver {
-  const images = new Images(parts.runtime, join(parts.directory, "images"), parts.tools);
-  const tasks = new ShimTasks(parts, { released: (id) => releaseUser(claimsOf(parts), { allocId: id.allocId, task: id.task.name }) });
   return {
-    name: "exec",
-    view: "rooted",
-    defaultSignal: "SIGINT",
-    start: (request) => start(parts, tasks, images, request),
-    recover: (id) => tasks.recover(id),
-    // Only where a task of this driver ever ran.
+    ...sandboxDriver(parts, "exec", (request) => {
+      const [problem] = execConfigProblems(request.task.config);
+      if (problem) throw new EdgeError("invalid", problem.message);
+      return { config: execConfigOf(request.task.config), folders: [], files: [] };
+    }),
+    // Only where a task of this kind ever ran.
     refresh: () => {
       if (parts.runtime.files.stat(liveDirectory(parts)) !== null) refreshLiveFiles(parts.runtime.files, liveDirectory(parts));
     },
   };
 }
 
+/** A driver whose tasks live as those of exec do; `programOf` says what runs, or throws what is wrong with the config. */
+export function sandboxDriver(parts: ExecParts, name: string, programOf: (request: StartRequest) => SandboxProgram): Driver {
+  const images = new Images(parts.runtime, join(parts.directory, "images"), parts.tools);
+  const tasks = new ShimTasks(parts, { released: (id) => releaseUser(claimsOf(parts), { allocId: id.allocId, task: id.task.name }) });
+  return {
+    name,
+    view: "rooted",
+    defaultSignal: "SIGINT",
+    start: async (request) => start(parts, tasks, images, request, programOf(request)),
+    recover: (id) => tasks.recover(id),
+  };
+}
+
+/** MiB that the task never exceeds; 0 = no bound. */
+export function memoryLimitOf(request: StartRequest): number {
+  const own = request.resources.tasks[request.task.name];
+  const maxMiB = own?.memoryMaxMiB ?? request.task.resources.memoryMaxMiB;
+  return maxMiB < 0 ? 0 : maxMiB || (own?.memoryMiB ?? request.task.resources.memoryMiB);
+}
+
 // --- internal ---
 
-async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request: StartRequest): Promise<TaskHandle> {
+async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request: StartRequest, program: SandboxProgram): Promise<TaskHandle> {
   const { files } = parts.runtime;
-  const [problem] = execConfigProblems(request.task.config);
-  if (problem) throw new EdgeError("invalid", problem.message);
-  const config = execConfigOf(request.task.config);
+  const { config } = program;
   const attempt = tasks.attemptOf(request);
   const image = config.image === "" ? null : await unlessCancelled(request, images.folderOf(imagePath(parts, request, config.image), request.say));
   const toolsFolder = image === null ? null : await images.toolsFolder();
   refreshLiveFiles(files, liveDirectory(parts));
-  const view = viewOf(parts, image, toolsFolder);
+  const view = withFolders(viewOf(parts, image, toolsFolder), program.folders);
   const binds = [...withMountsBelow(view.binds, mountPoints(parts)), ...ownBinds(parts, request)];
   const command = image === null ? locate(parts, binds, config.command, request.env.PATH ?? "") : config.command;
+  for (const path of program.files) requireSeen(parts, binds, path);
   const root = rootFolder(files, parts.runtime.hashing, join(parts.directory, "roots"), rootEntries(view));
   files.makeDirectory(attempt.control);
   const user = userOf(parts, request);
@@ -151,6 +177,23 @@ function viewOf(parts: ExecParts, image: string | null, toolsFolder: string | nu
   if (image === null || toolsFolder === null) return hostView(files, liveDirectory(parts));
   const view = imageView(files, image, liveDirectory(parts));
   return { ...view, binds: [...view.binds, { source: toolsFolder, target: `/${TOOLS_FOLDER}`, kind: "folder", access: "read" }] };
+}
+
+/** What lies within a folder of the system is there already. */
+function withFolders(view: View, folders: readonly string[]): View {
+  const hidden = folders.filter((folder) => !view.binds.some((bind) => folder === bind.target || folder.startsWith(`${bind.target}/`)));
+  return { ...view, binds: [...view.binds, ...hidden.map((folder): Bind => ({ source: folder, target: folder, kind: "folder", access: "read" }))] };
+}
+
+function requireSeen(parts: ExecParts, binds: readonly Bind[], path: string): void {
+  const { files } = parts.runtime;
+  const outside = outsideOf(files, binds, path);
+  if (outside !== null && files.stat(outside) !== null) return;
+  if (files.stat(path) === null)
+    throw new EdgeError("invalid", `the file "${path}" was not found on this node`, { hint: "the task's own folder is /local" });
+  throw new EdgeError("invalid", `the file "${path}" is on this node, but where the task does not see it`, {
+    hint: "it sees the system's folders (/usr, /bin, /sbin, /lib) and its own",
+  });
 }
 
 /** What the task may write. Volumes of the group will be mounted after these. The logs are the task's to read alone. */
@@ -259,13 +302,12 @@ function limitsOf(parts: ExecParts, request: StartRequest, config: ExecConfig): 
   const own = request.resources.tasks[request.task.name];
   const cpuMHz = own?.cpuMHz ?? request.task.resources.cpuMHz;
   const memoryMiB = own?.memoryMiB ?? request.task.resources.memoryMiB;
-  const memoryMaxMiB = own?.memoryMaxMiB ?? request.task.resources.memoryMaxMiB;
   return {
     cpuMHz,
     cpuCoresMax: config.isCpuHardLimit ? cpuMHz / parts.mhzPerCore : null,
     coreIds: own?.coreIds ?? [],
     memoryMiB,
-    memoryMaxMiB: memoryMaxMiB < 0 ? 0 : memoryMaxMiB || memoryMiB,
+    memoryMaxMiB: memoryLimitOf(request),
     pidsMax: config.pidsLimit || LIMITS.taskPidsMax,
   };
 }

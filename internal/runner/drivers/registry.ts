@@ -3,6 +3,7 @@
 import type { JobSpec, JsonMap } from "../../domain/job.ts";
 import { dockerConfigProblems } from "./docker/config.ts";
 import { execConfigProblems } from "./exec-config.ts";
+import { javaConfigProblems } from "./java-config.ts";
 import { rawExecConfigProblems } from "./raw-exec-config.ts";
 
 export interface ConfigProblem {
@@ -13,6 +14,7 @@ export interface ConfigProblem {
 const CHECKS: Readonly<Record<string, (config: JsonMap) => readonly ConfigProblem[]>> = {
   raw_exec: rawExecConfigProblems,
   exec: execConfigProblems,
+  java: javaConfigProblems,
   docker: dockerConfigProblems,
 };
 
