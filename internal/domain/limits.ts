@@ -12,6 +12,7 @@ export const LIMITS = {
   nameCharsMax: 128,
   groupsPerJobMax: 500,
   tasksPerGroupMax: 100,
+  volumeMountsPerTaskMax: 100,
   jobCountMax: 50_000,
   jobVersionsTracked: 6,
   jobPriorityMax: 100,

@@ -149,7 +149,7 @@ export class AllocRunner {
           job: this.#job,
           group: this.#group,
           task: this.#tasks.get(task.name)?.task ?? task,
-          view: driver.view ?? "host",
+          driver,
         }),
       changed: () => this.#taskChanged(),
     });

@@ -1,13 +1,16 @@
 // Makes the folders of an allocation and of its tasks, and what a task finds in them.
 
+import { type TaskVolume, volumesOf } from "../device/volumes.ts";
 import { EdgeError } from "../domain/errors.ts";
+import { interpolate } from "../domain/interpolate.ts";
 import type { Task, TaskGroup } from "../domain/job.ts";
 import type { NodeSpec } from "../domain/node.ts";
+import { nodeScope } from "../domain/node-scope.ts";
 import { join, withinRoot } from "../domain/paths.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
 import type { RunnableAlloc } from "./alloc-record.ts";
-import type { TaskOrigin, TaskView } from "./drivers/driver.ts";
+import type { Driver, TaskOrigin } from "./drivers/driver.ts";
 import { allocDirectory, logsDirectory, sharedDirectory, taskPaths } from "./layout.ts";
 import { interpolateTask, taskEnv } from "./task-env.ts";
 
@@ -25,13 +28,14 @@ export interface PrepareInput {
   readonly job: JobVersion;
   readonly group: TaskGroup;
   readonly task: Task;
-  readonly view: TaskView;
+  readonly driver: Pick<Driver, "name" | "view" | "canGiveVolumes">;
 }
 
 /** Folders, payload and environment of a task, repeatable before each start. */
 export function prepareTask(input: PrepareInput) {
   const { runtime, allocRoot, alloc, job, group, task } = input;
   const paths = taskPaths(allocRoot, alloc.id, task.name);
+  const view = input.driver.view ?? "host";
   for (const path of [paths.local, paths.temporary]) runtime.files.makeDirectory(path);
   runtime.files.makeDirectory(paths.secrets, 0o700);
   writePayload(input, paths.local);
@@ -42,10 +46,10 @@ export function prepareTask(input: PrepareInput) {
     group,
     task,
     directories:
-      input.view === "host"
+      view === "host"
         ? { shared: sharedDirectory(allocRoot, alloc.id), local: paths.local, secrets: paths.secrets }
         : { shared: "/alloc", local: "/local", secrets: "/secrets" },
-    hostPath: input.view === "image" ? "" : (runtime.host.env.PATH ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    hostPath: view === "image" ? "" : (runtime.host.env.PATH ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
     hostAddress: input.node.attributes["unique.network.ip-address"] ?? "127.0.0.1",
   });
   const origin: TaskOrigin = {
@@ -56,10 +60,24 @@ export function prepareTask(input: PrepareInput) {
     nodeId: input.node.id,
     nodeName: input.node.name,
   };
-  return { task: interpolateTask(task, input.node, env), env, resources: alloc.resources, origin };
+  return { task: interpolateTask(task, input.node, env), env, resources: alloc.resources, origin, volumes: findVolumes(input, env) };
 }
 
 // --- internal ---
+
+/** Throws for a volume that this node cannot give now: a folder that is not there is not made, its disk may just be missing. */
+function findVolumes(input: PrepareInput, env: Readonly<Record<string, string>>): readonly TaskVolume[] {
+  const { task, node, driver } = input;
+  if (task.volumeMounts.length > 0 && !driver.canGiveVolumes)
+    throw new EdgeError("invalid", `the driver ${driver.name} cannot give a task volumes`, { hint: "exec, java, docker and raw_exec can" });
+  const scope = { ...nodeScope(node), env };
+  const mounts = task.volumeMounts.map((mount) => ({ ...mount, destination: interpolate(mount.destination, scope) }));
+  const volumes = volumesOf(mounts, input.group, node);
+  for (const { name, source } of volumes)
+    if (!input.runtime.files.stat(source)?.isDirectory)
+      throw new EdgeError("invalid", `volume "${name}": there is no folder ${source} on this node`, { hint: "is the disk it is on mounted?" });
+  return volumes;
+}
 
 function writePayload(input: PrepareInput, localDirectory: string): void {
   const { task, job, runtime } = input;

@@ -38,7 +38,7 @@ export interface TaskRunnerParts {
   readonly isLongRunning: boolean;
   readonly driver: Driver;
   /** Makes the task's folders and environment; throws what the person should read. */
-  prepare(): Pick<StartRequest, "task" | "env" | "resources" | "origin">;
+  prepare(): Pick<StartRequest, "task" | "env" | "resources" | "origin" | "volumes">;
   /** Called after each change; the record is as durable as the journal when it returns. */
   changed(record: TaskRecord): void;
 }

@@ -2,7 +2,8 @@
 
 import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { IMAGE } from "../support/docker-engine.ts";
 import { dockerJob } from "../support/docker-jobs.ts";
@@ -227,6 +228,24 @@ dockerTest("with the operator's leave the same is given", () =>
     expect(await Bun.file(place.path("shared/reply")).text()).toBe("back\n");
   }),
 );
+
+dockerTest("a volume that the node offers is in the container, without leave for any other path", () => {
+  const folder = mkdtempSync(join(tmpdir(), "edgectl-volume-"));
+  writeFileSync(join(folder, "note"), "offered\n");
+  return withNode(engine, ["--host-volume", `data=${folder}`], async (place) => {
+    place.onClose(() => rmSync(folder, { recursive: true }));
+    const mount = (destination: string, more: string) =>
+      `[[group.g.task.main.volume_mount]]\nvolume = "data"\ndestination = "${destination}"\n${more}\n`;
+    const said = await outputOf(place, {
+      id: "volume",
+      script: "cat /srv/data/note; echo back > /rw/reply; echo no > /srv/data/note || echo refused",
+      group: 'volume = { data = { source = "data" } }',
+      task: mount("/srv/data", "read_only = true") + mount("rw", ""),
+    });
+    expect(said).toBe("offered\nrefused\n");
+    expect([readFileSync(join(folder, "reply"), "utf8"), readFileSync(join(folder, "note"), "utf8")]).toEqual(["back\n", "offered\n"]);
+  });
+});
 
 test(
   "a job with keys that nobody knows, or of another type, is refused where it is written",

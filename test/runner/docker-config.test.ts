@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { dockerConfigOf, dockerConfigProblems } from "../../internal/runner/drivers/docker/config.ts";
 import { containerBody, containerName } from "../../internal/runner/drivers/docker/container.ts";
 import { parseEndpoint } from "../../internal/runner/drivers/docker/engine.ts";
-import { type FolderPaths, insideTask } from "../../internal/runner/drivers/docker/files.ts";
+import { type FolderPaths, insideTask, volumeMountsOf } from "../../internal/runner/drivers/docker/files.ts";
 import { parseLogLine } from "../../internal/runner/drivers/docker/log-lines.ts";
 import { parseReference } from "../../internal/runner/drivers/docker/reference.ts";
 import { capabilitiesOf } from "../../internal/runner/drivers/docker/rights.ts";
@@ -130,6 +130,17 @@ function withFolders(body: (paths: FolderPaths) => void): void {
     rmSync(root, { recursive: true });
   }
 }
+
+test("volumes of the group are binds of the operator's folders, never in the place of the task's own", () => {
+  const volume = { name: "v", source: "/srv/data", destination: "data/x", access: "read", propagation: "private", selinuxLabel: "" } as const;
+  const bind = { Type: "bind", Source: "/srv/data", Target: "/data/x", ReadOnly: true, BindOptions: { Propagation: "rprivate" } };
+  expect(volumeMountsOf([volume])).toEqual([bind]);
+  expect(volumeMountsOf([{ ...volume, access: "write", propagation: "host-to-task" }])).toEqual([
+    { ...bind, ReadOnly: false, BindOptions: { Propagation: "rslave" } },
+  ]);
+  expect(() => volumeMountsOf([{ ...volume, destination: "/alloc/logs/" }])).toThrow("the task's own folder");
+  expect(() => volumeMountsOf([{ ...volume, selinuxLabel: "Z" }])).toThrow("labels no mounts");
+});
 
 test("paths of a job stay in its task's folder and the one its group shares, links and all", () =>
   withFolders((paths) => {

@@ -23,7 +23,17 @@ function prepare(body: (local: string, start: () => void, outside: string) => vo
     mkdirSync(outside);
     writeFileSync(join(outside, "payload"), "untouched");
     prepareAllocDirectories(runtime.files, folder, "a");
-    const start = () => void prepareTask({ runtime, allocRoot: folder, node: aNode("n"), alloc, job, group, task, view: "rooted" });
+    const start = () =>
+      void prepareTask({
+        runtime,
+        allocRoot: folder,
+        node: aNode("n"),
+        alloc,
+        job,
+        group,
+        task,
+        driver: { name: "exec", view: "rooted", canGiveVolumes: true },
+      });
     body(join(folder, "a/t/local"), start, outside);
   } finally {
     rmSync(folder, { recursive: true });

@@ -52,7 +52,7 @@ export const TASK_GROUP = block<TaskGroup>(
     ephemeralDisk: one(EPHEMERAL_DISK, "Disk of the group's allocation directory"),
     networks: many(NETWORK, "Network and ports of the group", { toml: "network" }),
     services: many(SERVICE, "A service the group offers", { toml: "service", isCarriedOut: false }),
-    volumes: labelled(VOLUME, "name", "A volume that the node must offer; it is not mounted yet", { toml: "volume" }),
+    volumes: labelled(VOLUME, "name", "A folder that the node must offer, for tasks to mount", { toml: "volume" }),
     scaling: maybeOne(SCALING, "Between what counts the group may be scaled"),
     consul: maybeOne(CONSUL, "Access to Consul", { isCarriedOut: false }),
     tasks: labelled(TASK, "name", "A task of the group", { toml: "task", countLimit: "tasksPerGroupMax" }),

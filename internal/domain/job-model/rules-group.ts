@@ -9,6 +9,7 @@ import { affinityProblems, constraintProblems, spreadProblems } from "./rules-pl
 import { disconnectProblems, migrateProblems, rescheduleProblems, restartProblems, scalingProblems, updateProblems } from "./rules-policies.ts";
 import { serviceProblems } from "./rules-service.ts";
 import { taskProblems } from "./rules-task.ts";
+import { volumeProblems } from "./rules-volume.ts";
 
 type Path = readonly PathPart[];
 
@@ -78,15 +79,6 @@ function taskListProblems(group: TaskGroup, path: Path): readonly JobProblem[] {
   const leaders = [...group.tasks.entries()].filter(([, task]) => task.leader);
   for (const [index] of leaders.slice(1)) problems.push({ path: [...tasks, index, "leader"], message: "only one task of a group can be the leader" });
   return problems;
-}
-
-function volumeProblems(group: TaskGroup, path: Path): readonly JobProblem[] {
-  return [...group.volumes.entries()]
-    .filter(([, volume]) => volume.source === "")
-    .map(([index, volume]) => ({
-      path: [...path, index],
-      message: `the volume "${volume.name}" needs a \`source\`: the name under which nodes offer it`,
-    }));
 }
 
 function networkProblems(networks: readonly Network[], path: Path): readonly JobProblem[] {

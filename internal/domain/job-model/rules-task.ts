@@ -8,6 +8,7 @@ import type { JobProblem, PathPart } from "./read.ts";
 import { affinityProblems, constraintProblems } from "./rules-placement.ts";
 import { restartProblems } from "./rules-policies.ts";
 import { serviceProblems } from "./rules-service.ts";
+import { mountProblems } from "./rules-volume.ts";
 
 type Path = readonly PathPart[];
 
@@ -104,13 +105,6 @@ function templateProblems(template: Template, path: Path): readonly JobProblem[]
     problems.push({ path: [...path, "changeMode"], message: '`env = true` and `change_mode = "signal"` exclude each other' });
   }
   return problems;
-}
-
-function mountProblems(task: Task, path: Path, group: TaskGroup): readonly JobProblem[] {
-  const volumes = new Set(group.volumes.map((volume) => volume.name));
-  return [...task.volumeMounts.entries()]
-    .filter(([, mount]) => mount.volume !== "" && !volumes.has(mount.volume))
-    .map(([index, mount]) => ({ path: [...path, "volumeMounts", index, "volume"], message: `the group has no volume "${mount.volume}"` }));
 }
 
 function leavesDirectory(path: string): boolean {

@@ -65,7 +65,7 @@ const LIFECYCLE = block<Lifecycle>("lifecycle", {
 
 const VOLUME_MOUNT = block<VolumeMount>("volume_mount", {
   volume: text("Name of a volume of the group", { isRequired: true }),
-  destination: text("Where it appears in the task"),
+  destination: text("Where it appears in the task; raw_exec: a link at this place in the task's folder"),
   readOnly: bool("Mounts it read-only"),
   propagationMode: text("private, host-to-task or bidirectional", { default: "private" }),
   selinuxLabel: text("SELinux label: z or Z", { wire: "SELinuxLabel" }),
@@ -100,7 +100,7 @@ export const TASK = block<Task>(
     artifacts: many(ARTIFACT, "Something to fetch before the task starts", { toml: "artifact", isCarriedOut: false }),
     templates: many(TEMPLATE, "A file rendered before the task starts", { toml: "template", isCarriedOut: false }),
     services: many(SERVICE, "A service the task offers", { toml: "service", isCarriedOut: false }),
-    volumeMounts: many(VOLUME_MOUNT, "Where a volume of the group appears", { toml: "volume_mount", isCarriedOut: false }),
+    volumeMounts: many(VOLUME_MOUNT, "Where a volume of the group appears", { toml: "volume_mount" }),
     actions: labelled(ACTION, "name", "A command to run in the task on demand", { toml: "action", isCarriedOut: false }),
     identities: many(IDENTITY, "A signed identity of the task", { toml: "identity", isCarriedOut: false }),
     secrets: labelled(SECRET, "name", "A secret read before the task starts", { toml: "secret", isCarriedOut: false }),

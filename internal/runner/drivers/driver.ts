@@ -1,6 +1,7 @@
 // What a driver is to the runner: it starts a task, finds it again, and says how it ended.
 
 import type { Exit } from "../../device/restart.ts";
+import type { TaskVolume } from "../../device/volumes.ts";
 import type { AllocResources } from "../../domain/alloc.ts";
 import type { StringMap, Task } from "../../domain/job.ts";
 
@@ -12,6 +13,8 @@ export interface StartRequest {
   readonly env: Readonly<Record<string, string>>;
   readonly resources: AllocResources;
   readonly origin: TaskOrigin;
+  /** Folders of the machine that are there; absent = none. */
+  readonly volumes?: readonly TaskVolume[];
   /** Tells people what takes its time: each is an event of the task. */
   say(message: string): void;
   /** Aborted when the task is to end before it began: `start` rejects soon then, and leaves nothing behind. */
@@ -85,6 +88,8 @@ export interface Driver {
   /** Absent = "host". */
   readonly view?: TaskView;
   readonly defaultSignal: string;
+  /** Tasks with volumes are not started where the driver cannot give them. */
+  readonly canGiveVolumes?: true;
   /** Throws EdgeError with words for the person who wrote the job. */
   start(request: StartRequest): Promise<TaskHandle>;
   /** For drivers whose health comes and goes: calls at the first look and at each change, until `stop`. */

@@ -13,6 +13,7 @@ import { refreshLiveFiles, rootFolder } from "../sandbox/root-folder.ts";
 import { deviceScript, envScript } from "../sandbox/task-files.ts";
 import { SAFE_PATH, type Tools } from "../sandbox/tools.ts";
 import { claimUser, releaseUser, type TaskUser, type UserRange, userNamed } from "../sandbox/users.ts";
+import { volumeBinds } from "../sandbox/volumes.ts";
 import type { Driver, StartRequest, TaskHandle } from "./driver.ts";
 import { type DeviceWish, type ExecConfig, execConfigOf, execConfigProblems } from "./exec-config.ts";
 import { type ShimParts, ShimTasks } from "./shim-task.ts";
@@ -64,6 +65,7 @@ export function sandboxDriver(parts: ExecParts, name: string, programOf: (reques
   return {
     name,
     view: "rooted",
+    canGiveVolumes: true,
     defaultSignal: "SIGINT",
     start: async (request) => start(parts, tasks, images, request, programOf(request)),
     recover: (id) => tasks.recover(id),
@@ -87,10 +89,11 @@ async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request
   const toolsFolder = image === null ? null : await images.toolsFolder();
   refreshLiveFiles(files, liveDirectory(parts));
   const view = withFolders(viewOf(parts, image, toolsFolder), program.folders);
-  const binds = [...withMountsBelow(view.binds, mountPoints(parts)), ...ownBinds(parts, request)];
+  const volumes = volumesFor(parts, request, view, image !== null);
+  const binds = [...withMountsBelow(view.binds, mountPoints(parts)), ...ownBinds(parts, request), ...volumes];
   const command = image === null ? locate(parts, binds, config.command, request.env.PATH ?? "") : config.command;
   for (const path of program.files) requireSeen(parts, binds, path);
-  const root = rootFolder(files, parts.runtime.hashing, join(parts.directory, "roots"), rootEntries(view));
+  const root = rootFolder(files, parts.runtime.hashing, join(parts.directory, "roots"), rootEntries({ ...view, binds: [...view.binds, ...volumes] }));
   files.makeDirectory(attempt.control);
   const user = userOf(parts, request);
   try {
@@ -196,7 +199,7 @@ function requireSeen(parts: ExecParts, binds: readonly Bind[], path: string): vo
   });
 }
 
-/** What the task may write. Volumes of the group will be mounted after these. The logs are the task's to read alone. */
+/** What the task may write; its volumes are mounted after these. The logs are the task's to read alone. */
 function ownBinds(parts: ExecParts, request: StartRequest): readonly Bind[] {
   const { allocRoot } = parts;
   const paths = taskPaths(allocRoot, request.allocId, request.task.name);
@@ -208,6 +211,11 @@ function ownBinds(parts: ExecParts, request: StartRequest): readonly Bind[] {
     [paths.temporary, "/tmp", "write"],
   ];
   return own.map(([source, target, access]) => ({ source, target, kind: "folder", access }));
+}
+
+function volumesFor(parts: ExecParts, request: StartRequest, view: View, isImage: boolean): readonly Bind[] {
+  const { local } = taskPaths(parts.allocRoot, request.allocId, request.task.name);
+  return volumeBinds(parts.runtime.files, request.volumes ?? [], { view, isImage, local });
 }
 
 function mountPoints(parts: ExecParts): readonly string[] {

@@ -5,6 +5,7 @@ import { join } from "../../domain/paths.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { makeTaskGroups } from "../cgroups.ts";
 import { taskPaths } from "../layout.ts";
+import { linkVolumes, unkeptPromises } from "../volume-links.ts";
 import type { Driver, StartRequest, TaskHandle } from "./driver.ts";
 import { rawExecConfigOf } from "./raw-exec-config.ts";
 import { type ShimParts, ShimTasks } from "./shim-task.ts";
@@ -17,6 +18,7 @@ export function rawExecDriver(parts: RawExecParts): Driver {
   const tasks = new ShimTasks(parts);
   return {
     name: "raw_exec",
+    canGiveVolumes: true,
     defaultSignal: "SIGINT",
     start: (request) => start(parts, tasks, request),
     recover: (id) => tasks.recover(id),
@@ -29,6 +31,8 @@ async function start(parts: RawExecParts, tasks: ShimTasks, request: StartReques
   const { files } = parts.runtime;
   const config = rawExecConfigOf(request.task.config);
   const paths = taskPaths(parts.allocRoot, request.allocId, request.task.name);
+  linkVolumes(files, paths.task, request.volumes ?? []);
+  if (request.attempt === 1) for (const sentence of unkeptPromises(request.volumes ?? [])) request.say(sentence);
   const command = resolveCommand(parts.runtime, config.command, paths.task, request.env.PATH ?? "");
   const workDirectory = config.workDir === "" ? paths.task : config.workDir;
   if (!files.stat(workDirectory)?.isDirectory) throw new EdgeError("invalid", `work_dir "${workDirectory}" is no folder on this node`);

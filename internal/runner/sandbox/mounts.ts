@@ -142,7 +142,7 @@ const OPTIONS: Readonly<Record<Bind["access"] | "device", string>> = {
   device: "bind,ro,nosuid,noexec",
 };
 
-const SYSTEM_FOLDERS = ["bin", "sbin", "usr", "lib", "lib32", "lib64", "libx32", "nix"];
+export const SYSTEM_FOLDERS: readonly string[] = ["bin", "sbin", "usr", "lib", "lib32", "lib64", "libx32", "nix"];
 
 /** No keys, no password hashes, no settings of services: what a program needs to run at all. */
 const ETC = [

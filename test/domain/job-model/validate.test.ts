@@ -226,7 +226,6 @@ const BROKEN: readonly (readonly [string, Parameters<typeof job>[0], string, str
     "three decimals",
   ],
   ["a volume of nothing", { group: { volumes: [{ name: "v" }] } }, 'group "g" -> volume "v"', "needs a `source`"],
-  ["a mount of no volume", { task: { volumeMounts: [{ volume: "v" }] } }, 'group "g" -> task "t" -> volume_mount.#1.volume', 'no volume "v"'],
   [
     "a template with two sources",
     { task: { templates: [{ source: "a", data: "b", destination: "c" }] } },
@@ -389,7 +388,6 @@ const UNSUPPORTED: readonly (readonly [string, Parameters<typeof job>[0], string
   ["artifacts", { task: { artifacts: [{ source: "x" }] } }, 'group "g" -> task "t" -> artifact'],
   ["templates", { task: { templates: [{ data: "x", destination: "y" }] } }, 'group "g" -> task "t" -> template'],
   ["services of a task", { task: { services: [{}] } }, 'group "g" -> task "t" -> service'],
-  ["volume mounts", { task: { volumeMounts: [{ volume: "v" }] } }, 'group "g" -> task "t" -> volume_mount'],
   ["actions", { task: { actions: [{ name: "x", command: "y" }] } }, 'group "g" -> task "t" -> action'],
   ["identities", { task: { identities: [{ env: true }] } }, 'group "g" -> task "t" -> identity'],
   ["secrets", { task: { secrets: [{ name: "x" }] } }, 'group "g" -> task "t" -> secret'],

@@ -5,7 +5,7 @@ import { EdgeError } from "../../../domain/errors.ts";
 import type { Files } from "../../../runtime/runtime.ts";
 import type { StartRequest } from "../driver.ts";
 import type { DockerConfig } from "./config.ts";
-import { bindsOf, devicesOf, type FolderPaths, mountsOf } from "./files.ts";
+import { bindsOf, devicesOf, type FolderPaths, mountsOf, volumeMountsOf } from "./files.ts";
 import { capabilitiesOf, checkRights } from "./rights.ts";
 import type { DockerSettings } from "./settings.ts";
 
@@ -58,7 +58,7 @@ export function containerBody(input: ContainerInput, files: Files): Readonly<Rec
       ...limitsOf(input),
       ...rightsOf(input),
       Binds: bindsOf(files, config, input.paths, settings),
-      Mounts: mountsOf(files, config, input.paths, settings),
+      Mounts: [...mountsOf(files, config, input.paths, settings), ...volumeMountsOf(request.volumes ?? [])],
       Devices: [...givenDevices(own), ...devicesOf(files, config, settings)],
       ...(config.volumeDriver === "" ? {} : { VolumeDriver: config.volumeDriver }),
       ...(Object.keys(config.storageOptions).length === 0 ? {} : { StorageOpt: config.storageOptions }),

@@ -36,6 +36,7 @@ export function dockerDriver(parts: DockerParts): Driver {
   return {
     name: "docker",
     view: "image",
+    canGiveVolumes: true,
     defaultSignal: "SIGTERM",
     start: (request) => docker.start(request),
     recover: (request) => docker.recover(request),

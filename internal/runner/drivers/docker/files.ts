@@ -1,6 +1,7 @@
 // The host's files that a container sees: its own folders always, others where the operator allows them. A path from a
 // job stays inside the task's folder, links followed.
 
+import type { TaskVolume } from "../../../device/volumes.ts";
 import { EdgeError } from "../../../domain/errors.ts";
 import { join, withinRoot } from "../../../domain/paths.ts";
 import type { FileInfo, Files } from "../../../runtime/runtime.ts";
@@ -49,6 +50,25 @@ export function mountsOf(
   });
 }
 
+/** The group's volumes, whose folders the operator offers: no leave is needed for them. */
+export function volumeMountsOf(volumes: readonly TaskVolume[]): readonly Readonly<Record<string, unknown>>[] {
+  return volumes.map(({ name, source, destination, access, propagation, selinuxLabel }) => {
+    const target = `/${withinRoot(destination) ?? ""}`;
+    checkTarget(target);
+    if (selinuxLabel !== "")
+      throw new EdgeError("invalid", `volume "${name}": the engine labels no mounts (\`selinux_label = "${selinuxLabel}"\`)`, {
+        hint: "label the folder on the node, or use the driver's own `volumes` with :z",
+      });
+    return {
+      Type: "bind",
+      Source: source,
+      Target: target,
+      ReadOnly: access === "read",
+      BindOptions: { Propagation: PROPAGATION[propagation] ?? "rprivate" },
+    };
+  });
+}
+
 /** Devices in the engine's form. Disks, and whole folders with one in it, are for privileged tasks only. */
 export function devicesOf(files: Files, config: DockerConfig, settings: DockerSettings): readonly Readonly<Record<string, string>>[] {
   return config.devices.map((device) => {
@@ -81,6 +101,8 @@ export function insideTask(files: Files, path: string, paths: FolderPaths): stri
 
 // --- internal ---
 
+/** As the job model has them, and what the engine calls them. */
+const PROPAGATION: Readonly<Record<string, string>> = { private: "rprivate", "host-to-task": "rslave", bidirectional: "rshared" };
 const RAW_MEMORY = ["/dev/mem", "/dev/kmem", "/dev/port"];
 const BIND_OPTIONS = [
   "ro",
