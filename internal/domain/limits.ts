@@ -142,6 +142,14 @@ export const LIMITS = {
   connectBackoffMsMin: 250,
   connectBackoffMsMax: 15_000,
 
+  /** Commands beside the tasks of one allocation, and of one node, at a time. */
+  commandsPerAllocMax: 16,
+  commandsPerNodeMax: 64,
+  /** Words of such a command with their ends: a shell gets them quoted, within what Linux takes as one word. */
+  commandBytesMax: 30_000,
+  /** How long a command whose reader is gone may take to end after its hang-up. */
+  commandHangUpMs: 2000,
+
   logPollMs: 1000,
   logPollMsMax: 4000,
   logFollowPollMs: 250,

@@ -50,10 +50,24 @@ export function taskGroupPaths(tree: CgroupTree, name: string): readonly string[
   return [tree.unified, ...V1_TREES.map((one) => tree[one])].filter((root) => root !== "").map((root) => join(root, SLICE, name));
 }
 
-/** Processes in the group, over all trees. */
+/** Below the group that a task ended up in, so that its limits hold, and all that a command started can be found. */
+export function makeCommandGroup(files: Files, tree: CgroupTree, groups: readonly string[], id: string): string | null {
+  const root = tree.unified || tree.freezer;
+  const parent = root === "" ? undefined : groups.findLast((group) => group.startsWith(`${root}/`));
+  if (parent === undefined) return null;
+  const path = join(parent, COMMAND_GROUP + id);
+  return attempt(() => files.makeDirectory(path)) ? path : null;
+}
+
+/** Groups of commands that run beside the task. */
+export function commandGroups(files: Files, groups: readonly string[]): readonly string[] {
+  return groups.flatMap((group) => (files.list(group) ?? []).filter((name) => name.startsWith(COMMAND_GROUP)).map((name) => join(group, name)));
+}
+
+/** Processes in the groups and those of their commands, over all trees. */
 export function groupMembers(files: Files, groups: readonly string[]): readonly number[] {
   const pids = new Set<number>();
-  for (const group of groups) for (const pid of readGroup(files, group)) pids.add(pid);
+  for (const group of [...groups, ...commandGroups(files, groups)]) for (const pid of readGroup(files, group)) pids.add(pid);
   return [...pids];
 }
 
@@ -65,15 +79,15 @@ export async function killGroup(runtime: Runtime, groups: readonly string[]): Pr
       attempt(() => files.writeText(join(group, "cgroup.kill"), "1"));
     } else if (files.stat(join(group, "freezer.state"))) {
       attempt(() => files.writeText(join(group, "freezer.state"), "FROZEN"));
-      for (const pid of readGroup(files, group)) processes.signal(pid, "SIGKILL");
+      for (const pid of groupMembers(files, [group])) processes.signal(pid, "SIGKILL");
       attempt(() => files.writeText(join(group, "freezer.state"), "THAWED"));
-    } else for (const pid of readGroup(files, group)) processes.signal(pid, "SIGKILL");
+    } else for (const pid of groupMembers(files, [group])) processes.signal(pid, "SIGKILL");
   }
   for (let round = 0; round < 50 && groupMembers(files, groups).length > 0; round++) await clock.sleep(10);
 }
 
 export async function removeGroups(runtime: Runtime, groups: readonly string[]): Promise<void> {
-  for (const group of groups) {
+  for (const group of [...commandGroups(runtime.files, groups), ...groups]) {
     if (runtime.files.stat(group) === null) continue;
     // A group is removed by rmdir alone; its files are the kernel's.
     await runtime.processes.run("rmdir", [group], { timeoutMs: 2000 });
@@ -91,6 +105,8 @@ export function oomKills(files: Files, groups: readonly string[]): number | null
 }
 
 // --- internal ---
+
+const COMMAND_GROUP = "command-";
 
 function usable(files: Files, path: string): string {
   return attempt(() => files.makeDirectory(join(path, SLICE))) ? path : "";

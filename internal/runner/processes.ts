@@ -30,7 +30,11 @@ export function sessionMembers(files: Files, sessionId: number): number[] {
 
 /** Processes whose environment holds the task's token: the last resort where there are no cgroups. */
 export function tokenHolders(files: Files, token: string): number[] {
-  const wanted = `EDGECTL_TASK_TOKEN=${token}`;
+  return environmentHolders(files, `EDGECTL_TASK_TOKEN=${token}`);
+}
+
+/** Processes that were started with this `NAME=value`. */
+export function environmentHolders(files: Files, wanted: string): number[] {
   return scanProcesses(files, (pid) => readQuietly(files, `/proc/${pid}/environ`)?.split("\0").includes(wanted) === true);
 }
 

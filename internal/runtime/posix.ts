@@ -1,9 +1,10 @@
 // What Bun and Node share: clock, chance, processes, host and terminal through node: modules.
 
 import { writeSync } from "node:fs";
-import { constants, homedir } from "node:os";
+import { homedir } from "node:os";
 import { basename } from "node:path";
 import { EdgeError } from "../domain/errors.ts";
+import { openPiped, signalNumber } from "./piped-child.ts";
 import type { Chance, Child, Clock, Completed, Compression, Hashing, Host, Processes, SpawnOptions, Terminal } from "./runtime.ts";
 
 // Loaded at first use: these modules take longer to load than a short command takes to run.
@@ -60,7 +61,7 @@ export const posixCompression: Compression = {
   },
 };
 
-export const posixProcesses: Processes = { spawn, run, signal };
+export const posixProcesses: Processes = { spawn, open: openPiped, run, signal };
 
 export function posixHost(selfCommand: readonly string[], userArguments: readonly string[]): Host {
   return {
@@ -185,8 +186,4 @@ function signal(pid: number, name: string | 0): boolean {
     // EPERM means that it lives but is not ours to signal; only ESRCH means gone.
     return error instanceof Error && "code" in error && error.code === "EPERM" && name === 0;
   }
-}
-
-function signalNumber(name: NodeJS.Signals | null): number {
-  return name === null ? 0 : constants.signals[name];
 }

@@ -110,6 +110,18 @@ export interface Child {
   kill(signal: string): void;
 }
 
+/** A child whose standard streams are its parent's to read and write. */
+export interface PipedChild extends Child {
+  /** In pieces as they come; a child whose output nobody takes has to wait. Each is read once. */
+  readonly stdout: AsyncIterable<Uint8Array>;
+  readonly stderr: AsyncIterable<Uint8Array>;
+  /** Resolves once the child's input has room again, or nobody reads it any more. */
+  write(data: Uint8Array): Promise<void>;
+  endInput(): void;
+  /** Nobody reads its output any more: the child is told so when it writes. */
+  dropOutput(): void;
+}
+
 export interface Completed {
   readonly code: number;
   readonly stdout: string;
@@ -118,6 +130,8 @@ export interface Completed {
 
 export interface Processes {
   spawn(options: SpawnOptions): Child;
+  /** A session of its own that ends with its streams, if it minds them. */
+  open(options: Omit<SpawnOptions, "isDetached" | "output">): PipedChild;
   /** Runs a short program to its end, output captured (1 MB at most), killed after the timeout. */
   run(
     command: string,

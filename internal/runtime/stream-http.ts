@@ -17,8 +17,8 @@ export interface StreamReply {
   readonly headers: ReadonlyMap<string, string>;
   /** The body's pieces; ends where the other side said so, throws where the connection broke before. Read once. */
   readonly body: AsyncIterable<Uint8Array>;
-  /** After status 101 the connection is a plain stream: what is written here goes to the other side. */
-  write(data: Uint8Array): void;
+  /** After status 101 the connection is a plain stream: what is written here goes to the other side; resolves when there is room for more. */
+  write(data: Uint8Array): Promise<void>;
   /** Says that no more is written; reading goes on. */
   endInput(): void;
   /** Ends the exchange; whoever reads the body sees its end. */
@@ -38,7 +38,7 @@ export async function streamHttp(address: StreamAddress, request: StreamRequest,
     return {
       ...answer,
       body: bodyOf(pieces, answer, request.method),
-      write: (data) => void socket.write(data),
+      write: (data) => (socket.destroyed || socket.write(data) ? Promise.resolve() : drained(socket)),
       endInput: () => void socket.end(),
       close: () => pieces.close(),
     };

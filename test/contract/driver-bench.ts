@@ -36,7 +36,8 @@ const ENDED_MS_MAX = 8000;
 
 /** One allocation's folders, and agents that come and go over them. */
 export class Bench {
-  readonly allocId = "6f1c7a9e-0000-4000-8000-00000000000a";
+  /** Nobody else's: groups of other runs on this machine are named by it too. */
+  readonly allocId: string;
   readonly folder: string;
   readonly runtime: Runtime;
   readonly allocRoot: string;
@@ -47,6 +48,7 @@ export class Bench {
     this.folder = folder;
     this.allocRoot = `${folder}/alloc`;
     this.#kit = kit;
+    this.allocId = runtime.chance.uuid();
     runtime.files.makeDirectory(`${folder}/client`, 0o700);
     runtime.files.makeDirectory(this.allocRoot, 0o711);
     prepareAllocDirectories(runtime.files, this.allocRoot, this.allocId);

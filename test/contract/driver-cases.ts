@@ -7,6 +7,7 @@ import { logsDirectory, sharedDirectory } from "../../internal/runner/layout.ts"
 import { readStartTicks } from "../../internal/runtime/process-identity.ts";
 import type { Runtime } from "../../internal/runtime/runtime.ts";
 import { Bench, type DriverKit, mortal } from "./driver-bench.ts";
+import { besideCases } from "./driver-beside-cases.ts";
 import { thisRuntime, withFolder } from "./this-runtime.ts";
 
 /** [what the script does, its text, how that is told] */
@@ -182,6 +183,8 @@ export async function driverContract(kit: DriverKit): Promise<void> {
     );
     assert.match(outcome, /not found|no such|^127$/i);
   });
+
+  besideCases(kit, check);
 
   // --- after the agent's death ---
 

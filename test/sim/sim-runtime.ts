@@ -71,6 +71,9 @@ export function simRuntime({ program, network, chance, sqlite, kill }: SimRuntim
       spawn: () => {
         throw new Error("simulated programs start nothing themselves");
       },
+      open: () => {
+        throw new Error("simulated programs start nothing themselves");
+      },
       run: async () => ({ code: 0, stdout: "", stderr: "" }),
       signal: (pid, signal) => (signal === "SIGKILL" ? kill(pid) : true),
     },

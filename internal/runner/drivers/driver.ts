@@ -47,12 +47,14 @@ export interface ExecRequest {
 export interface ExecSession {
   /** Ends when the command has closed both streams; with a terminal all is stdout. Read once. */
   readonly output: AsyncIterable<{ readonly stream: "stdout" | "stderr"; readonly bytes: Uint8Array }>;
-  write(bytes: Uint8Array): void;
+  /** Resolves when the command has taken it, or takes nothing any more. */
+  write(bytes: Uint8Array): Promise<void>;
   endInput(): void;
+  /** Does nothing where there is no terminal any more. */
   resize(columns: number, rows: number): Promise<void>;
-  /** After the output ended. */
+  /** After the output ended. 128 and more: ended by a signal, as shells tell it. */
   exitCode(): Promise<number>;
-  /** Lets go of it; whether the command ends is its own affair. */
+  /** Ends the command, if it has not ended: a hang-up, and what is left a little later is killed. */
   close(): void;
 }
 

@@ -10,10 +10,11 @@ import { capabilitiesOf } from "../sandbox/capabilities.ts";
 import { Images, toolInImage } from "../sandbox/image.ts";
 import { type Bind, deviceTable, hostView, imageView, mountTable, rootEntries, TOOLS_FOLDER, type View, withMountsBelow } from "../sandbox/mounts.ts";
 import { refreshLiveFiles, rootFolder } from "../sandbox/root-folder.ts";
-import { deviceScript, envScript } from "../sandbox/task-files.ts";
+import { deviceScript } from "../sandbox/task-files.ts";
 import { SAFE_PATH, type Tools } from "../sandbox/tools.ts";
 import { claimUser, releaseUser, type TaskUser, type UserRange, userNamed } from "../sandbox/users.ts";
 import { volumeBinds } from "../sandbox/volumes.ts";
+import { noteEntry, noteEnvironment } from "./beside.ts";
 import type { Driver, StartRequest, TaskHandle } from "./driver.ts";
 import { type DeviceWish, type ExecConfig, execConfigOf, execConfigProblems } from "./exec-config.ts";
 import { type ShimParts, ShimTasks } from "./shim-task.ts";
@@ -111,10 +112,20 @@ async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request
       files.writeText(tablePath, deviceTable(plan));
       files.writeText(join(attempt.control, "devices"), deviceScript(parts.tools, root, tablePath, wishes, user.gid));
     }
-    const envPath = join(attempt.control, "env");
-    files.writeText(envPath, envScript({ ...request.env, EDGECTL_TASK_TOKEN: attempt.token }, image !== null), 0o400);
-    files.chown(envPath, user.uid, user.gid);
+    noteEnvironment(files, attempt.control, { ...request.env, EDGECTL_TASK_TOKEN: attempt.token }, user, image !== null);
     const { paths } = parts.tools;
+    const rlimits = Object.entries(config.ulimit)
+      .map(([name, limit]) => `--${name}=${limit}`)
+      .join(" ");
+    noteEntry(files, attempt.control, {
+      workDirectory: config.workDir,
+      shell: privileges,
+      owner: user,
+      groups,
+      prlimit: rlimits === "" ? "" : `${paths.prlimit} ${rlimits}`,
+      oomScoreAdj: "",
+      nsenter: paths.nsenter,
+    });
     return await tasks.start({
       attempt,
       wrapper: isPidPrivate ? [paths.unshare, "--pid"] : [],
@@ -134,9 +145,7 @@ async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request
         EDGECTL_PIVOT: paths.pivot_root,
         EDGECTL_UMOUNT: image === null ? paths.umount : toolInImage(TOOLS_FOLDER, "umount"),
         EDGECTL_PRLIMIT: paths.prlimit,
-        EDGECTL_RLIMITS: Object.entries(config.ulimit)
-          .map(([name, limit]) => `--${name}=${limit}`)
-          .join(" "),
+        EDGECTL_RLIMITS: rlimits,
         EDGECTL_SETPRIV: privileges,
       },
     });

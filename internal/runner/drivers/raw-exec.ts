@@ -6,6 +6,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { makeTaskGroups } from "../cgroups.ts";
 import { taskPaths } from "../layout.ts";
 import { linkVolumes, unkeptPromises } from "../volume-links.ts";
+import { noteEntry, noteEnvironment, type Owner } from "./beside.ts";
 import type { Driver, StartRequest, TaskHandle } from "./driver.ts";
 import { rawExecConfigOf } from "./raw-exec-config.ts";
 import { type ShimParts, ShimTasks } from "./shim-task.ts";
@@ -40,19 +41,30 @@ async function start(parts: RawExecParts, tasks: ShimTasks, request: StartReques
   files.makeDirectory(attempt.control);
   const groups = makeTaskGroups(files, parts.cgroups, attempt.groupName);
   const overrides = [config.cgroupV2Override, ...Object.values(config.cgroupV1Override)].filter((path) => path !== "");
-  const switchUser = request.task.user === "" ? [] : userCommand(parts.runtime, request.task.user);
+  const user = request.task.user === "" ? null : userOf(parts.runtime, request.task.user);
+  const env = { ...withoutDenied(request.env, config.deniedEnvvars), EDGECTL_TASK_TOKEN: attempt.token };
+  const oomScoreAdj = config.oomScoreAdj === 0 ? "" : String(config.oomScoreAdj);
+  noteEnvironment(files, attempt.control, env, user, false);
+  noteEntry(files, attempt.control, {
+    workDirectory,
+    shell: [...(user?.command ?? []), "sh"].join(" "),
+    owner: user,
+    groups: [...groups, ...overrides],
+    prlimit: "",
+    oomScoreAdj,
+    nsenter: "",
+  });
   return tasks.start({
     attempt,
     wrapper: [],
     workDirectory,
-    command: [...switchUser, command, ...config.args],
+    command: [...(user?.command ?? []), command, ...config.args],
     logs: tasks.logsOf(request),
     env: {
-      ...withoutDenied(request.env, config.deniedEnvvars),
-      EDGECTL_TASK_TOKEN: attempt.token,
+      ...env,
       EDGECTL_TASK_SCRIPT: parts.taskScriptPath,
       EDGECTL_CGROUPS: [...groups, ...overrides].join(" "),
-      EDGECTL_OOM_SCORE_ADJ: config.oomScoreAdj === 0 ? "" : String(config.oomScoreAdj),
+      EDGECTL_OOM_SCORE_ADJ: oomScoreAdj,
     },
   });
 }
@@ -75,7 +87,12 @@ function resolveCommand(runtime: Runtime, command: string, taskDirectory: string
   throw new EdgeError("invalid", `the program "${found}" is not executable`, { hint: `chmod +x ${found}` });
 }
 
-function userCommand(runtime: Runtime, user: string): string[] {
+interface SwitchedUser extends Owner {
+  /** What turns into it, before the program. */
+  readonly command: readonly string[];
+}
+
+function userOf(runtime: Runtime, user: string): SwitchedUser {
   if (runtime.host.uid !== 0)
     throw new EdgeError("invalid", `the task asks for user "${user}", but the agent does not run as root and cannot switch to it`);
   const passwd = runtime.files.readText("/etc/passwd") ?? "";
@@ -84,7 +101,7 @@ function userCommand(runtime: Runtime, user: string): string[] {
   const [, , uid = "", gid = ""] = entry.split(":");
   const setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].find((path) => runtime.files.isExecutable(path));
   if (!setpriv) throw new EdgeError("invalid", `switching to user "${user}" needs setpriv (util-linux), which this node lacks`);
-  return [setpriv, `--reuid=${uid}`, `--regid=${gid}`, "--init-groups"];
+  return { uid: Number(uid), gid: Number(gid), command: [setpriv, `--reuid=${uid}`, `--regid=${gid}`, "--init-groups"] };
 }
 
 function withoutDenied(env: Readonly<Record<string, string>>, denied: readonly string[]): Record<string, string> {

@@ -13,6 +13,7 @@ import { groupMembers, killGroup, oomKills, removeGroups, taskGroupPaths } from 
 import { controlDirectory, logFile } from "../layout.ts";
 import type { TaskProcess } from "../processes.ts";
 import { isAlive, readPidFile, sessionMembers, signalSession, tokenHolders } from "../processes.ts";
+import { type BesideParts, startBeside, sweepBeside } from "./beside.ts";
 import type { StartRequest, TaskHandle } from "./driver.ts";
 
 export interface ShimParts {
@@ -56,9 +57,11 @@ export class ShimTasks {
   readonly #parts: ShimParts;
   readonly #kind: ShimKind;
   readonly #bootId: string;
+  readonly #beside: BesideParts;
 
   constructor(parts: ShimParts, kind: ShimKind = {}) {
     this.#parts = parts;
+    this.#beside = { runtime: parts.runtime, cgroups: parts.cgroups, directory: parts.shimPath.slice(0, parts.shimPath.lastIndexOf("/")) };
     this.#kind = kind;
     this.#bootId = readBootId(parts.runtime.files);
   }
@@ -132,6 +135,7 @@ export class ShimTasks {
       process = readPidFile(files, join(attempt.control, "pid"));
     }
     if (process === null) return this.#neverBegan(attempt);
+    await sweepBeside(this.#beside, attempt);
     const startedAtMs = files.stat(join(attempt.control, "pid"))?.modifiedAtMs ?? clock.nowMs();
     return this.#handleOf(attempt, process, startedAtMs, null);
   }
@@ -158,6 +162,10 @@ export class ShimTasks {
       exited,
       signal: (name) => signalSession(this.#parts.runtime, this.#bootId, process, name),
       kill: () => this.#killEverything(attempt, process, groups),
+      exec: async (request) => {
+        if (!isAlive(this.#parts.runtime.files, this.#bootId, process)) throw new EdgeError("not-found", "the task has ended");
+        return startBeside(this.#beside, attempt, request);
+      },
       usage: () => this.#usageOf(process, groups),
     };
   }

@@ -2,7 +2,8 @@
 // alone: what a job sets takes effect only where nothing is left to gain, after privileges and the host are gone.
 
 /**
- * First process of the task's pid namespace. Says who it is, mounts what the task may see, then waits for the task:
+ * First process of the task's pid namespace. Says who it is, since its namespaces are those that commands beside the
+ * task enter (the task could have left them for some of its own making), mounts what the task may see, then waits for the task:
  * were that the first process itself, it would be deaf to signals that it does not handle, and orphans would stay.
  * The kernel takes about ten milliseconds to let the first process for a while change its cgroup, which a throwaway
  * spends during the mounts, so that the task does not.
@@ -16,7 +17,9 @@ p=\${l%% *}
 l=\${l##*) }
 started() { shift 19; t=$1; }
 started $l
-if [ -n "$EDGECTL_PID_NAMESPACE" ]; then echo "$p $t $b" >"$c/init" || exit 125; fi
+n=sandbox
+if [ -n "$EDGECTL_PID_NAMESPACE" ]; then n=init; fi
+echo "$p $t $b" >"$c/$n" || exit 125
 for g in $EDGECTL_CGROUPS; do { echo 0 >"$g/cgroup.procs"; } & break; done
 $EDGECTL_MOUNT --all --fstab "$c/fstab" || exit 125
 if [ -s "$c/devices" ]; then . "$c/devices" || exit 125; fi

@@ -40,6 +40,10 @@ export function deviceScript(
   return `${lines.join("\n")}\n`;
 }
 
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 // --- internal ---
 
 /** Everything that the shim and what follows it are told by environment. */
@@ -57,6 +61,11 @@ const OWN_NAMES = [
   "EDGECTL_PRLIMIT",
   "EDGECTL_RLIMITS",
   "EDGECTL_SETPRIV",
+  "EDGECTL_OOM_SCORE_ADJ",
+  "EDGECTL_TERMINAL",
+  "EDGECTL_INIT",
+  "EDGECTL_NSENTER",
+  "SHELL",
   "PATH",
   "PWD",
   "OLDPWD",
@@ -65,7 +74,3 @@ const OWN_NAMES = [
 const COMMON: ReadonlySet<string> = new Set([...DEVICE_FILES, ...Object.keys(DEVICE_LINKS)].map((name) => `/dev/${name}`));
 
 const MODES = { r: "440", w: "220", rw: "660" } as const;
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
