@@ -22,6 +22,7 @@ export function encodeAlloc(alloc: Alloc, job: JsonObject | null): JsonObject {
     AllocatedResources: encodeResources(alloc.resources),
     Services: null,
     Metrics: encodeMetric(alloc.metrics),
+    Decisions: (alloc.decisions ?? []).map(({ kind, reason, atMs }) => ({ Kind: kind, Reason: reason, Time: nanos(atMs) })),
     DesiredStatus: alloc.desiredStatus,
     DesiredDescription: alloc.desiredDescription,
     DesiredTransition: {

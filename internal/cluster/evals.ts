@@ -1,6 +1,6 @@
 // Making evaluations, and turning a plan into changes.
 
-import { type Alloc, isTerminal } from "../domain/alloc.ts";
+import { type Alloc, type AllocDecision, isTerminal, withDecision } from "../domain/alloc.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import type { EvalTrigger, Evaluation } from "../domain/evaluation.ts";
 import type { Job, JobType } from "../domain/job.ts";
@@ -70,12 +70,16 @@ export interface PlanToApply {
   readonly reconnects: readonly Alloc[];
   readonly deployment: Deployment | null;
   readonly deployments: readonly Deployment[];
+  /** By the id of the alloc: what it notes of why it was changed. */
+  readonly decided: ReadonlyMap<string, Decided>;
   readonly failed: Evaluation["failedGroups"];
   readonly queued: Evaluation["queued"];
 }
 
 /** A part of a plan that is applied while the rest is made. */
-export type SliceToApply = Pick<PlanToApply, "stops" | "placed" | "inPlace" | "reconnects" | "deployments">;
+export type SliceToApply = Pick<PlanToApply, "stops" | "placed" | "inPlace" | "reconnects" | "deployments" | "decided">;
+
+type Decided = Pick<AllocDecision, "kind" | "reason">;
 
 interface Later {
   readonly alloc: Alloc;
@@ -97,7 +101,7 @@ export function applySlice(view: View, job: Job | undefined, slice: SliceToApply
   const rows = new AllocRows(view, context);
   changeStanding(rows, job, slice, context);
   const victims = victimsOf(view, slice.placed);
-  for (const { victim, by } of victims) rows.change(victim, (row) => evictedAlloc(row, by));
+  for (const { victim, by } of victims) rows.decide(victim, preempted(by), (row) => evictedAlloc(row, by));
   linkSuccessors(view, slice.placed, rows);
   return [
     ...rows.changes(),
@@ -112,11 +116,11 @@ export function applyPlan(view: View, evaluation: Evaluation, job: Job | undefin
   const blocked = blockedEval(view, evaluation, job, plan, context);
   const rows = new AllocRows(view, context);
   changeStanding(rows, job, plan, context);
-  for (const { alloc, sinceMs } of plan.unknowns) rows.change(alloc, (row) => unknownAlloc(row, sinceMs));
+  for (const { alloc, sinceMs } of plan.unknowns) rows.decide(alloc, plan.decided, (row) => unknownAlloc(row, sinceMs));
   const victims = victimsOf(view, plan.placed);
-  for (const { victim, by } of victims) rows.change(victim, (row) => evictedAlloc(row, by));
+  for (const { victim, by } of victims) rows.decide(victim, preempted(by), (row) => evictedAlloc(row, by));
   const followUps = followUpEvals(view, evaluation, job, [...plan.later, ...plan.unknowns], context);
-  for (const followUp of followUps) rows.change(followUp.alloc, (row) => ({ ...row, followupEvalId: followUp.evaluation.id }));
+  for (const { alloc, evaluation: next } of followUps) rows.decide(alloc, plan.decided, (row) => ({ ...row, followupEvalId: next.id }));
   linkSuccessors(view, plan.placed, rows);
   const done: Evaluation = {
     ...evaluation,
@@ -173,15 +177,26 @@ class AllocRows {
     this.#rows.set(alloc.id, { ...row, modifiedAtMs: this.#context.nowMs, allocModifyIndex: this.#context.index });
   }
 
+  /** The same, and the row tells why from then on. */
+  decide(alloc: Alloc, decided: ReadonlyMap<string, Decided> | Decided, change: (row: Alloc) => Alloc): void {
+    const own = "reason" in decided ? decided : decided.get(alloc.id);
+    const atMs = this.#context.nowMs;
+    this.change(alloc, (row) => {
+      const changed = change(row);
+      return own ? { ...changed, decisions: withDecision(row.decisions, { ...own, atMs }) } : changed;
+    });
+  }
+
   changes(): Change[] {
     return [...this.#rows.values()].map((row) => put("allocs", row));
   }
 }
 
-function changeStanding(rows: AllocRows, job: Job | undefined, { stops, inPlace, reconnects }: SliceToApply, { nowMs }: Context): void {
-  for (const stop of stops) rows.change(stop.alloc, (alloc) => stoppedAlloc(alloc, stop));
-  for (const alloc of inPlace) rows.change(alloc, (row) => ({ ...row, ...alloc, jobVersion: job?.version ?? alloc.jobVersion }));
-  for (const alloc of reconnects) rows.change(alloc, (row) => ({ ...row, reconnectedAtMs: nowMs, nextAlloc: "", followupEvalId: "" }));
+function changeStanding(rows: AllocRows, job: Job | undefined, slice: SliceToApply, { nowMs }: Context): void {
+  const { stops, inPlace, reconnects, decided } = slice;
+  for (const stop of stops) rows.decide(stop.alloc, decided, (alloc) => stoppedAlloc(alloc, stop));
+  for (const alloc of inPlace) rows.decide(alloc, decided, (row) => ({ ...row, ...alloc, jobVersion: job?.version ?? alloc.jobVersion }));
+  for (const alloc of reconnects) rows.decide(alloc, decided, (row) => ({ ...row, reconnectedAtMs: nowMs, nextAlloc: "", followupEvalId: "" }));
 }
 
 /** One that is cut off runs on for all we know, and has a successor all the same. */
@@ -203,6 +218,10 @@ function stoppedAlloc(alloc: Alloc, stop: PlanToApply["stops"][number]): Alloc {
     isToReschedule: false,
     followupEvalId: "",
   };
+}
+
+function preempted(by: Alloc): Decided {
+  return { kind: "preempt", reason: `an alloc of the more important job ${by.jobId} takes its place` };
 }
 
 interface Victim {

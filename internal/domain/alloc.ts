@@ -2,6 +2,7 @@
 // the node owns what ran.
 
 import type { StringMap } from "./job.ts";
+import { LIMITS } from "./limits.ts";
 
 export type DesiredStatus = "run" | "stop" | "evict";
 export type ClientStatus = "pending" | "running" | "complete" | "failed" | "lost" | "unknown";
@@ -98,6 +99,33 @@ export interface AllocHealth {
   readonly isCanary: boolean;
 }
 
+/** What an evaluation decided when it changed an alloc; the words of scheduler/decision.ts. */
+export interface AllocDecision {
+  readonly kind:
+    | "place"
+    | "canary"
+    | "update-in-place"
+    | "replace"
+    | "migrate"
+    | "reschedule"
+    | "reschedule-later"
+    | "lose"
+    | "disconnect"
+    | "reconnect"
+    | "stop"
+    | "preempt";
+  /** A sentence's worth of why: lower case, no full stop. */
+  readonly reason: string;
+  readonly atMs: number;
+}
+
+/** The alloc's decisions with one more, the newest last; one that says the same as the last adds nothing. */
+export function withDecision(decisions: readonly AllocDecision[] | undefined, decision: AllocDecision): readonly AllocDecision[] {
+  const last = decisions?.at(-1);
+  if (last?.kind === decision.kind && last.reason === decision.reason) return decisions ?? [];
+  return [...(decisions ?? []), decision].slice(-LIMITS.allocDecisionsKept);
+}
+
 export interface Alloc {
   readonly id: string;
   readonly namespace: string;
@@ -133,6 +161,8 @@ export interface Alloc {
   readonly rescheduleEvents: readonly RescheduleEvent[];
   readonly followupEvalId: string;
   readonly metrics: AllocMetric;
+  /** The newest last; absent in rows of programs that wrote none down. */
+  readonly decisions?: readonly AllocDecision[];
   readonly createdAtMs: number;
   readonly modifiedAtMs: number;
   readonly createIndex: number;

@@ -23,6 +23,7 @@ export const LIMITS = {
   taskEventsKept: 10,
   nodeEventsKept: 10,
   rescheduleEventsKept: 5,
+  allocDecisionsKept: 10,
   nodesInMetricsMax: 5,
   /** Placements of one evaluation's group that name their best nodes; later ones name the one they took, so that a million allocs fit in memory. */
   placementsScoredFully: 20,

@@ -6,7 +6,7 @@ import type { Deployment } from "../domain/deployment.ts";
 import type { Job, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import type { View } from "../domain/view.ts";
-import type { Decision } from "./decision.ts";
+import type { Decided, Decision } from "./decision.ts";
 
 export interface Stop {
   readonly alloc: Alloc;
@@ -26,6 +26,8 @@ export interface Place {
   readonly kind: "place" | "migrate" | "destructive";
   /** It is judged before older ones are replaced. */
   readonly isCanary?: true;
+  /** What its alloc says of why it is there. */
+  readonly decided: Decided;
   /** The version it is placed of, where that is not the newest: what a roll-out that stands still has to replace. */
   readonly jobVersion?: number;
 }
@@ -84,7 +86,7 @@ export interface GroupInput {
   /** The roll-out of the job's version, whatever became of it. */
   readonly deployment: Deployment | null;
   readonly nowMs: number;
-  /** Whether somebody reads the decisions: of a job of 50,000 they take longer than all else. */
+  /** Whether somebody reads every decision, not those alone that change an alloc: of a job of 50,000 they take longer than all else. */
   readonly isExplained: boolean;
 }
 

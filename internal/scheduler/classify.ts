@@ -45,17 +45,8 @@ interface Rule {
   applies(look: Look): boolean;
 }
 
-/** Service and batch jobs. */
-export const COUNTED_RULES: readonly Rule[] = [
-  rule("over", "its run was cut short", isCutShort),
-  rule("settled", "it had completed before it was told to stop", (look) => isStopped(look) && isDoneBatch(look) && look.alloc.nextAlloc === ""),
-  rule("over", "it was told to stop", isStopped),
-  rule("settled", "its tasks completed", isDoneBatch),
-  rule("over", "its tasks have ended", ({ alloc }) => alloc.clientStatus === "complete"),
-  rule("over", "it was lost", ({ alloc }) => alloc.clientStatus === "lost"),
-  rule("over", "it failed, and another was placed for it", ({ alloc }) => alloc.clientStatus === "failed" && alloc.nextAlloc !== ""),
-  rule("unneeded", "it is a canary of a roll-out that ended before it was promoted", isOrphanedCanary),
-  rule("failed", "its tasks failed", ({ alloc }) => alloc.clientStatus === "failed"),
+/** What is said of those that did not end: the same for every type of job. */
+const STILL_WANTED_RULES: readonly Rule[] = [
   rule("lost", "its node is not known any more", ({ node }) => node === undefined),
   rule("expired", "its node did not come back in time", isExpired),
   rule("unknown", "its node is cut off", isStillUnknown),
@@ -67,6 +58,20 @@ export const COUNTED_RULES: readonly Rule[] = [
   rule("migrating", "it has to leave its node", ({ alloc }) => alloc.isToMigrate),
   rule("running", "it runs as the job says", ({ isCurrent }) => isCurrent),
   rule("running", "it runs as an older version of the job says", () => true),
+];
+
+/** Service and batch jobs. */
+export const COUNTED_RULES: readonly Rule[] = [
+  rule("over", "its run was cut short", isCutShort),
+  rule("settled", "it had completed before it was told to stop", (look) => isStopped(look) && isDoneBatch(look) && look.alloc.nextAlloc === ""),
+  rule("over", "it was told to stop", isStopped),
+  rule("settled", "its tasks completed", isDoneBatch),
+  rule("over", "its tasks have ended", ({ alloc }) => alloc.clientStatus === "complete"),
+  rule("over", "it was lost", ({ alloc }) => alloc.clientStatus === "lost"),
+  rule("over", "it failed, and another was placed for it", ({ alloc }) => alloc.clientStatus === "failed" && alloc.nextAlloc !== ""),
+  rule("unneeded", "it is a canary of a roll-out that ended before it was promoted", isOrphanedCanary),
+  rule("failed", "its tasks failed", ({ alloc }) => alloc.clientStatus === "failed"),
+  ...STILL_WANTED_RULES,
 ];
 
 /** System and sysbatch jobs: what ended is done on its node, in their own ways. */
@@ -82,17 +87,7 @@ export const NODE_WIDE_RULES: readonly Rule[] = [
   rule("over", "it was lost", ({ alloc }) => alloc.clientStatus === "lost"),
   rule("settled", "it failed: it is down until its job or its node changes", ({ alloc, isCurrent }) => alloc.clientStatus === "failed" && isCurrent),
   rule("over", "it failed as an older version", ({ alloc }) => alloc.clientStatus === "failed"),
-  rule("lost", "its node is not known any more", ({ node }) => node === undefined),
-  rule("expired", "its node did not come back in time", isExpired),
-  rule("unknown", "its node is cut off", isStillUnknown),
-  rule("cut-off", "its node is cut off", isCutOff),
-  rule("lost", "its node is down", ({ node }) => node?.status === "down"),
-  rule("lost", "its node is cut off", ({ node }) => isGone(node)),
-  rule("returned", "its node is back", isReturned),
-  rule("migrating", "it is replaced by request", ({ alloc }) => alloc.isToReschedule),
-  rule("migrating", "it has to leave its node", ({ alloc }) => alloc.isToMigrate),
-  rule("running", "it runs as the job says", ({ isCurrent }) => isCurrent),
-  rule("running", "it runs as an older version of the job says", () => true),
+  ...STILL_WANTED_RULES,
 ];
 
 /** The group's allocs by their standing, each list in the order in which they came. */

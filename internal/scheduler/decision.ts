@@ -1,9 +1,12 @@
 // What an evaluation decides of each allocation, and why, in words: a closed set that plan, explain and the events of
 // allocations print. It says what was decided; the plan's other lists carry it out.
 
-import type { Alloc } from "../domain/alloc.ts";
+import type { Alloc, AllocDecision } from "../domain/alloc.ts";
 
 export type DecisionKind = Decision["kind"];
+
+/** What is written down with an alloc that a decision makes or changes. */
+export type Decided = Pick<AllocDecision, "kind" | "reason">;
 
 interface OfName {
   readonly group: string;
@@ -48,3 +51,18 @@ export type Decision =
   | (OfAlloc & { readonly kind: "reconnect" })
   /** It is not wanted any more. */
   | (OfAlloc & { readonly kind: "stop" });
+
+/** By the id of the alloc: what is decided of those that change. */
+export function decidedOf(decisions: readonly Decision[]): ReadonlyMap<string, Decided> {
+  const decided = new Map<string, Decided>();
+  for (const decision of decisions) {
+    if (!("alloc" in decision) || !isChange(decision)) continue;
+    decided.set(decision.alloc.id, { kind: decision.kind, reason: decision.reason });
+  }
+  return decided;
+}
+
+/** Whether something becomes of it that has to be written down, however little anybody asks for reasons. */
+export function isChange<D extends { readonly kind: DecisionKind }>(decision: D): decision is D & { readonly kind: Decided["kind"] } {
+  return decision.kind !== "keep" && decision.kind !== "hold" && decision.kind !== "settle" && decision.kind !== "replace-later";
+}

@@ -3,9 +3,11 @@
 import type { Alloc } from "../domain/alloc.ts";
 import type { CutOff, GroupChanges, GroupInput, Later, Place, Stop } from "./changes.ts";
 import { allocName, isOfThisVersion } from "./changes.ts";
-import type { Decision } from "./decision.ts";
+import { type Decided, type Decision, isChange } from "./decision.ts";
 import type { Gate } from "./gate.ts";
 import { type TaskChanges, taskChanges } from "./task-change.ts";
+
+const CANARY = { kind: "canary", reason: "it is to show that the new version is good" } as const;
 
 type OwnDecision = Decision extends infer D ? (D extends { readonly alloc: Alloc } ? Omit<D, "group" | "name"> : never) : never;
 
@@ -35,15 +37,18 @@ export class Draft {
   #held = 0;
 
   readonly #changes: TaskChanges;
+  /** One for all that are placed for the count. */
+  readonly #wanted: Decided & { readonly kind: "place" };
 
   constructor(input: GroupInput) {
     this.input = input;
     this.#changes = taskChanges(input.view, input.job, input.group);
+    this.#wanted = { kind: "place", reason: `the count is ${input.group.count}` };
   }
 
   decide(decision: OwnDecision): void {
     // The two that were left out are the alloc's own.
-    if (this.input.isExplained)
+    if (this.input.isExplained || isChange(decision))
       this.#decisions.set(decision.alloc.id, { ...decision, group: this.input.group.name, name: decision.alloc.name } as Decision);
   }
 
@@ -59,18 +64,22 @@ export class Draft {
   placeNew(number: number, { isCanary }: { readonly isCanary?: true }): void {
     const { job, group } = this.input;
     const name = allocName(job.id, group.name, number);
-    this.places.push({ name, previous: null, rescheduleDelayMs: null, nodeId: null, kind: "place", ...(isCanary ? { isCanary } : {}) });
-    if (!this.input.isExplained) return;
-    const reason = isCanary ? "it is to show that the new version is good" : `the count is ${group.count}`;
-    const kind = isCanary ? "canary" : "place";
-    this.#decisions.set(`${kind} ${name}`, { kind, group: group.name, name, reason });
+    const decided = isCanary ? CANARY : this.#wanted;
+    this.places.push({ name, previous: null, rescheduleDelayMs: null, nodeId: null, kind: "place", ...(isCanary ? { isCanary } : {}), decided });
+    if (this.input.isExplained) this.#decisions.set(`${decided.kind} ${name}`, { ...decided, group: group.name, name });
+  }
+
+  /** What is said of the one that takes the place of another, of which something was decided just now. */
+  successorOf(alloc: Alloc): Decided {
+    const reason = this.#decisions.get(alloc.id)?.reason;
+    return { kind: "place", reason: `it takes the place of ${alloc.id.slice(0, 8)}${reason ? `: ${reason}` : ""}` };
   }
 
   /** A new one that has but this node to go to. */
-  placeOnNode(place: Place, reason: string): void {
+  placeOnNode(place: Place): void {
     this.places.push(place);
     if (this.input.isExplained)
-      this.#decisions.set(`place ${place.nodeId}`, { kind: "place", group: this.input.group.name, name: place.name, reason });
+      this.#decisions.set(`place ${place.nodeId}`, { ...place.decided, kind: "place", group: this.input.group.name, name: place.name });
   }
 
   /** One place less of those that count; false when there is none. */

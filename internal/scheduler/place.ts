@@ -1,11 +1,12 @@
 // The allocs that take the places a group asks for, one after the other, each with the room it takes from the capacity.
 
-import type { Alloc, AllocMetric } from "../domain/alloc.ts";
+import type { Alloc, AllocDecision, AllocMetric } from "../domain/alloc.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
 import type { Context } from "../domain/view.ts";
 import type { Place } from "./changes.ts";
+import type { Decided } from "./decision.ts";
 import { GroupPlacer } from "./group-placer.ts";
 import type { StandingInput } from "./standing.ts";
 
@@ -54,6 +55,7 @@ export function* placeInSlices(input: PlaceInput, places: readonly Place[], pace
   let placer = new GroupPlacer(input);
   const unplacedDestructive: string[] = [];
   let failure: AllocMetric | null = null;
+  const decisionsOf = decisionsShared();
   let failures = 0;
   for (const place of places) {
     if (pace.isOver()) {
@@ -78,7 +80,7 @@ export function* placeInSlices(input: PlaceInput, places: readonly Place[], pace
     if (overOthers) placer.evict(overOthers.victims);
     const found = chosen.kind === "node" ? chosen : overOthers;
     if (found) {
-      const alloc = newAlloc({ ...input, context }, { place, placer, ...found });
+      const alloc = newAlloc({ ...input, context }, { place, placer, ...found, decisions: decisionsOf(place.decided, context.nowMs) });
       input.placed.push(alloc);
       placer.take(found.node, alloc);
       continue;
@@ -108,11 +110,12 @@ interface Chosen {
   readonly placer: GroupPlacer;
   readonly node: Node;
   readonly metric: AllocMetric;
+  readonly decisions: readonly AllocDecision[];
   /** Those that make room for it. */
   readonly victims?: readonly Alloc[];
 }
 
-function newAlloc(input: PlaceInput, { place, placer, node, metric, victims }: Chosen): Alloc {
+function newAlloc(input: PlaceInput, { place, placer, node, metric, decisions, victims }: Chosen): Alloc {
   const { previous } = place;
   const history = previous?.rescheduleEvents ?? [];
   const event =
@@ -146,11 +149,23 @@ function newAlloc(input: PlaceInput, { place, placer, node, metric, victims }: C
     rescheduleEvents: [...history, ...event].slice(-LIMITS.rescheduleEventsKept),
     followupEvalId: "",
     metrics: metric,
+    decisions,
     createdAtMs: input.context.nowMs,
     modifiedAtMs: input.context.nowMs,
     createIndex: 0,
     modifyIndex: 0,
     allocModifyIndex: input.context.index,
+  };
+}
+
+/** The many that are placed for one reason at one instant share what is said of them. */
+function decisionsShared(): (decided: Decided, atMs: number) => readonly AllocDecision[] {
+  let last: readonly AllocDecision[] = [];
+  let lastDecided: Decided | null = null;
+  return (decided, atMs) => {
+    if (lastDecided !== decided || last[0]?.atMs !== atMs) last = [{ ...decided, atMs }];
+    lastDecided = decided;
+    return last;
   };
 }
 

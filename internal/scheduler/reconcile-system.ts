@@ -70,7 +70,8 @@ function migrate(draft: Draft, { alloc, reason }: Classified, wanted: ReadonlySe
 
 function successor(draft: Draft, alloc: Alloc, kind: Place["kind"]): Place {
   const { job, group } = draft.input;
-  return { name: allocName(job.id, group.name, 0), previous: alloc, rescheduleDelayMs: null, nodeId: alloc.nodeId, kind };
+  const name = allocName(job.id, group.name, 0);
+  return { name, previous: alloc, rescheduleDelayMs: null, nodeId: alloc.nodeId, kind, decided: draft.successorOf(alloc) };
 }
 
 /** An ineligible node keeps what runs; one that left the job's reach does not. */
@@ -144,5 +145,6 @@ function placeOn(draft: Draft, node: Node, gate: Gate): void {
   const { job, group } = draft.input;
   const name = allocName(job.id, group.name, 0);
   if (gate.growing !== null) return draft.hold(name, `node ${node.name}: ${gate.growing}`);
-  draft.placeOnNode({ name, previous: null, rescheduleDelayMs: null, nodeId: node.id, kind: "place" }, `node ${node.name} may run it`);
+  const decided = { kind: "place", reason: `node ${node.name} may run it` } as const;
+  draft.placeOnNode({ name, previous: null, rescheduleDelayMs: null, nodeId: node.id, kind: "place", decided });
 }

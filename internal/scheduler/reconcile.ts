@@ -65,6 +65,7 @@ function replacement(draft: Draft, alloc: Alloc, gate: Gate, kind: Place["kind"]
     rescheduleDelayMs: null,
     nodeId: null,
     kind,
+    decided: draft.successorOf(alloc),
     ...(draft.isCanary(alloc) ? { isCanary: true } : {}),
     ...(isAsItWas ? { jobVersion: alloc.jobVersion } : {}),
   };
@@ -198,7 +199,14 @@ function update(draft: Draft, gate: Gate): readonly Alloc[] {
   for (const alloc of replaced) {
     draft.stops.push({ alloc, description: STOP_TEXT.updating });
     draft.decide({ kind: "replace", alloc, reason: "its tasks run differently in the new version" });
-    draft.places.push({ name: alloc.name, previous: alloc, rescheduleDelayMs: null, nodeId: null, kind: "destructive" });
+    draft.places.push({
+      name: alloc.name,
+      previous: alloc,
+      rescheduleDelayMs: null,
+      nodeId: null,
+      kind: "destructive",
+      decided: draft.successorOf(alloc),
+    });
   }
   draft.kept = draft.kept.filter((alloc) => !replaced.has(alloc));
   const left = old.slice(limit);

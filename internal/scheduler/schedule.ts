@@ -12,7 +12,7 @@ import type { Context, View } from "../domain/view.ts";
 import { Capacity } from "./capacity.ts";
 import type { CutOff, GroupChanges, Later, Place, Stop } from "./changes.ts";
 import { STOP_TEXT } from "./changes.ts";
-import type { Decision } from "./decision.ts";
+import { type Decided, type Decision, decidedOf } from "./decision.ts";
 import { advancedDeployment, begunDeployment, type DeploymentPlanInput, deploymentOfVersion, endedByChange } from "./deployment-plan.ts";
 import { feasibilityIn } from "./feasible.ts";
 import { type Pace, type Resumed, UNPACED } from "./place.ts";
@@ -40,8 +40,10 @@ export interface Plan {
   readonly failed: Readonly<Record<string, AllocMetric>>;
   readonly queued: Readonly<Record<string, number>>;
   readonly annotations: Readonly<Record<string, DesiredUpdates>>;
-  /** Each alloc that was looked at and each that is placed, with the reason; none unless they were asked for. */
+  /** Each alloc that was looked at and each that is placed, with the reason; unless all were asked for, those alone that change an alloc. */
   readonly decisions: readonly Decision[];
+  /** By the id of the alloc: what is written down with those that change. */
+  readonly decided: ReadonlyMap<string, Decided>;
   /** The roll-out of the job's version, as the plan leaves it; null where there is none. */
   readonly deployment: Deployment | null;
   /** Deployments that the plan makes, changes or ends. */
@@ -55,12 +57,12 @@ export interface Plan {
 export interface SliceOptions {
   readonly context: Context;
   readonly pace: Pace;
-  /** Whether the plan has its decisions: who only carries it out has no use for them. */
+  /** Whether the plan has all its decisions: who only carries it out has use for those that change something. */
   readonly isExplained: boolean;
 }
 
 /** A part of a plan that is applied before the rest is made. */
-export type Slice = Pick<Plan, "stops" | "placed" | "inPlace" | "reconnects" | "deployments">;
+export type Slice = Pick<Plan, "stops" | "placed" | "inPlace" | "reconnects" | "deployments" | "decided">;
 
 /** The plan for the eval's job; `job` is undefined once it was purged. */
 export function schedule(view: View, evaluation: Evaluation, job: Job | undefined, context: Context): Plan {
@@ -99,13 +101,15 @@ export function* scheduleInSlices(
   const inPlace = reconciled.flatMap(({ changes }) => changes.inPlace.map((alloc) => ofRollout(alloc, rollout)));
   const reconnects = reconciled.flatMap(({ changes }) => changes.reconnects);
   const parts = new PlanParts({ stops, inPlace, reconnects, deployments: [...endedByChange(input), ...(begun ? [begun] : [])] }, replaced);
+  const decisions = [...reconciled.flatMap(({ changes }) => changes.decisions), ...orphans.map((alloc) => decideOrphan(alloc, job))];
+  const decided = decidedOf(decisions);
   const startIndex = view.index;
   // Groups are reconciled only where there is a job.
   for (const { group, changes } of job ? reconciled : []) {
     const steps = placer.place(job as Job, group, changes.places); // see above
     for (let step = steps.next(); !step.done; ) {
       const isPrivate = job?.allAtOnce === true;
-      const resumed = yield isPrivate ? NOTHING : parts.slice(placer);
+      const resumed = yield isPrivate ? NOTHING : { ...parts.slice(placer), decided };
       if (!isPrivate) capacity.forgetPlanned();
       placer.resume(resumed.context);
       step = steps.next(resumed);
@@ -122,7 +126,8 @@ export function* scheduleInSlices(
     failed: placer.failed,
     queued: placer.queued,
     annotations: Object.fromEntries(reconciled.map(({ group, changes }) => [group.name, annotate(changes)])),
-    decisions: [...reconciled.flatMap(({ changes }) => changes.decisions), ...orphans.map((alloc) => decideOrphan(alloc, job))],
+    decisions,
+    decided,
     deployment,
     // One that changed during a pause is looked at anew by whoever changed it.
     deployments: [...rest.deployments, ...(advanced && view.deployment(advanced.id) === standing ? [advanced] : [])],
@@ -138,7 +143,7 @@ export function isNoOp(plan: Plan): boolean {
 
 // --- internal ---
 
-const NOTHING: Slice = { stops: [], placed: [], inPlace: [], reconnects: [], deployments: [] };
+const NOTHING: Slice = { stops: [], placed: [], inPlace: [], reconnects: [], deployments: [], decided: new Map() };
 
 /** Whether others changed a node, or what runs on one, that the allocs were placed on since. */
 function hasChanged(view: View, placed: readonly Alloc[], sinceIndex: number): boolean {

@@ -235,4 +235,4 @@ test("after collecting, the scheduler decides for every job as it did before, an
     }),
     { numRuns: 300, includeErrorInReport: true },
   );
-});
+}, 120_000);

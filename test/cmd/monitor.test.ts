@@ -238,17 +238,18 @@ test("stop waits until the tasks are gone, also of a job that is purged", async 
 });
 
 describe("plan", () => {
-  const reply = (type: string, updates: Readonly<Record<string, number>>) => ({
+  const reply = (type: string, updates: Readonly<Record<string, number>> | null) => ({
     JobModifyIndex: 4,
     Diff: { Type: type, ID: "x", Fields: [{ Type: "Edited", Name: "Priority", Old: "50", New: "60" }], Objects: null, TaskGroups: [] },
-    Annotations: { DesiredTGUpdates: { x: updates } },
+    Annotations: { DesiredTGUpdates: updates === null ? {} : { x: updates } },
     FailedTGAllocs: null,
     NextPeriodicLaunch: "0001-01-01T00:00:00Z",
     Warnings: "",
   });
   const cases: readonly (readonly [string, ReturnType<typeof reply>, number])[] = [
     ["nothing differs", reply("None", { Ignore: 1 }), 0],
-    ["a field differs", reply("Edited", { InPlaceUpdate: 1 }), 1],
+    ["a field differs, and all goes on in place", reply("Edited", { InPlaceUpdate: 1 }), 0],
+    ["a field of a job that begins nothing by itself differs", reply("Edited", null), 1],
     ["the same job has to be placed again", reply("None", { Place: 1 }), 1],
   ];
   for (const [name, answer, status] of cases) {
@@ -257,7 +258,7 @@ describe("plan", () => {
       expect(ran.status).toBe(status);
       expect(ran.out).toContain("edgectl run --check-index 4 x.toml");
       expect(ran.out).not.toContain("next periodic launch");
-      expect(ran.out.includes('+/- Priority: "50" => "60"')).toBe(status === 1 && answer.Diff.Type === "Edited");
+      expect(ran.out.includes('+/- Priority: "50" => "60"')).toBe(answer.Diff.Type === "Edited");
     });
   }
 });

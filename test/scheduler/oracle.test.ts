@@ -123,7 +123,8 @@ function asksOf(drawn: Drawing, allocs: readonly Alloc[]) {
   const replaceable = allocs.filter((one) => one.jobId === "j" && one.group === "g");
   return drawn.asks.map(({ kind, at }, number) => {
     const name = `j.g[${number}]`;
-    const plain = { name, previous: null, rescheduleDelayMs: null, nodeId: null, kind: "place" as const };
+    const decided = { kind: "place" as const, reason: "" };
+    const plain = { name, previous: null, rescheduleDelayMs: null, nodeId: null, kind: "place" as const, decided };
     const asked: OracleAsk = { nodeId: null, penaltyNodes: [], replaces: null };
     if (kind === "own node") return { place: { ...plain, nodeId: `n${at % NODES_MAX}` }, asked: { ...asked, nodeId: `n${at % NODES_MAX}` } };
     if (kind === "retry") {

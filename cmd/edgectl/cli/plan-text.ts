@@ -54,6 +54,11 @@ export function planLines(reply: PlanReply, options: TextOptions): string[] {
   ];
 }
 
+/** Whether the job has allocations of its own; a periodic or parameterized one has children instead. */
+export function beginsByItself(reply: Pick<PlanReply, "Annotations">): boolean {
+  return Object.keys(reply.Annotations?.DesiredTGUpdates ?? {}).length > 0;
+}
+
 /** Whether the plan starts, stops or moves anything. */
 export function changesAllocs(reply: Pick<PlanReply, "Annotations">): boolean {
   const quiet = ["Ignore", "InPlaceUpdate"];

@@ -8,6 +8,7 @@ import type { WireAlloc, WireDevice, WireTaskState } from "./wire-types.ts";
 export function showAlloc(call: Call, alloc: WireAlloc): void {
   call.output.pairs(headOf(call, alloc));
   showPorts(call, alloc);
+  showDecisions(call, alloc);
   for (const [task, state] of Object.entries(alloc.TaskStates ?? {})) showTask(call, alloc, task, state);
   if (Object.keys(alloc.TaskStates ?? {}).length === 0) call.output.line("\nno task has reported yet");
   if (call.isVerbose) showScores(call, alloc);
@@ -54,6 +55,17 @@ function showPorts(call: Call, alloc: WireAlloc): void {
   call.output.table(
     ["Label", "Address", "Port", "To"],
     ports.map((port) => [port.Label, port.HostIP ?? "", String(port.Value), port.To > 0 ? String(port.To) : ""]),
+  );
+}
+
+/** What evaluations decided of it, the newest first as with the events of tasks. */
+function showDecisions(call: Call, alloc: WireAlloc): void {
+  const newestFirst = [...(alloc.Decisions ?? [])].reverse();
+  if (newestFirst.length === 0) return;
+  call.output.title("Scheduler Events");
+  call.output.table(
+    ["Time", "Decision", "Reason"],
+    newestFirst.map((decision) => [instantFromNanos(decision.Time), decision.Kind, decision.Reason]),
   );
 }
 

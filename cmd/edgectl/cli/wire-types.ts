@@ -127,6 +127,7 @@ export interface WireAlloc extends Omit<AllocStub, "JobVersion"> {
   readonly PreviousAllocation: string;
   readonly DesiredTransition?: Maybe<{ readonly Migrate: Maybe<boolean> }>;
   readonly Metrics: Maybe<WireMetric>;
+  readonly Decisions?: Maybe<readonly { readonly Kind: string; readonly Reason: string; readonly Time: number }[]>;
   readonly AllocatedResources: Maybe<{
     readonly Tasks: Maybe<
       Readonly<

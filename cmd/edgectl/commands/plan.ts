@@ -5,13 +5,14 @@ import { jobPath } from "../cli/find.ts";
 import { diffLines, isChange } from "../cli/job-diff-text.ts";
 import { inRegionOf, JOB_FILE_OPTIONS, readJobFile } from "../cli/job-file.ts";
 import { inputKind, isJsonWanted } from "../cli/json-input.ts";
-import { changesAllocs, type PlanReply, planLines } from "../cli/plan-text.ts";
+import { beginsByItself, changesAllocs, type PlanReply, planLines } from "../cli/plan-text.ts";
 import { instantOrNothing } from "../cli/times.ts";
 
 const CHANGED = 1;
 
 export default defineEdgeCommand({
-  description: "Exit status: 0 nothing would change, 1 something would, 255 an error.",
+  description:
+    "Exit status: 0 no allocation would be created or ended (what changes in place is told, and is 0 as in Nomad), 1 some would, 255 an error. For a job that begins nothing by itself, as a periodic one, every difference is 1.",
   operands: "FILE",
   examples: [
     ["plan job.toml", "what would change, and the index to run it with"],
@@ -34,7 +35,7 @@ export default defineEdgeCommand({
     const reply = await there.api.put<PlanReply>(jobPath(file.spec, "/plan"), body, { namespace: file.spec.namespace });
     if (isJsonWanted(call)) call.output.json(reply);
     else show(call, reply, path);
-    return isChange(reply.Diff) || changesAllocs(reply) ? CHANGED : DONE;
+    return (beginsByItself(reply) ? changesAllocs(reply) : isChange(reply.Diff)) ? CHANGED : DONE;
   },
 });
 

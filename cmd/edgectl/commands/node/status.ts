@@ -3,8 +3,8 @@
 import { type Call, DONE, defineEdgeCommand } from "../../cli/command.ts";
 import { findNode } from "../../cli/find.ts";
 import { ownNode } from "../../cli/node-operand.ts";
+import { showNodes } from "../../cli/node-table.ts";
 import { showNode } from "../../cli/show-node.ts";
-import { shortId } from "../../cli/times.ts";
 import type { NodeStub, WireAlloc, WireNode } from "../../cli/wire-types.ts";
 
 export default defineEdgeCommand({
@@ -42,19 +42,6 @@ async function listNodes(call: Call): Promise<number> {
   const nodes = (await call.api.get<readonly NodeStub[] | null>("/v1/nodes")) ?? [];
   if (call.options.json) call.output.json(nodes);
   else if (nodes.length === 0) call.output.line("No nodes have registered");
-  else
-    call.output.table(
-      ["ID", "Node Pool", "DC", "Name", "Class", "Drain", "Eligibility", "Status"],
-      nodes.map((node) => [
-        shortId(node.ID, call.isVerbose),
-        node.NodePool,
-        node.Datacenter,
-        node.Name,
-        node.NodeClass || "<none>",
-        String(node.Drain),
-        node.SchedulingEligibility,
-        node.Status,
-      ]),
-    );
+  else showNodes(call, nodes);
   return DONE;
 }

@@ -2,7 +2,7 @@
 
 import { segment } from "../../../cli/api.ts";
 import { DONE, defineEdgeCommand } from "../../../cli/command.ts";
-import { shortId } from "../../../cli/times.ts";
+import { showNodes } from "../../../cli/node-table.ts";
 import type { NodeStub } from "../../../cli/wire-types.ts";
 
 export default defineEdgeCommand({
@@ -20,20 +20,7 @@ export default defineEdgeCommand({
     const nodes = (await call.api.get<readonly NodeStub[] | null>(`${path}/nodes`, { filter: call.options.filter })) ?? [];
     if (call.options.json) call.output.json(nodes);
     else if (nodes.length === 0) call.output.line("No nodes");
-    else
-      call.output.table(
-        ["ID", "Node Pool", "DC", "Name", "Class", "Drain", "Eligibility", "Status"],
-        nodes.map((node) => [
-          shortId(node.ID, call.isVerbose),
-          node.NodePool,
-          node.Datacenter,
-          node.Name,
-          node.NodeClass || "<none>",
-          String(node.Drain),
-          node.SchedulingEligibility,
-          node.Status,
-        ]),
-      );
+    else showNodes(call, nodes);
     return DONE;
   },
 });
