@@ -47,6 +47,9 @@ async function runRaw(runtime: Runtime, name: RawWord, argv: readonly string[]):
       runtime.terminal.out(`${verdictText(await checkSqlite(runtime, path))}\n`);
       return 0;
     }
+    case "internal-upgrade":
+      if (target === "") throw new EdgeError("invalid", "internal-upgrade needs what to do and a data directory");
+      return (await import("./agent/upgrade-words.ts")).runUpgradeWord(runtime, path, target);
     case "internal-copy":
       if (target === "") throw new EdgeError("invalid", "internal-copy needs the path of a store and of its copy");
       await (await import("../../internal/store/sqlite/copy.ts")).copySqlite(runtime, path, target);
@@ -61,7 +64,7 @@ async function showHelp(runtime: Runtime, topic: string): Promise<number> {
     return 0;
   };
   if (topic === "") return show(helpOfAll());
-  if (topic.split(" ")[0] === "agent") return runRaw(runtime, "agent", ["--help"]);
+  if (topic.split(" ")[0] === "agent" && !findCommand(topic)) return runRaw(runtime, "agent", ["--help"]);
   const entry = findCommand(topic);
   // A word can be a command and a group at once, as no word is here today: the command explains itself.
   if (entry) return show(helpOfCommand(entry, (await entry.load()).default, topic));

@@ -1,5 +1,6 @@
 // The HTTP face of a client-only node on loopback: its own view of itself, everything else handed to its servers.
 
+import type { JsonObject } from "../api/wire.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { NodeAgent } from "./node-agent.ts";
 
@@ -8,6 +9,9 @@ export interface DeviceAppParts {
   readonly node: NodeAgent;
   readonly servers: readonly string[];
   readonly version: string;
+  readonly commit: string;
+  /** What its process says of itself beside that. */
+  readonly config: Readonly<Record<string, unknown>>;
 }
 
 export function createDeviceApp(parts: DeviceAppParts): (request: Request) => Promise<Response> {
@@ -19,16 +23,20 @@ export function createDeviceApp(parts: DeviceAppParts): (request: Request) => Pr
   };
 }
 
-// --- internal ---
-
-function self(parts: DeviceAppParts): Response {
-  const { node } = parts;
-  const allocs = [...node.allocRunners()].map((runner) => ({
+/** What a node holds, as its agent tells it. */
+export function allocsOf(node: NodeAgent): readonly JsonObject[] {
+  return [...node.allocRunners()].map((runner) => ({
     ID: runner.alloc.id,
     Name: runner.alloc.name,
     JobID: runner.job.id,
     ClientStatus: runner.record.clientStatus,
   }));
+}
+
+// --- internal ---
+
+function self(parts: DeviceAppParts): Response {
+  const { node } = parts;
   return Response.json({
     config: {
       Client: { Enabled: true },
@@ -36,11 +44,15 @@ function self(parts: DeviceAppParts): Response {
       Region: node.node.region,
       Datacenter: node.node.datacenter,
       NodeName: node.node.name,
-      Version: { Version: parts.version },
+      Version: { Version: parts.version, Revision: parts.commit, VersionPrerelease: "", VersionMetadata: "" },
       UI: { ShowCLIHints: false },
+      ...parts.config,
     },
     member: {},
-    stats: { client: { node_id: node.identity.id, known_servers: parts.servers.join(","), is_connected: String(node.isJoined) }, allocs },
+    stats: {
+      client: { node_id: node.identity.id, known_servers: parts.servers.join(","), is_connected: String(node.isJoined) },
+      allocs: allocsOf(node),
+    },
   });
 }
 

@@ -149,13 +149,13 @@ export class NodeAgent {
     this.#logs.arm();
   }
 
-  /** Leaves: by default tasks run on without the agent. */
-  async stop(): Promise<void> {
+  /** Leaves: by default tasks run on without the agent. Whoever takes its place keeps them in any case. */
+  async stop(options: { readonly isReplaced?: boolean } = {}): Promise<void> {
     // The last that a server was heard of, also for the agent that comes next.
     if (this.#connection.isJoined) this.#cutOff.lost();
     // Gone from the server first: it would replace what ends here by something new, on this very node.
     this.#connection.stop();
-    if (this.#options.onAgentStop === "stop") await this.#stopTasks();
+    if (this.#options.onAgentStop === "stop" && !options.isReplaced) await this.#stopTasks();
     this.#isStopped = true;
     for (const runner of this.#runners.values()) runner.release();
     for (const driver of this.#drivers.values()) driver.stop?.();

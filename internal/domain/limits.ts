@@ -160,6 +160,20 @@ export const LIMITS = {
   taskPidsMax: 1024,
   allocsKeptOnNodeMax: 50,
 
+  /** An executable that takes this one's place. */
+  upgradeProgramBytesMax: 250_000_000,
+  /** A signature or a public key, as a file. */
+  upgradeKeyCharsMax: 4096,
+  /** Starts of a new program that nobody watched to its end; beyond it the one before is put back. */
+  upgradeStartsMax: 6,
+  upgradeLookMs: 200,
+  /** How long one answer of an agent that is watched may take. */
+  upgradeAnswerMsMax: 3000,
+  /** How long whatever started the agent has for starting it again, before the watcher does. */
+  upgradeSupervisorMsMax: 4000,
+  upgradeTakeOverMsMax: 30_000,
+  upgradeHealthyWithinMsMax: 3_600_000,
+
   problemsPerJobMax: 100,
   jobFileDepthMax: 32,
   variablesPerJobMax: 1000,

@@ -71,6 +71,10 @@ export const posixFiles: Files = {
   },
   readAt,
   rename: renameSync,
+  renameDurably(from, to) {
+    renameSync(from, to);
+    syncDirectory(dirname(to));
+  },
   remove(path) {
     rmSync(path, { force: true });
   },

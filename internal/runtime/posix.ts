@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { basename } from "node:path";
 import { EdgeError } from "../domain/errors.ts";
 import { openPiped, signalNumber } from "./piped-child.ts";
-import type { Chance, Child, Clock, Completed, Compression, Hashing, Host, Processes, SpawnOptions, Terminal } from "./runtime.ts";
+import type { Chance, Child, Clock, Completed, Compression, Hashing, Host, Processes, RunningHash, SpawnOptions, Terminal } from "./runtime.ts";
 
 // Loaded at first use: these modules take longer to load than a short command takes to run.
 const childProcess = () => require("node:child_process") as typeof import("node:child_process"); // what the module is
@@ -35,9 +35,18 @@ export const posixChance: Chance = {
 
 export const posixHashing: Hashing = {
   sha256Hex: (text) => cryptography().createHash("sha256").update(text).digest("hex"),
-  newSha256() {
-    const hash = cryptography().createHash("sha256");
-    return { update: (piece) => void hash.update(piece), digest: () => hash.digest() };
+  newSha256: () => runningHash("sha256"),
+  newBlake2b: () => runningHash("blake2b512"),
+  isSignedEd25519(publicKey, message, signature) {
+    const { createPublicKey, verify } = cryptography();
+    // The key's 32 bytes in the one envelope that all runtimes read.
+    const envelope = Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), publicKey]);
+    try {
+      return verify(null, message, createPublicKey({ key: envelope, format: "der", type: "spki" }), signature);
+    } catch {
+      // Not the bytes of a key: nothing is signed by it.
+      return false;
+    }
   },
 };
 
@@ -93,6 +102,11 @@ export function posixHost(selfCommand: readonly string[], userArguments: readonl
     onSignal(signals, call) {
       for (const signal of signals) process.on(signal, () => call(signal));
     },
+    canBecomeProgram: typeof process.execve === "function",
+    becomeProgram([file = "", ...args]) {
+      process.execve?.(file, [process.argv0, ...args], process.env);
+      return false;
+    },
     abort: (code) => process.exit(code),
   };
 }
@@ -117,6 +131,11 @@ export const posixTerminal: Terminal = {
 };
 
 // --- internal ---
+
+function runningHash(algorithm: "sha256" | "blake2b512"): RunningHash {
+  const hash = cryptography().createHash(algorithm);
+  return { update: (piece) => void hash.update(piece), digest: () => hash.digest() };
+}
 
 /** Writes at once and in full, without setting up a stream. */
 function writeAll(fd: number, text: string): void {

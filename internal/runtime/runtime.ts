@@ -79,6 +79,8 @@ export interface Files {
   /** Up to `length` bytes from `offset`; shorter at the end of the file, null when there is no file. */
   readAt(path: string, offset: number, length: number): Promise<Uint8Array | null>;
   rename(from: string, to: string): void;
+  /** The same, and after a power cut the file still has its new name. Both lie in one folder. */
+  renameDurably(from: string, to: string): void;
   remove(path: string): void;
   removeTree(path: string): Promise<void>;
   truncate(path: string, length: number): void;
@@ -202,6 +204,12 @@ export interface Host {
   readonly terminalColumns: number;
   residentBytes(): number;
   onSignal(signals: readonly string[], call: (signal: string) => void): void;
+  readonly canBecomeProgram: boolean;
+  /**
+   * Goes on as another program under the same pid, with the same environment and standard streams: does not return.
+   * False where the runtime cannot; throws when that program cannot be started.
+   */
+  becomeProgram(command: readonly string[]): false;
   /** Ends the process at once, for the crash path of a broken invariant. */
   abort(code: number): never;
 }
@@ -216,12 +224,16 @@ export interface Terminal {
 export interface Hashing {
   sha256Hex(text: string): string;
   /** A sum over pieces as they come. */
-  newSha256(): Sha256;
+  newSha256(): RunningHash;
+  /** The same with BLAKE2b: 64 bytes. */
+  newBlake2b(): RunningHash;
+  /** Whether the holder of the key (32 bytes) signed this message. False also for what is no key or signature. */
+  isSignedEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
-export interface Sha256 {
+export interface RunningHash {
   update(piece: string | Uint8Array): void;
-  /** Ends it: 32 bytes. */
+  /** Ends it; SHA-256 has 32 bytes. */
   digest(): Uint8Array;
 }
 

@@ -25,6 +25,8 @@ export interface AgentOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Put before the executable: strace, unshare, faketime. */
   readonly wrapper?: readonly string[];
+  /** Another program than the executable under test: a copy that may be replaced. */
+  readonly program?: string;
   /** Do not wait until it answers. */
   readonly isExpectedToFail?: true;
 }
@@ -98,7 +100,7 @@ export class Place {
     const log = openSync(logPath, "a");
     const [program = "", ...rest] = [
       ...(options.wrapper ?? []),
-      executable,
+      options.program ?? executable,
       "agent",
       "--data-dir",
       dataDirectory,

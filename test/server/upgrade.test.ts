@@ -55,7 +55,16 @@ async function start(store: string, name: string, schema: number): Promise<Start
     name,
     version: `${schema}.0.0`,
   });
-  const facts = { version: "", commit: "", datacenter: "dc1", isClient: false, nodeId: () => "", isNodeJoined: () => false, config: {} };
+  const facts = {
+    version: "",
+    commit: "",
+    datacenter: "dc1",
+    isClient: false,
+    nodeId: () => "",
+    isNodeJoined: () => false,
+    allocs: () => [],
+    config: {},
+  };
   answer = createApp(server, facts);
   server.start();
   await server.untilLeaderKnown(5000);

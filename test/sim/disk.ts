@@ -53,6 +53,12 @@ export class Disk {
       this.#files.set(path, { bytes, syncedLength: isSynced ? bytes.length : 0, modifiedAtMs: this.#parts.nowMs() });
     };
     const stat = (path: string) => this.#stat(path);
+    const rename = (from: string, to: string) => {
+      const file = this.#files.get(from);
+      if (!file) throw new Error(`no file ${from}`);
+      this.#files.delete(from);
+      this.#files.set(to, file);
+    };
     return {
       readText: (path) => this.#parts.kernelFile(path) ?? (this.#files.has(path) ? text(this.#bytesOf(path)) : null),
       readBytes: (path) => this.#files.get(path)?.bytes ?? null,
@@ -76,12 +82,8 @@ export class Disk {
         return true;
       },
       readAt: async (path, offset, length) => this.#files.get(path)?.bytes.slice(offset, offset + length) ?? null,
-      rename: (from, to) => {
-        const file = this.#files.get(from);
-        if (!file) throw new Error(`no file ${from}`);
-        this.#files.delete(from);
-        this.#files.set(to, file);
-      },
+      rename,
+      renameDurably: rename,
       remove: (path) => void this.#files.delete(path),
       removeTree: async (path) => this.#removeTree(path),
       truncate: (path, length) => {

@@ -45,6 +45,10 @@ export function simRuntime({ program, network, chance, sqlite, kill }: SimRuntim
         const hash = createHash("sha256");
         return { update: (piece) => void hash.update(piece), digest: () => hash.digest() };
       },
+      newBlake2b: () => {
+        throw new Error("simulated programs check no signatures");
+      },
+      isSignedEd25519: () => false,
     },
     // At once: the machine's own threads would end it at no certain time.
     compression: {
@@ -91,6 +95,8 @@ export function simRuntime({ program, network, chance, sqlite, kill }: SimRuntim
       terminalColumns: 80,
       residentBytes: () => 0,
       onSignal: () => undefined,
+      canBecomeProgram: false,
+      becomeProgram: () => false,
       abort: () => {
         throw new Error("aborted");
       },

@@ -140,7 +140,16 @@ export class World {
         gc: GC_DEFAULTS,
       });
       own.server = server;
-      const facts = { version: "0", commit: "", datacenter: "dc1", isClient: false, nodeId: () => "", isNodeJoined: () => false, config: {} };
+      const facts = {
+        version: "0",
+        commit: "",
+        datacenter: "dc1",
+        isClient: false,
+        nodeId: () => "",
+        isNodeJoined: () => false,
+        allocs: () => [],
+        config: {},
+      };
       const handler = createApp(server, facts);
       await runtime.network.serve({ host: own.machine.address, port, maxBodyBytes: 4_000_000, fetch: handler });
       server.start();

@@ -50,6 +50,8 @@ export interface AgentConfig {
   readonly gc: GcSettings;
   /** `everyMs` 0 = the leader makes none by itself. */
   readonly snapshots: SnapshotSettings;
+  /** Text of the public key that must have signed a program that takes this one's place; null = none is asked for. */
+  readonly upgradeKey: string | null;
 }
 
 /** Throws `config` with what is wrong and where. */
@@ -185,7 +187,16 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     offers: nodeOffersOf(values, runtime),
     gc: gcSettings(number),
     snapshots: snapshotSettings(number, text("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),
+    upgradeKey: upgradeKeyOf(runtime, text("upgrade.key", "")),
   };
+}
+
+/** Read at the start: a key that is missing must not turn into no key at all. */
+function upgradeKeyOf(runtime: Runtime, path: string): string | null {
+  if (path === "") return null;
+  const key = runtime.files.readText(path);
+  if (key === null) throw new EdgeError("config", `upgrade.key: there is no file ${path}`);
+  return key;
 }
 
 function snapshotSettings(number: (key: string, otherwise: number) => number, folder: string): SnapshotSettings {

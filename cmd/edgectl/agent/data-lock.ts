@@ -1,24 +1,46 @@
-// One process per data directory. The lock is a file with the holder's identity, so a lock whose holder
+// One process per data directory, and one that upgrades its program. A lock is a file with the holder's identity, so a lock whose holder
 // died, or lived before the last boot, is free.
 
 import { EdgeError } from "../../../internal/domain/errors.ts";
-import { decodeIdentity, encodeIdentity, identityOf, livenessOf, readBootId } from "../../../internal/runtime/process-identity.ts";
+import {
+  decodeIdentity,
+  encodeIdentity,
+  identityOf,
+  livenessOf,
+  type ProcessIdentity,
+  readBootId,
+} from "../../../internal/runtime/process-identity.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
 
 /** Throws `busy` while another agent holds the directory. Returns how to let go. */
 export function lockDataDirectory(runtime: Runtime, directory: string): () => void {
+  const taken = takeLock(runtime, dataLockPath(directory));
+  if (taken.kind === "taken") return taken.release;
+  throw new EdgeError("busy", `another agent (pid ${taken.holder.pid}) already uses the data directory ${directory}`, {
+    hint: "stop that one first, or give this one its own --data-dir",
+  });
+}
+
+export function dataLockPath(directory: string): string {
+  return `${directory}/lock`;
+}
+
+export type TakenLock = { readonly kind: "taken"; release(): void } | { readonly kind: "held"; readonly holder: ProcessIdentity };
+
+/** Throws `busy` when others take and leave it all the while. */
+export function takeLock(runtime: Runtime, path: string): TakenLock {
   const { files, host } = runtime;
-  const path = `${directory}/lock`;
   const mine = `${path}.${host.pid}`;
   const text = encodeIdentity(identityOf(files, host.pid));
   files.writeText(mine, text, 0o600);
   try {
     for (let round = 0; round < 10; round++) {
       // A link appears whole or not at all: nobody ever reads a lock that is half written.
-      if (files.linkExclusive(mine, path)) return () => release(runtime, path, text);
+      if (files.linkExclusive(mine, path)) return { kind: "taken", release: () => release(runtime, path, text) };
       const held = files.readText(path);
       if (held === null) continue;
-      refuseWhileAlive(runtime, held, directory);
+      const holder = livingHolder(runtime, held);
+      if (holder !== null) return { kind: "held", holder };
       // Moved aside, not deleted: only one of two rivals can move it.
       const aside = `${path}.stale.${host.pid}`;
       try {
@@ -32,17 +54,20 @@ export function lockDataDirectory(runtime: Runtime, directory: string): () => vo
   } finally {
     files.remove(mine);
   }
-  throw new EdgeError("busy", `the data directory ${directory} is being locked by another agent`, { hint: "try again" });
+  throw new EdgeError("busy", `${path} is being taken by another process`, { hint: "try again" });
+}
+
+/** Who holds the lock and lives, as far as can be told; null = nobody. */
+export function lockHolder(runtime: Runtime, path: string): ProcessIdentity | null {
+  return livingHolder(runtime, runtime.files.readText(path) ?? "");
 }
 
 // --- internal ---
 
-function refuseWhileAlive(runtime: Runtime, held: string, directory: string): void {
+function livingHolder(runtime: Runtime, held: string): ProcessIdentity | null {
   const holder = decodeIdentity(held);
-  if (holder === null || holder.bootId !== readBootId(runtime.files) || livenessOf(runtime.files, holder) === "gone") return;
-  throw new EdgeError("busy", `another agent (pid ${holder.pid}) already uses the data directory ${directory}`, {
-    hint: "stop that one first, or give this one its own --data-dir",
-  });
+  if (holder === null || holder.bootId !== readBootId(runtime.files) || livenessOf(runtime.files, holder) === "gone") return null;
+  return holder;
 }
 
 function release(runtime: Runtime, path: string, text: string): void {

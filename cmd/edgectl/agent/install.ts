@@ -31,6 +31,8 @@ After=network-online.target
 [Service]
 Type=notify
 NotifyAccess=all
+# Only while an upgrade is under way: counts starts of a program that may not come so far itself.
+ExecStartPre=-/bin/sh -c '[ ! -e ${program}.upgrading ] || exec ${program}.previous internal-upgrade start "$$(cat ${program}.upgrading)"'
 ExecStart=${command}
 KillMode=process
 KillSignal=SIGTERM

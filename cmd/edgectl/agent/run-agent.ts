@@ -1,6 +1,7 @@
 // The life of an agent process: lock, server, node, HTTP, signals, and the way out in the opposite order.
 
 import { memoryTransports } from "../../../internal/api/memory-transport.ts";
+import { allocsOf } from "../../../internal/client/device-app.ts";
 import type { NodeAgent } from "../../../internal/client/node-agent.ts";
 import type { Dial } from "../../../internal/client/transports.ts";
 import { EdgeError, messageOf } from "../../../internal/domain/errors.ts";
@@ -14,31 +15,71 @@ import { advertisedAddress } from "./advertise.ts";
 import type { AgentConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { notifySystemd } from "./systemd-notify.ts";
+import { noteStopped } from "./upgrade-record.ts";
+import { UPGRADE_SIGNAL } from "./upgrade-signal.ts";
+import { keepWatched, START_AGAIN, settleUpgrade } from "./upgrade-start.ts";
 import { wayBack, withWayBack } from "./way-back.ts";
 
-/** Runs until SIGTERM or SIGINT; resolves with the exit status. */
+/** Runs until SIGTERM or SIGINT, or until it is to go on as another program; resolves with the exit status. */
 export async function runAgent(runtime: Runtime, config: AgentConfig): Promise<number> {
   const log = createLog({ clock: runtime.clock, terminal: runtime.terminal, level: config.logLevel, format: config.logFormat });
   makeDataDirectory(runtime, config);
   const unlock = lockDataDirectory(runtime, config.dataDirectory);
-  const parts: { http?: HttpServer; server?: Server; node?: NodeAgent } = {};
-  const stopped = untilSignal(runtime, log);
+  const parts: Parts = {};
+  const signals = listenToSignals(runtime, log);
+  let command: readonly string[] | null = null;
   try {
-    await startParts(runtime, log, config, parts);
-    await notifySystemd(runtime, "READY=1");
-    await stopped;
-    await notifySystemd(runtime, "STOPPING=1");
+    const started = settleUpgrade(runtime, log, config.dataDirectory, { isAgent: true });
+    if (started.kind === "give-way") return START_AGAIN;
+    if (started.kind === "become") command = started.command;
+    else {
+      await startParts(runtime, log, config, parts);
+      await notifySystemd(runtime, "READY=1");
+      if (started.isUnderWay) keepWatched(runtime, log, config.dataDirectory);
+      command = await untilOver(runtime, log, config, { parts, signals });
+    }
   } finally {
-    await stopParts(log, parts);
+    await stopParts(log, parts, { isReplaced: command !== null });
     unlock();
     if (config.isDev) await runtime.files.removeTree(config.dataDirectory);
   }
-  return 0;
+  if (command === null) return 0;
+  runtime.host.becomeProgram(command);
+  // A runtime that cannot: whoever started this agent, or the upgrade's watcher, starts the other program.
+  return START_AGAIN;
 }
 
 // --- internal ---
 
 type Parts = { http?: HttpServer; server?: Server; node?: NodeAgent };
+
+/** The command to go on as; null when the agent was told to stop. */
+async function untilOver(
+  runtime: Runtime,
+  log: Log,
+  config: AgentConfig,
+  { parts, signals }: { readonly parts: Parts; readonly signals: Signals },
+): Promise<readonly string[] | null> {
+  while ((await signals.next()) === "upgrade") {
+    const { takeOver } = await import("./upgrade-take-over.ts");
+    const address = localAddress(config.bind, parts.http?.port ?? config.port);
+    try {
+      const command = await takeOver(runtime, log, { config, address });
+      if (command !== null) return command;
+    } catch (error) {
+      log.error("the upgrade failed", { error: messageOf(error) });
+    }
+  }
+  noteStopped(runtime, config.dataDirectory);
+  await notifySystemd(runtime, "STOPPING=1");
+  return null;
+}
+
+/** Where it answers on this very machine. */
+function localAddress(bind: string, port: number): string {
+  const host = bind === "0.0.0.0" ? "127.0.0.1" : bind === "::" ? "::1" : bind;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
 
 function makeDataDirectory(runtime: Runtime, config: AgentConfig): void {
   const { files } = runtime;
@@ -78,14 +119,14 @@ async function startParts(runtime: Runtime, log: Log, config: AgentConfig, parts
     parts.server = server;
     const { createApp } = await import("../../../internal/server/http/app.ts");
     // Requests and other servers may come as soon as it seeks the lease.
-    handler = createApp(server, factsOf(config, parts));
+    handler = createApp(server, factsOf(runtime, config, parts));
     server.start();
     await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
   }
   if (config.isClient) parts.node = await startNode(runtime, log, config, parts.server);
   if (!parts.server && parts.node) {
     const { createDeviceApp } = await import("../../../internal/client/device-app.ts");
-    handler = createDeviceApp({ runtime, node: parts.node, servers: config.servers, version: BUILD.version });
+    handler = createDeviceApp({ runtime, node: parts.node, servers: config.servers, ...BUILD, config: configFacts(runtime, config, parts) });
   }
   const roles = [config.isServer ? "server" : "", config.isClient ? "client" : ""].filter((role) => role !== "").join(" and ");
   log.info(`edgectl ${BUILD.version} is running as ${roles}`, {
@@ -173,25 +214,31 @@ function ownServerDial(server: Server, dialOther: (url: string) => ReturnType<Di
   };
 }
 
-function factsOf(config: AgentConfig, parts: Parts) {
+function factsOf(runtime: Runtime, config: AgentConfig, parts: Parts) {
   return {
-    version: BUILD.version,
-    commit: BUILD.commit,
+    ...BUILD,
     datacenter: config.datacenter,
     isClient: config.isClient,
     nodeId: () => parts.node?.identity.id ?? "",
     isNodeJoined: () => parts.node?.isJoined ?? false,
-    config: {
-      DataDir: config.dataDirectory,
-      BindAddr: config.bind,
-      Ports: { HTTP: parts.http?.port ?? config.port },
-      LogLevel: config.logLevel.toUpperCase(),
-      DevMode: config.isDev,
-    },
+    allocs: () => (parts.node ? allocsOf(parts.node) : []),
+    config: configFacts(runtime, config, parts),
   };
 }
 
-async function stopParts(log: Log, parts: Parts): Promise<void> {
+function configFacts(runtime: Runtime, config: AgentConfig, parts: Parts) {
+  return {
+    DataDir: config.dataDirectory,
+    BindAddr: config.bind,
+    Ports: { HTTP: parts.http?.port ?? config.port },
+    LogLevel: config.logLevel.toUpperCase(),
+    DevMode: config.isDev,
+    // Tells a start from the one before, also where both are of one program under one pid.
+    StartID: runtime.chance.uuid(),
+  };
+}
+
+async function stopParts(log: Log, parts: Parts, { isReplaced }: { readonly isReplaced: boolean }): Promise<void> {
   const quietly = async (what: string, work: (() => Promise<void>) | undefined) => {
     try {
       await work?.();
@@ -199,19 +246,39 @@ async function stopParts(log: Log, parts: Parts): Promise<void> {
       log.error(`${what} did not stop cleanly`, { error: messageOf(error) });
     }
   };
-  await quietly("the node", parts.node && (() => (parts.node as NodeAgent).stop())); // checked just before
+  await quietly("the node", parts.node && (() => (parts.node as NodeAgent).stop({ isReplaced }))); // checked just before
   await quietly("the server", parts.server && (() => (parts.server as Server).stop())); // checked just before
   await quietly("the HTTP listener", parts.http && (() => (parts.http as HttpServer).stop())); // checked just before
 }
 
-function untilSignal(runtime: Runtime, log: Log): Promise<void> {
-  return new Promise((resolve) => {
-    let count = 0;
-    runtime.host.onSignal(["SIGTERM", "SIGINT"], (signal) => {
-      count += 1;
-      if (count > 1) runtime.host.abort(130);
-      log.info("stopping", { signal });
-      resolve();
-    });
+interface Signals {
+  /** What is asked for next; what came before it was asked counts. */
+  next(): Promise<"stop" | "upgrade">;
+}
+
+function listenToSignals(runtime: Runtime, log: Log): Signals {
+  let stops = 0;
+  let isUpgradeWanted = false;
+  let wake: () => void = () => undefined;
+  runtime.host.onSignal(["SIGTERM", "SIGINT"], (signal) => {
+    stops += 1;
+    if (stops > 1) runtime.host.abort(130);
+    log.info("stopping", { signal });
+    wake();
   });
+  runtime.host.onSignal([UPGRADE_SIGNAL], () => {
+    isUpgradeWanted = true;
+    wake();
+  });
+  return {
+    async next() {
+      while (stops === 0 && !isUpgradeWanted)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      if (stops > 0) return "stop";
+      isUpgradeWanted = false;
+      return "upgrade";
+    },
+  };
 }

@@ -42,6 +42,7 @@ export const SETTINGS: readonly Setting[] = [
   setting("store", "string", "where a server keeps its state: sqlite:PATH or postgres://USER@HOST/DATABASE (default: a file in the data directory)", {
     flags: ["server.store"],
   }),
+  setting("upgrade.key", "string", "a minisign public key: programs that it did not sign do not take this one's place (default: none is asked for)"),
   setting("server.enabled", "bool", "be a server", { flags: ["server"] }),
   setting("server.regions", "map", "servers of other regions, REGION=URL; several of one region as URL|URL", { flags: ["regions"] }),
   setting("server.eval_gc_threshold", "duration", "age at which ended evaluations and their allocations go (default 1h)"),

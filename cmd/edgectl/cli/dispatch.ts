@@ -7,7 +7,7 @@ import { COMMANDS, type CommandEntry } from "./command-table.ts";
 import { GLOBAL_OPTIONS } from "./global-options.ts";
 
 /** The agent, and what it starts as a process of its own to spare its event loop and memory. */
-const RAW_WORDS = ["agent", "internal-checkpoint", "internal-copy", "internal-check"] as const;
+const RAW_WORDS = ["agent", "internal-checkpoint", "internal-copy", "internal-check", "internal-upgrade"] as const;
 
 export type RawWord = (typeof RAW_WORDS)[number];
 
@@ -25,7 +25,8 @@ export function dispatch(argv: readonly string[]): Dispatched {
   if (first === "" || /^--?(?:h|help)$/.test(first)) return { kind: "help", topic: "" };
   if (/^--?(?:v|version)$/.test(first)) return dispatch(["version", ...rest.slice(1)]);
   if (first === "help") return { kind: "help", topic: rest.slice(1).join(" ") };
-  const raw = RAW_WORDS.find((word) => word === first);
+  // The agent takes its words as they stand, save for the one command under its name.
+  const raw = findCommand(rest.slice(0, 2).join(" ")) ? undefined : RAW_WORDS.find((word) => word === first);
   if (raw) return { kind: "raw", name: raw, argv: rest.slice(1) };
   for (let count = Math.min(WORDS_MAX, rest.length); count > 0; count--) {
     const typed = rest.slice(0, count).join(" ");

@@ -20,7 +20,7 @@ export function helpOfAll(): string {
 Usage: edgectl COMMAND [options] [arguments]
 
 Commands:
-${columns([...daily.map((entry) => [entry.words, entry.summary] as const), ["agent", "run the server and node on this machine; install and uninstall make it a service"], ["help", "show help on a command, as --help does"]])}
+${columns([...daily.map((entry) => [entry.words, entry.summary] as const), ["agent", "run the server and node on this machine; install makes it a service, upgrade another program"], ["help", "show help on a command, as --help does"]])}
 
 Groups, with the same words as in Nomad:
 ${columns(groupRows)}

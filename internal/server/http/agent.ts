@@ -1,6 +1,7 @@
 // /v1/agent/*, /v1/status/*, /v1/regions, /v1/namespaces, /v1/metrics, /v1/operator basics: the agent about itself.
 
 import { encodeMember } from "../../api/server-codec.ts";
+import type { JsonObject } from "../../api/wire.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import { candidates } from "./operator.ts";
 import type { Exchange } from "./reply.ts";
@@ -16,6 +17,8 @@ export interface AgentFacts {
   nodeId(): string;
   /** Whether that node is connected to the leader. */
   isNodeJoined(): boolean;
+  /** What that node holds, by client status. */
+  allocs(): readonly JsonObject[];
   readonly config: Readonly<Record<string, unknown>>;
 }
 
@@ -114,7 +117,9 @@ function addresses(exchange: Exchange): readonly string[] {
 function stats(exchange: Exchange, facts: AgentFacts): unknown {
   const { server } = exchange;
   const known = addresses(exchange);
-  const clientStats = facts.isClient ? { client: { node_id: facts.nodeId(), known_servers: known.join(","), heartbeat_ttl: "10s" } } : {};
+  const clientStats = facts.isClient
+    ? { client: { node_id: facts.nodeId(), known_servers: known.join(","), heartbeat_ttl: "10s" }, allocs: facts.allocs() }
+    : {};
   return {
     nomad: {
       server: "true",
