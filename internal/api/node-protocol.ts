@@ -68,6 +68,7 @@ export type NodeCall =
   | { readonly method: "restart"; readonly allocId: string; readonly task: string; readonly isAllTasks: boolean }
   | { readonly method: "signal"; readonly allocId: string; readonly task: string; readonly signal: string }
   | { readonly method: "host-stats" }
+  | { readonly method: "alloc-checks"; readonly allocId: string }
   | { readonly method: "alloc-stats"; readonly allocId: string };
 
 export interface ListedFile {

@@ -82,6 +82,8 @@ export class Calls {
         return reply(this.#signal(request));
       case "host-stats":
         return reply(hostStats(this.#parts.runtime, this.#parts.allocRoot));
+      case "alloc-checks":
+        return reply(this.#runner(request.allocId).checks.readings());
       case "alloc-stats":
         return reply(allocStats(this.#parts.runtime, this.#runner(request.allocId)));
     }

@@ -224,6 +224,7 @@ function mergeReport(alloc: Alloc, report: AllocReport, context: Context): Alloc
     clientStatus: report.clientStatus,
     clientDescription: report.clientDescription,
     taskStates: report.taskStates,
+    ...(report.checks ? { checks: report.checks } : {}),
     health,
     modifiedAtMs: context.nowMs,
   };
@@ -231,6 +232,7 @@ function mergeReport(alloc: Alloc, report: AllocReport, context: Context): Alloc
     alloc.clientStatus === updated.clientStatus &&
     alloc.clientDescription === updated.clientDescription &&
     JSON.stringify(alloc.taskStates) === JSON.stringify(updated.taskStates) &&
+    JSON.stringify(alloc.checks) === JSON.stringify(updated.checks) &&
     JSON.stringify(alloc.health) === JSON.stringify(updated.health);
   return isSame ? null : updated;
 }

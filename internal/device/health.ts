@@ -1,10 +1,17 @@
-// Whether an alloc counts as healthy: its tasks ran without a restart for min_healthy_time. Pure.
+// Whether an alloc counts as healthy: its tasks ran without a restart, and its checks passed, for min_healthy_time. Pure.
 
 import type { TaskState } from "../domain/alloc.ts";
 import type { TaskGroup } from "../domain/job.ts";
 
+/** A check that health waits for: what it says, and since when. */
+export interface CheckedHealth {
+  readonly isHealthy: boolean;
+  readonly sinceMs: number;
+}
+
 export interface HealthInput {
   readonly group: TaskGroup;
+  readonly checks: readonly CheckedHealth[];
   readonly states: Readonly<Record<string, TaskState>>;
   readonly createdAtMs: number;
   readonly nowMs: number;
@@ -29,7 +36,11 @@ export function decideHealth(input: HealthInput): HealthDecision {
   const deadlineMs = input.createdAtMs + policy.healthyDeadlineMs;
   if (input.nowMs >= deadlineMs) return { kind: "unhealthy" };
   if (states.some((state) => state?.state !== "running")) return { kind: "wait", untilMs: deadlineMs };
-  const since = Math.max(...states.map((state) => Math.max(state?.startedAtMs ?? 0, state?.lastRestartAtMs ?? 0)));
+  const checks = policy.healthCheck === "checks" ? input.checks : [];
+  // A check that changes is told, and looked at then.
+  if (checks.some((check) => !check.isHealthy)) return { kind: "wait", untilMs: deadlineMs };
+  const starts = states.map((state) => Math.max(state?.startedAtMs ?? 0, state?.lastRestartAtMs ?? 0));
+  const since = Math.max(...starts, ...checks.map((check) => check.sinceMs));
   const healthyAtMs = since + policy.minHealthyTimeMs;
   return input.nowMs >= healthyAtMs ? { kind: "healthy" } : { kind: "wait", untilMs: Math.min(healthyAtMs, deadlineMs) };
 }

@@ -1,6 +1,7 @@
 // An allocation: one instance of a task group on one node. The server owns what is desired,
 // the node owns what ran.
 
+import type { AllocCheck } from "./check.ts";
 import type { StringMap } from "./job.ts";
 import { LIMITS } from "./limits.ts";
 
@@ -146,6 +147,10 @@ export interface Alloc {
   readonly clientStatus: ClientStatus;
   readonly clientDescription: string;
   readonly taskStates: Readonly<Record<string, TaskState>>;
+  /** Of its services; absent where it has none, or its node tells of none. */
+  readonly checks?: readonly AllocCheck[];
+  /** Ids of registrations that an operator took out of the lists; absent = none. */
+  readonly hiddenServices?: readonly string[];
   readonly resources: AllocResources;
   readonly deploymentId: string;
   readonly health: AllocHealth | null;
@@ -179,6 +184,8 @@ export interface AllocReport {
   readonly taskStates: Readonly<Record<string, TaskState>>;
   readonly isHealthy: boolean | null;
   readonly healthAtMs: number;
+  /** Absent = it has none. */
+  readonly checks?: readonly AllocCheck[];
 }
 
 /** Whether the client will never report anything else of this alloc. */

@@ -174,6 +174,15 @@ export const LIMITS = {
   upgradeTakeOverMsMax: 30_000,
   upgradeHealthyWithinMsMax: 3_600_000,
 
+  /** What is read of a check's answer, and what of it is told to the server. */
+  checkOutputBytesMax: 3000,
+  checkOutputToldCharsMax: 300,
+  /** Between two of one check, however long it took. */
+  checkPauseMsMin: 200,
+  /** Checks of one group, those of its tasks included. */
+  checksPerGroupMax: 100,
+  servicesPerGroupMax: 100,
+
   problemsPerJobMax: 100,
   jobFileDepthMax: 32,
   variablesPerJobMax: 1000,

@@ -1,6 +1,7 @@
 // What is known of an allocation on this machine: what it was ordered as, and what must outlive the agent.
 
 import type { AllocResources, ClientStatus } from "../domain/alloc.ts";
+import type { AllocCheck } from "../domain/check.ts";
 import type { TaskRecord } from "./task-runner.ts";
 
 export interface RunnableAlloc {
@@ -23,6 +24,8 @@ export interface AllocRecord {
   readonly clientStatus: ClientStatus;
   readonly description: string;
   readonly isStopping: boolean;
+  /** As they were told last; absent = it has none. */
+  readonly checks?: readonly AllocCheck[];
 }
 
 export const NEW_ALLOC: AllocRecord = {

@@ -7,6 +7,8 @@ import type { NodeSpec } from "../domain/node.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { AllocRecord, RunnableAlloc } from "./alloc-record.ts";
+import { AllocChecks } from "./checks/alloc-checks.ts";
+import { planChecks } from "./checks/plan.ts";
 import type { Driver } from "./drivers/driver.ts";
 import { HealthWatch } from "./health-watch.ts";
 import { prepareAllocDirectories, prepareTask } from "./task-dir.ts";
@@ -29,6 +31,7 @@ export class AllocRunner {
   #record: AllocRecord;
   readonly #tasks = new Map<string, TaskRunner>();
   readonly #health: HealthWatch;
+  readonly checks: AllocChecks;
   #maxRunTimer: Timer | null = null;
   #isReleased = false;
   #isStepping = false;
@@ -44,10 +47,12 @@ export class AllocRunner {
     this.#parts = parts;
     this.#health = new HealthWatch({ clock: parts.runtime.clock, due: () => this.#taskChanged() });
     for (const task of group.tasks) this.#tasks.set(task.name, this.#newTask(task, record.tasks[task.name] ?? NEW_TASK));
+    this.checks = this.#newChecks(record);
   }
 
   get record(): AllocRecord {
-    return { ...this.#record, tasks: Object.fromEntries([...this.#tasks].map(([name, task]) => [name, task.record])) };
+    const tasks = Object.fromEntries([...this.#tasks].map(([name, task]) => [name, task.record]));
+    return { ...this.#record, tasks, ...this.#toldChecks() };
   }
 
   get isDone(): boolean {
@@ -113,6 +118,7 @@ export class AllocRunner {
   release(): void {
     this.#isReleased = true;
     this.#health.stop();
+    this.checks.stop();
     this.#maxRunTimer?.cancel();
     for (const task of this.#tasks.values()) task.release();
   }
@@ -126,6 +132,7 @@ export class AllocRunner {
       taskStates,
       isHealthy: this.#record.isHealthy,
       healthAtMs: this.#record.healthAtMs,
+      ...this.#toldChecks(),
     };
   }
 
@@ -152,7 +159,28 @@ export class AllocRunner {
           driver,
         }),
       changed: () => this.#taskChanged(),
+      takenUp: () => this.#step(),
     });
+  }
+
+  #newChecks(record: AllocRecord): AllocChecks {
+    const { runtime } = this.#parts;
+    return new AllocChecks({
+      runtime,
+      allocId: this.alloc.id,
+      checks: planChecks({ alloc: this.alloc, job: this.#job, group: this.#group, node: this.#parts.node() }),
+      known: record.checks ?? [],
+      handle: (name) => this.#tasks.get(name)?.handle ?? null,
+      changed: () => this.#taskChanged(),
+      restart: (tasks, reason) => {
+        for (const name of tasks) this.#tasks.get(name)?.failChecks(reason);
+      },
+    });
+  }
+
+  #toldChecks(): Pick<AllocReport, "checks"> {
+    const checks = this.checks.standing;
+    return checks.length === 0 ? {} : { checks };
   }
 
   #taskChanged(): void {
@@ -183,13 +211,15 @@ export class AllocRunner {
     for (const { task, reason } of decision.stop) this.#tasks.get(task)?.stop(reason);
     for (const name of decision.start) this.#tasks.get(name)?.start();
     if (decision.isDone) this.#maxRunTimer?.cancel();
+    // What is to stop is not asked any more: it would only fail.
+    this.checks.follow((name) => (this.#record.isStopping ? null : (this.#tasks.get(name)?.handle?.startedAtMs ?? null)));
     this.#checkHealth(states);
   }
 
   #checkHealth(states: Readonly<Record<string, TaskState>>): void {
     if (this.#record.isHealthy !== null || this.#record.isStopping || this.#record.isDone) return this.#health.stop();
     const { createdAtMs, deploymentId } = this.alloc;
-    const found = this.#health.look({ group: this.#group, states, createdAtMs, isOfDeployment: deploymentId !== "" });
+    const found = this.#health.look({ group: this.#group, checks: this.checks.health(), states, createdAtMs, isOfDeployment: deploymentId !== "" });
     if (found) this.#record = { ...this.#record, ...found };
   }
 

@@ -28,6 +28,7 @@ export const EVENT = {
   killed: (atMs: number): TaskEvent => event("Killed", atMs, "Task successfully killed"),
   signaling: (atMs: number, signal: string): TaskEvent => event("Signaling", atMs, `Task being sent signal ${signal}`, { task_signal: signal }),
   restartRequested: (atMs: number): TaskEvent => event("Restart Signaled", atMs, "User requested running task to restart"),
+  checkFailed: (atMs: number, reason: string): TaskEvent => event("Restart Signaled", atMs, `Healthcheck: ${reason}`, { restart_reason: reason }),
   siblingFailed: (atMs: number, reason: string): TaskEvent => event("Sibling Task Failed", atMs, capitalise(reason)),
 } as const;
 

@@ -41,6 +41,8 @@ export interface TaskRunnerParts {
   prepare(): Pick<StartRequest, "task" | "env" | "resources" | "origin" | "volumes">;
   /** Called after each change; the record is as durable as the journal when it returns. */
   changed(record: TaskRecord): void;
+  /** A task was found running as it is known: there is nothing to write, yet it can be asked and signalled now. */
+  takenUp(): void;
 }
 
 export class TaskRunner {
@@ -53,6 +55,7 @@ export class TaskRunner {
   #isRunning = false;
   #stop: { readonly reason: string } | null = null;
   #isRestartAsked = false;
+  #hasFailedChecks = false;
   #wakeDelay: (() => void) | null = null;
   #killTimer: Timer | null = null;
 
@@ -93,6 +96,14 @@ export class TaskRunner {
     this.#isRestartAsked = true;
     this.#update({}, [EVENT.restartRequested(this.#now())]);
     this.#interrupt("");
+  }
+
+  /** Ends the current run as a failed one: whether another begins is for the restart policy to say. */
+  failChecks(reason: string): void {
+    if (!this.#handle || this.#stop || this.#isRestartAsked || this.#hasFailedChecks) return;
+    this.#hasFailedChecks = true;
+    this.#update({}, [EVENT.checkFailed(this.#now(), reason)]);
+    this.#interrupt(reason);
   }
 
   signal(name: string): void {
@@ -164,6 +175,7 @@ export class TaskRunner {
     this.#handle = handle;
     const isKnown = isRecovered && this.#record.state.state === "running";
     if (!isKnown) this.#update({ state: "running", startedAtMs: this.#record.state.startedAtMs ?? this.#now() }, [EVENT.started(this.#now())]);
+    else this.#parts.takenUp();
     if (this.#stop) this.#interrupt(this.#stop.reason);
     const exit = await handle.exited;
     this.#killTimer?.cancel();
@@ -188,13 +200,15 @@ export class TaskRunner {
     const decision = decideRestart({
       policy: this.task.restart,
       jobType: this.#parts.jobType,
-      exit,
+      // However politely it ended, it was ended because it failed.
+      exit: this.#hasFailedChecks ? { ...exit, code: exit.code || 1 } : exit,
       exitsAtMs: this.#record.exitsAtMs,
       nowMs,
       jitter: this.#parts.runtime.chance.fraction(),
       isLongRunning: this.#parts.isLongRunning,
       isFatal,
     });
+    this.#hasFailedChecks = false;
     if (decision.kind !== "restart") {
       const hasFailed = decision.kind === "fail";
       this.#die(hasFailed, [...terminated, ...(decision.kind === "fail" ? [EVENT.notRestarting(nowMs, decision.reason)] : [])], false);

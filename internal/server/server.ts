@@ -20,6 +20,7 @@ import type { Peers } from "./peers.ts";
 import type { Reader } from "./reader.ts";
 import { Regions } from "./regions.ts";
 import { Replica } from "./replica.ts";
+import { ServiceCatalog } from "./service-catalog.ts";
 import { SnapshotLoop, type SnapshotSettings } from "./snapshot-loop.ts";
 import { checkRegion, keepBeforeMigration, type Restored, replaceBySnapshot, takeSnapshot } from "./snapshots.ts";
 import { Standby } from "./standby.ts";
@@ -54,6 +55,7 @@ export class Server {
   readonly facts: ServerFacts;
   readonly membership: Membership;
   readonly regions: Regions;
+  readonly services: ServiceCatalog;
   /** Open event streams: they end with the server. */
   readonly streams = new Set<{ stop(): void }>();
   readonly #loop: LeaseLoop;
@@ -99,6 +101,7 @@ export class Server {
       lost: (epoch) => this.#loop.feed({ kind: "lost", epoch }),
       passedOver: () => this.#loop.feed({ kind: "rest" }),
     });
+    this.services = new ServiceCatalog(runtime.hashing);
     this.regions = new Regions({ runtime, own: region, configured: options.regions ?? {}, joined: () => this.membership.regions });
     this.membership = new Membership({
       runtime,

@@ -154,21 +154,21 @@ for (const [name, draft, states, at, want] of HEALTH) {
   test(`when ${name}, the alloc is ${want}`, () => {
     const [group] = aSpec({}, { update: UPDATE, ...draft }).groups;
     if (!group) throw new Error("a job has a group");
-    const decision = decideHealth({ group, states, createdAtMs: NOW_MS, nowMs: seconds(at), isOfDeployment: true });
+    const decision = decideHealth({ checks: [], group, states, createdAtMs: NOW_MS, nowMs: seconds(at), isOfDeployment: true });
     expect(decision.kind === "wait" ? `wait ${(decision.untilMs - NOW_MS) / 1000}` : decision.kind).toBe(want);
   });
 }
 
 test("a batch group has no health", () => {
   const [group] = aSpec({ type: "batch" }).groups;
-  expect(group && decideHealth({ group, states: {}, createdAtMs: 0, nowMs: NOW_MS, isOfDeployment: true })).toEqual({ kind: "none" });
+  expect(group && decideHealth({ checks: [], group, states: {}, createdAtMs: 0, nowMs: NOW_MS, isOfDeployment: true })).toEqual({ kind: "none" });
 });
 
 test("what replaces others apart from a roll-out is healthy as the migrate block says", () => {
   const states = { t: aTaskState({ startedAtMs: NOW_MS }) };
   const decide = (draft: GroupDraft, at: number, isOfDeployment: boolean) => {
     const [group] = aSpec({}, { update: UPDATE, ...draft }).groups;
-    return group && decideHealth({ group, states, createdAtMs: NOW_MS, nowMs: seconds(at), isOfDeployment }).kind;
+    return group && decideHealth({ checks: [], group, states, createdAtMs: NOW_MS, nowMs: seconds(at), isOfDeployment }).kind;
   };
   const migrate = { minHealthyTimeMs: 2000 };
   expect([decide({ migrate }, 1, false), decide({ migrate }, 2, false), decide({ migrate }, 2, true)]).toEqual(["wait", "healthy", "wait"]);

@@ -61,6 +61,23 @@ test(
   MINUTE,
 );
 
+testWith(
+  ["busybox"],
+  "web-service is found by its name, serves a folder of the machine, and is healthy by its check",
+  () =>
+    inPlace(async (place) => {
+      mkdirSync(place.path("pages"));
+      writeFileSync(place.path("pages/index.html"), "the page\n");
+      await place.start({ flags: ["--host-volume", `pages=${place.path("pages")}`] });
+      place.ok("run", "--detach", example("web-service"));
+      await until("the service", async () => (await place.get("/v1/service/pages")).length === 1);
+      const [{ Address, Port, AllocID }] = await place.get("/v1/service/pages");
+      expect(await (await fetch(`http://${Address}:${Port}/index.html`)).text()).toBe("the page\n");
+      await until("its check to pass", () => / index +healthiness +success /.test(place.ok("alloc", "checks", AllocID)));
+    }),
+  MINUTE,
+);
+
 test(
   "periodic, dispatch, system and variables run as their files say",
   () =>

@@ -51,7 +51,7 @@ export const TASK_GROUP = block<TaskGroup>(
     disconnect: maybeOne(DISCONNECT, "What happens to allocations on a node that is cut off"),
     ephemeralDisk: one(EPHEMERAL_DISK, "Disk of the group's allocation directory"),
     networks: many(NETWORK, "Network and ports of the group", { toml: "network" }),
-    services: many(SERVICE, "A service the group offers", { toml: "service", isCarriedOut: false }),
+    services: many(SERVICE, "A service the group offers", { toml: "service" }),
     volumes: labelled(VOLUME, "name", "A folder that the node must offer, for tasks to mount", { toml: "volume" }),
     scaling: maybeOne(SCALING, "Between what counts the group may be scaled"),
     consul: maybeOne(CONSUL, "Access to Consul", { isCarriedOut: false }),

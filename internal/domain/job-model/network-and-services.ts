@@ -77,7 +77,7 @@ const CHECK = block<ServiceCheck>("check", {
   successBeforePassing: int("Passes in a row before it counts as passing", 0, { min: 0 }),
   failuresBeforeCritical: int("Failures in a row before it counts as critical", 0, { min: 0 }),
   failuresBeforeWarning: int("Failures in a row before it counts as a warning", 0, { min: 0 }),
-  expose: bool("Opens the path through the sidecar"),
+  expose: bool("Opens the path through the sidecar", false, { isCarriedOut: false }),
   notes: text("Free text", { charsLimit: "checkNotesCharsMax" }),
   onUpdate: text("What a failing check means during an update"),
   task: text("Task a script check runs in", { wire: "TaskName" }),
@@ -105,7 +105,7 @@ export const CONSUL = block<ConsulBlock>("consul", {
 
 export const SERVICE = block<Service>("service", {
   name: text("Name; <job>-<group>[-<task>] unless given"),
-  provider: choice("Where the service is registered", ["consul", "nomad"], "consul"),
+  provider: choice("Where the service is registered; consul counts as nomad, there is none here", ["consul", "nomad"], "consul"),
   port: text("Label of the port, or its number", { wire: "PortLabel", isLoose: true }),
   address: text("Address to register instead of the node's"),
   addressMode: text("Which address is registered", { default: "auto" }),
@@ -113,7 +113,7 @@ export const SERVICE = block<Service>("service", {
   canaryTags: strings("Tags of canaries"),
   meta: stringMap("Free keys and values"),
   canaryMeta: stringMap("The same for canaries"),
-  taggedAddresses: stringMap("More addresses, by tag"),
+  taggedAddresses: stringMap("More addresses, by tag", { isCarriedOut: false }),
   onUpdate: text("What a failing check means during an update", { default: "require_healthy" }),
   task: text("Task the service belongs to", { wire: "TaskName" }),
   enableTagOverride: bool("Lets others change the tags"),
@@ -126,8 +126,8 @@ export const SERVICE = block<Service>("service", {
     }),
     "Weights in DNS answers",
   ),
-  identity: maybeOne(IDENTITY, "Identity of the service"),
-  connect: maybeJson("Consul service mesh"),
+  identity: maybeOne(IDENTITY, "Identity of the service", { isCarriedOut: false }),
+  connect: maybeJson("Consul service mesh", { isCarriedOut: false }),
   checks: many(CHECK, "A health check", { toml: "check" }),
   checkRestart: maybeOne(CHECK_RESTART, "Restart of a task that fails its checks"),
 });

@@ -7,7 +7,7 @@ import type { JobProblem, PathPart } from "./read.ts";
 import { repeated } from "./rules-job.ts";
 import { affinityProblems, constraintProblems, spreadProblems } from "./rules-placement.ts";
 import { disconnectProblems, migrateProblems, rescheduleProblems, restartProblems, scalingProblems, updateProblems } from "./rules-policies.ts";
-import { serviceProblems } from "./rules-service.ts";
+import { serviceCountProblems, serviceProblems } from "./rules-service.ts";
 import { taskProblems } from "./rules-task.ts";
 import { volumeProblems } from "./rules-volume.ts";
 
@@ -31,7 +31,8 @@ export function groupProblems(group: TaskGroup, index: number, spec: JobSpec): r
     ...(group.scaling ? scalingProblems(group.scaling, [...path, "scaling"], group.count) : []),
     ...volumeProblems(group, [...path, "volumes"]),
     ...networkProblems(group.networks, [...path, "networks"]),
-    ...group.services.flatMap((service, place) => serviceProblems(service, [...path, "services", place])),
+    ...serviceCountProblems(group, [...path, "services"]),
+    ...group.services.flatMap((service, place) => serviceProblems(service, [...path, "services", place], group, "")),
     ...group.tasks.flatMap((task, place) => taskProblems(task, [...path, "tasks", place], group)),
   ];
 }

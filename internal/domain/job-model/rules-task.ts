@@ -21,7 +21,7 @@ export function taskProblems(task: Task, path: Path, group: TaskGroup): readonly
     ...affinityProblems(task.affinities, [...path, "affinities"]),
     ...restartProblems(task.restart, [...path, "restart"]),
     ...task.templates.flatMap((template, index) => templateProblems(template, [...path, "templates", index])),
-    ...task.services.flatMap((service, index) => serviceProblems(service, [...path, "services", index])),
+    ...task.services.flatMap((service, index) => serviceProblems(service, [...path, "services", index], group, task.name)),
     ...mountProblems(task, path, group),
   ];
 }

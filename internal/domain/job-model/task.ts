@@ -99,7 +99,7 @@ export const TASK = block<Task>(
     affinities: many(AFFINITY, "Where the group would better run", { toml: "affinity" }),
     artifacts: many(ARTIFACT, "Something to fetch before the task starts", { toml: "artifact", isCarriedOut: false }),
     templates: many(TEMPLATE, "A file rendered before the task starts", { toml: "template", isCarriedOut: false }),
-    services: many(SERVICE, "A service the task offers", { toml: "service", isCarriedOut: false }),
+    services: many(SERVICE, "A service the task offers", { toml: "service" }),
     volumeMounts: many(VOLUME_MOUNT, "Where a volume of the group appears", { toml: "volume_mount" }),
     actions: labelled(ACTION, "name", "A command to run in the task on demand", { toml: "action", isCarriedOut: false }),
     identities: many(IDENTITY, "A signed identity of the task", { toml: "identity", isCarriedOut: false }),

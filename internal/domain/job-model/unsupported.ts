@@ -1,7 +1,7 @@
 // What a job asks for that edgectl knows and does not carry out yet. Such a job is refused by name:
 // silently ignoring a block would run something other than what was asked for.
 
-import type { JobSpec, Network, TaskGroup } from "../job.ts";
+import type { JobSpec, Network, Service, TaskGroup } from "../job.ts";
 import { LIMITS } from "../limits.ts";
 import type { Block, Field } from "./dsl.ts";
 import { JOB } from "./job.ts";
@@ -62,11 +62,29 @@ function groupFeatures(group: TaskGroup, path: readonly PathPart[]): readonly Jo
     at(["scaling", "type"], `the scaling type "${group.scaling.type}" is not carried out by edgectl yet (horizontal is)`);
   for (const [index, volume] of group.volumes.entries())
     if (volume.type !== "host") at(["volumes", index, "type"], `the volume type "${volume.type}" is not carried out by edgectl yet (host is)`);
+  for (const [index, service] of group.services.entries()) problems.push(...serviceFeatures(service, [...path, "services", index]));
   for (const [index, task] of group.tasks.entries()) {
+    for (const [place, service] of task.services.entries()) problems.push(...serviceFeatures(service, [...path, "tasks", index, "services", place]));
     if (task.scalings.length > 0) at(["tasks", index, "scalings"], "`scaling` of a task is not carried out by edgectl yet (that of a group is)");
     const numa = task.resources.numa;
     if (numa && (numa.affinity !== "none" || numa.devices.length > 0))
       at(["tasks", index, "resources", "numa"], "`numa` is not carried out by edgectl yet");
+  }
+  return problems;
+}
+
+function serviceFeatures(service: Service, path: readonly PathPart[]): readonly JobProblem[] {
+  const problems: JobProblem[] = [];
+  const refuseMode = (mode: string, at: readonly PathPart[]) => {
+    if (!["", "auto", "host"].includes(mode))
+      problems.push({ path: [...at, "addressMode"], message: `the address mode "${mode}" is not carried out by edgectl yet (auto and host are)` });
+  };
+  refuseMode(service.addressMode, path);
+  for (const [index, check] of service.checks.entries()) {
+    const at = [...path, "checks", index];
+    refuseMode(check.addressMode, at);
+    if (check.type === "grpc")
+      problems.push({ path: [...at, "type"], message: "grpc checks are not carried out by edgectl yet (http, tcp and script are)" });
   }
   return problems;
 }

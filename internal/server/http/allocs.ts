@@ -2,6 +2,7 @@
 
 import { encodeAlloc, encodeAllocStub } from "../../api/alloc-codec.ts";
 import { encodeEval, encodeEvalStub } from "../../api/eval-codec.ts";
+import { encodeToldChecks } from "../../api/service-codec.ts";
 import { stopAlloc } from "../../cluster/nodes.ts";
 import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
@@ -12,7 +13,8 @@ import { jobOfAlloc } from "./nodes.ts";
 import { isSet, isUnsetOrTrue } from "./query.ts";
 import { moveEval } from "./queue.ts";
 import type { Exchange } from "./reply.ts";
-import { json, list, read, written } from "./reply.ts";
+import { list, read, written } from "./reply.ts";
+import { allocServices } from "./services.ts";
 
 export function listAllocs(exchange: Exchange): Promise<Response> {
   const { query } = exchange;
@@ -34,7 +36,8 @@ export function allocRoute(exchange: Exchange): Promise<Response> {
   const method = exchange.request.method === "POST" ? "PUT" : exchange.request.method;
   if (action === "" && method === "GET") return getAlloc(exchange, id);
   if (action === "stop" && method === "PUT") return stop(exchange, id);
-  if ((action === "services" || action === "checks") && method === "GET") return Promise.resolve(json(exchange, action === "checks" ? {} : []));
+  if (action === "checks" && method === "GET") return toldChecks(exchange, id);
+  if (action === "services" && method === "GET") return allocServices(exchange, id);
   if (action !== "" && !["stop", "services", "checks"].includes(action)) throw new EdgeError("not-found", "");
   throw new EdgeError("method-not-allowed", "Invalid method");
 }
@@ -95,6 +98,16 @@ function getAlloc(exchange: Exchange, id: string): Promise<Response> {
     const alloc = view.alloc(id);
     return alloc
       ? { index: alloc.modifyIndex, body: encodeAlloc(alloc, jobOfAlloc(view, alloc)) }
+      : { index: view.tableIndex("allocs"), body: null, missing: "alloc not found" };
+  });
+}
+
+function toldChecks(exchange: Exchange, id: string): Promise<Response> {
+  requireUuid(id, "alloc");
+  return read(exchange, [`allocs:${id}`], (view) => {
+    const alloc = view.alloc(id);
+    return alloc
+      ? { index: alloc.modifyIndex, body: encodeToldChecks(alloc.checks ?? [], alloc) }
       : { index: view.tableIndex("allocs"), body: null, missing: "alloc not found" };
   });
 }

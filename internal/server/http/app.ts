@@ -27,6 +27,7 @@ import { forwardToRegion, greetingRoute, joinRoute, meetRoute } from "./regions.
 import type { EdgeContext, Exchange, HonoEnvironment } from "./reply.ts";
 import { errorResponse } from "./reply.ts";
 import { getSchedulerConfig, putSchedulerConfig } from "./scheduler.ts";
+import { listServices, serviceRoute } from "./services.ts";
 import { restoreSnapshot, saveSnapshot } from "./snapshot.ts";
 import { collectGarbageRoute, reconcileSummariesRoute } from "./system.ts";
 
@@ -55,6 +56,8 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   route("/v1/evaluations/count", { GET: countEvals });
   app.all("/v1/evaluation/*", (context) => answer(server, context, null, evalRoute));
   app.all("/v1/explain/*", (context) => answer(server, context, null, explainRoute));
+  route("/v1/services", { GET: listServices });
+  app.all("/v1/service/*", (context) => answer(server, context, null, serviceRoute));
   route("/v1/deployments", { GET: listDeployments });
   route("/v1/deployment/*", every(deploymentRoute));
   app.all("/v1/client/*", (context) => answer(server, context, null, clientRoute));

@@ -1,8 +1,10 @@
 // /v1/client/*: what lives on a node, asked for over the connection that the node keeps open.
 
 import type { ListedFile, NodeCall } from "../../api/node-protocol.ts";
+import { encodeReadings } from "../../api/service-codec.ts";
 import type { JsonObject } from "../../api/wire.ts";
-import type { Alloc } from "../../domain/alloc.ts";
+import { type Alloc, isClientTerminal } from "../../domain/alloc.ts";
+import type { CheckReading } from "../../domain/check.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import type { NodeSession, StreamChunk } from "../node-session.ts";
 import { isTrue, jsonBody, textField } from "./body.ts";
@@ -51,7 +53,7 @@ async function allocationRoute(exchange: Exchange, id: string, action: string): 
     case "stats":
       return json(exchange, await session.call({ method: "alloc-stats", allocId: id }));
     case "checks":
-      return json(exchange, {});
+      return json(exchange, encodeReadings(await readingsOf(session, alloc), alloc));
     case "restart": {
       if (!isWrite) break;
       const body = await jsonBody(exchange);
@@ -68,6 +70,12 @@ async function allocationRoute(exchange: Exchange, id: string, action: string): 
       throw new EdgeError("not-found", "");
   }
   throw new EdgeError("method-not-allowed", "Invalid method");
+}
+
+/** A node that never told of checks knows none, or is too old to be asked for them. */
+async function readingsOf(session: NodeSession, alloc: Alloc): Promise<readonly CheckReading[]> {
+  if (!alloc.checks || isClientTerminal(alloc)) return [];
+  return (await session.call({ method: "alloc-checks", allocId: alloc.id })) as readonly CheckReading[]; // the node is this very program
 }
 
 async function fileRoute(exchange: Exchange, action: string, allocId: string): Promise<Response> {

@@ -234,7 +234,7 @@ const BROKEN: readonly (readonly [string, Parameters<typeof job>[0], string, str
   ],
   [
     "a check without interval",
-    { group: { services: [{ provider: "nomad", checks: [{ path: "/", timeoutMs: 1000 }] }] } },
+    { group: { services: [{ provider: "nomad", port: "80", checks: [{ path: "/", timeoutMs: 1000 }] }] } },
     'group "g" -> service.#1.check.#1.interval',
     "at least 1s",
   ],
@@ -365,7 +365,8 @@ test("a job with thousands of breaches names a bounded number", () => {
 /** [what is asked for, the job, where in words] */
 const UNSUPPORTED: readonly (readonly [string, Parameters<typeof job>[0], string])[] = [
   ["several regions", { job: { multiregion: { regions: [{ name: "x" }] } } }, "multiregion"],
-  ["services of a group", { group: { services: [{ provider: "nomad" }] } }, 'group "g" -> service'],
+  ["a service in a mesh", { group: { services: [{ connect: { native: true } }] } }, 'group "g" -> service.#1.connect'],
+  ["an address inside the group", { group: { services: [{ addressMode: "alloc" }] } }, 'group "g" -> service.#1.address_mode'],
   ["volumes of a storage plugin", { group: { volumes: [{ name: "v", source: "s", type: "csi" }] } }, 'group "g" -> volume "v" -> type'],
   ["a volume each", { group: { volumes: [{ name: "v", source: "s", perAlloc: true }] } }, 'group "g" -> volume "v" -> per_alloc'],
   ["a volume for ever", { group: { volumes: [{ name: "v", source: "s", sticky: true }] } }, 'group "g" -> volume "v" -> sticky'],
@@ -387,7 +388,11 @@ const UNSUPPORTED: readonly (readonly [string, Parameters<typeof job>[0], string
   ["scaling of a task", { task: { scalings: [{ name: "cpu" }] } }, 'group "g" -> task "t" -> scaling'],
   ["artifacts", { task: { artifacts: [{ source: "x" }] } }, 'group "g" -> task "t" -> artifact'],
   ["templates", { task: { templates: [{ data: "x", destination: "y" }] } }, 'group "g" -> task "t" -> template'],
-  ["services of a task", { task: { services: [{}] } }, 'group "g" -> task "t" -> service'],
+  [
+    "grpc checks",
+    { task: { services: [{ port: "80", checks: [{ type: "grpc", intervalMs: 1000, timeoutMs: 1000 }] }] } },
+    'group "g" -> task "t" -> service.#1.check.#1.type',
+  ],
   ["actions", { task: { actions: [{ name: "x", command: "y" }] } }, 'group "g" -> task "t" -> action'],
   ["identities", { task: { identities: [{ env: true }] } }, 'group "g" -> task "t" -> identity'],
   ["secrets", { task: { secrets: [{ name: "x" }] } }, 'group "g" -> task "t" -> secret'],

@@ -3,6 +3,7 @@
 import { DONE, defineEdgeCommand } from "../../cli/command.ts";
 import { findAlloc } from "../../cli/find.ts";
 import { showAlloc } from "../../cli/show-alloc.ts";
+import { checksOf, showChecks } from "../../cli/show-checks.ts";
 import { agoFromNanos, shortId } from "../../cli/times.ts";
 import type { AllocStub, WireAlloc } from "../../cli/wire-types.ts";
 
@@ -41,8 +42,16 @@ export default defineEdgeCommand({
     }
     const stub = await findAlloc(call.api, prefix);
     const alloc = await call.api.get<WireAlloc>(`/v1/allocation/${stub.ID}`, { namespace: stub.Namespace });
-    if (call.options.json) call.output.json(alloc);
-    else showAlloc(call, alloc);
+    if (call.options.json) {
+      call.output.json(alloc);
+      return DONE;
+    }
+    showAlloc(call, alloc);
+    const checks = await checksOf(call, stub);
+    if (checks.length > 0) {
+      call.output.title("Service Checks");
+      showChecks(call, checks);
+    }
     return DONE;
   },
 });
