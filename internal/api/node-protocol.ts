@@ -69,7 +69,32 @@ export type NodeCall =
   | { readonly method: "signal"; readonly allocId: string; readonly task: string; readonly signal: string }
   | { readonly method: "host-stats" }
   | { readonly method: "alloc-checks"; readonly allocId: string }
+  /** Of nodes whose attribute edgectl.upgrade says that they know of it. */
+  | { readonly method: "upgrade-offer"; readonly sha256: string; readonly sizeBytes: number }
+  | { readonly method: "upgrade-piece"; readonly sha256: string; readonly offset: number; readonly packing: "none" | "gzip"; readonly data: string }
+  | {
+      readonly method: "upgrade-apply";
+      readonly id: string;
+      readonly sha256: string;
+      readonly signature: string;
+      readonly isForced: boolean;
+      readonly healthyWithinMs: number;
+      readonly healthyForMs: number;
+    }
+  | { readonly method: "upgrade-status"; readonly id: string }
   | { readonly method: "alloc-stats"; readonly allocId: string };
+
+/** Of a program that a server hands to a node: how many bytes the node has, and how further ones may be packed. */
+export interface UpgradeHeld {
+  readonly offset: number;
+  readonly packings: readonly string[];
+}
+
+/** A state of device/upgrade.ts, or `unchanged`: that program runs already. */
+export interface UpgradeProgress {
+  readonly state: string;
+  readonly reason: string;
+}
 
 export interface ListedFile {
   readonly name: string;

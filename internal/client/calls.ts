@@ -11,12 +11,14 @@ import type { LogStream } from "../runner/log-store.ts";
 import { logPosition } from "../runner/log-store.ts";
 import type { FileInfo, Runtime } from "../runtime/runtime.ts";
 import { allocStats, hostStats } from "./stats.ts";
+import type { UpgradeReceiver } from "./upgrade-receiver.ts";
 
 export interface CallsParts {
   readonly runtime: Runtime;
   readonly allocRoot: string;
   send(message: NodeMessage): void;
   runner(allocId: string): AllocRunner | undefined;
+  readonly upgrades: UpgradeReceiver;
 }
 
 interface OpenCall {
@@ -80,6 +82,11 @@ export class Calls {
         return reply(this.#restart(request));
       case "signal":
         return reply(this.#signal(request));
+      case "upgrade-offer":
+      case "upgrade-piece":
+      case "upgrade-apply":
+      case "upgrade-status":
+        return reply(await this.#parts.upgrades.answer(request));
       case "host-stats":
         return reply(hostStats(this.#parts.runtime, this.#parts.allocRoot));
       case "alloc-checks":

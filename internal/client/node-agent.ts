@@ -1,8 +1,7 @@
 // The node agent: takes orders, runs allocations, reports what became of them. It starts what it was last
 // told to run without waiting for a server, and never restarts anything for bookkeeping's sake.
 
-import type { DesiredAlloc, NodeMemory, OrderPosition, ServerMessage } from "../api/node-protocol.ts";
-import { isNewerOrder } from "../api/node-protocol.ts";
+import { type DesiredAlloc, isNewerOrder, type NodeMemory, type OrderPosition, type ServerMessage } from "../api/node-protocol.ts";
 import { stopAfterMsOf } from "../device/cut-off.ts";
 import { decideSteps } from "../device/desired.ts";
 import type { AllocReport } from "../domain/alloc.ts";
@@ -29,6 +28,7 @@ import { Journal } from "./journal.ts";
 import { LogBounds } from "./log-bounds.ts";
 import { makeNodeDrivers } from "./node-drivers.ts";
 import type { Dial } from "./transports.ts";
+import { type UpgradePort, UpgradeReceiver } from "./upgrade-receiver.ts";
 
 export interface NodeAgentOptions {
   readonly runtime: Runtime;
@@ -37,6 +37,7 @@ export interface NodeAgentOptions {
   readonly settings: ClientSettings;
   readonly onAgentStop: "keep" | "stop";
   readonly dial: Dial;
+  readonly upgrades?: UpgradePort;
   /** The drivers of this node; default: those of the real machine, as the settings allow. */
   makeDrivers?(allocRoot: string): ReadonlyMap<string, Driver>;
 }
@@ -108,6 +109,7 @@ export class NodeAgent {
       allocRoot: this.allocRoot,
       send: (message) => this.#connection.send(message),
       runner: (id) => this.#runners.get(id),
+      upgrades: new UpgradeReceiver(runtime, join(directory, "upgrade"), options.upgrades ?? null),
     });
   }
 
@@ -368,14 +370,11 @@ export class NodeAgent {
 
   #armReports(delayMs: number): void {
     if (this.#reportTimer || this.#isStopped) return;
-    this.#reportTimer = this.#options.runtime.clock.after(
-      delayMs,
-      () => {
-        this.#reportTimer = null;
-        this.#sendReports((entry) => entry.sequence === 0);
-      },
-      { keepsAlive: false },
-    );
+    const send = () => {
+      this.#reportTimer = null;
+      this.#sendReports((entry) => entry.sequence === 0);
+    };
+    this.#reportTimer = this.#options.runtime.clock.after(delayMs, send, { keepsAlive: false });
   }
 
   #joined(memory: NodeMemory): void {

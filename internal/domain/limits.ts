@@ -173,6 +173,13 @@ export const LIMITS = {
   upgradeSupervisorMsMax: 4000,
   upgradeTakeOverMsMax: 30_000,
   upgradeHealthyWithinMsMax: 3_600_000,
+  /** A program goes to a node in such pieces, one at a time. */
+  upgradePieceBytes: 65_536,
+  fleetNodesMax: 5000,
+  fleetProgramsMax: 8,
+  fleetLookMs: 1000,
+  /** How long a node of the wave may be away. */
+  fleetNodeAwayMsMax: 600_000,
 
   /** What is read of a check's answer, and what of it is told to the server. */
   checkOutputBytesMax: 3000,

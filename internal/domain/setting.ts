@@ -1,6 +1,7 @@
 // What operators set for the whole region while it runs: how the scheduler places, what counts as a healthy server, which
 // other regions there are; and node pools, which may place by rules of their own. One row each.
 
+import type { FleetUpgrade } from "./fleet-upgrade.ts";
 import type { JobType, StringMap } from "./job.ts";
 
 export type SchedulerAlgorithm = "binpack" | "spread";
@@ -59,7 +60,8 @@ interface Stamps {
 export type Setting =
   | ({ readonly name: "scheduler"; readonly value: Omit<SchedulerConfig, keyof Stamps> } & Stamps)
   | ({ readonly name: "autopilot"; readonly value: Omit<AutopilotConfig, keyof Stamps> } & Stamps)
-  | ({ readonly name: "regions"; readonly value: KnownRegions } & Stamps);
+  | ({ readonly name: "regions"; readonly value: KnownRegions } & Stamps)
+  | ({ readonly name: "fleet-upgrade"; readonly value: FleetUpgrade } & Stamps);
 
 export type SettingName = Setting["name"];
 

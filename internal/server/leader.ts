@@ -15,10 +15,12 @@ import { DeploymentLoop } from "./deployment-loop.ts";
 import { DrainLoop } from "./drain-loop.ts";
 import { EvalBroker } from "./eval-broker.ts";
 import { EvalRunner } from "./eval-runner.ts";
+import { FleetUpgradeLoop } from "./fleet-upgrade-loop.ts";
 import { GcLoop } from "./gc-loop.ts";
 import { Ledger } from "./ledger.ts";
 import { NodeSessions } from "./node-sessions.ts";
 import { PeriodicLoop } from "./periodic-loop.ts";
+import type { ProgramFiles } from "./program-files.ts";
 import type { Reader } from "./reader.ts";
 import { RecentSets } from "./recent-sets.ts";
 import { Waiters } from "./waiters.ts";
@@ -34,6 +36,8 @@ export interface LeaderOptions {
   readonly epoch: number;
   readonly clusterId: string;
   readonly gc: GcSettings;
+  /** Where programs wait that nodes are to become. */
+  readonly programs: ProgramFiles;
   hasAuthority(): boolean;
   /** A commit became durable. */
   durable(): void;
@@ -65,6 +69,7 @@ export class Leader implements Reader {
   readonly #evals: EvalRunner;
   readonly #drains: DrainLoop;
   readonly #deployments: DeploymentLoop;
+  readonly #fleet: FleetUpgradeLoop;
   #delayTimer: Timer | null = null;
   #upkeepTimer: Timer | null = null;
   #upkeep: Promise<void> | null = null;
@@ -110,6 +115,8 @@ export class Leader implements Reader {
     });
     this.#drains = new DrainLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger });
     this.#deployments = new DeploymentLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger });
+    const { runtime, log, programs } = options;
+    this.#fleet = new FleetUpgradeLoop({ runtime, log, ledger: this.ledger, sessions: this.sessions, programs });
     this.#evals = new EvalRunner({ clock: options.runtime.clock, log: options.log, ledger: this.ledger, broker: this.broker });
     this.broker.restore(this.view);
     this.sessions.watchKnownNodes();
@@ -117,6 +124,7 @@ export class Leader implements Reader {
     this.#gc.restore();
     this.#drains.restore();
     this.#deployments.restore();
+    this.#fleet.restore();
     this.#kick();
   }
 
@@ -162,6 +170,7 @@ export class Leader implements Reader {
     this.#gc.stop();
     this.#drains.stop();
     this.#deployments.stop();
+    this.#fleet.stop();
     this.sessions.stop(reason);
     this.ledger.fail(
       new EdgeError("outcome-unknown", `this server stopped leading (${reason}): the outcome is unknown`, { isRetryable: true }),
@@ -176,6 +185,7 @@ export class Leader implements Reader {
     this.#gc.stop();
     this.#drains.stop();
     this.#deployments.stop();
+    this.#fleet.stop();
     await this.ledger.drain();
     await this.#upkeep;
   }
@@ -194,6 +204,7 @@ export class Leader implements Reader {
     this.#periodic.note(set);
     this.#gc.note(set);
     this.#drains.note(set);
+    this.#fleet.note(set);
     this.#deployments.note(set);
   }
 

@@ -17,6 +17,7 @@ import { startLeader } from "./leader.ts";
 import { LeaseLoop } from "./lease-loop.ts";
 import { Membership } from "./membership.ts";
 import type { Peers } from "./peers.ts";
+import { ProgramFiles } from "./program-files.ts";
 import type { Reader } from "./reader.ts";
 import { Regions } from "./regions.ts";
 import { Replica } from "./replica.ts";
@@ -43,6 +44,8 @@ export interface ServerOptions {
   readonly snapshots?: SnapshotSettings;
   /** Where a store over the network is kept as it was before its schema is raised; not at all unless given. */
   readonly snapshotFolder?: string;
+  /** Where programs wait that are handed to nodes. */
+  readonly programFolder: string;
   /** What to do about damaged data, for the log. */
   wayBack?(): string;
 }
@@ -56,6 +59,7 @@ export class Server {
   readonly membership: Membership;
   readonly regions: Regions;
   readonly services: ServiceCatalog;
+  readonly programs: ProgramFiles;
   /** Open event streams: they end with the server. */
   readonly streams = new Set<{ stop(): void }>();
   readonly #loop: LeaseLoop;
@@ -74,6 +78,7 @@ export class Server {
     this.options = options;
     const { runtime, log, store, address, region, datacenter, name, version } = options;
     this.facts = { id: runtime.chance.uuid(), name, address, region, datacenter, version, schema: store.schema };
+    this.programs = new ProgramFiles(runtime, options.programFolder);
     this.#replica = new Replica(store, runtime.compression);
     this.#loop = new LeaseLoop({
       runtime,
@@ -337,6 +342,7 @@ export class Server {
       epoch,
       clusterId,
       gc: this.options.gc ?? GC_DEFAULTS,
+      programs: this.programs,
       hasAuthority: () => this.#loop.hasAuthority,
       durable: () => {
         this.peers.speakSoon();

@@ -49,6 +49,7 @@ async function start(store: string, name: string, schema: number): Promise<Start
     runtime,
     log,
     store: await openStore(runtime, store, { schema }),
+    programFolder: "/nowhere",
     address: `127.0.0.1:${http.port}`,
     region: "global",
     datacenter: "dc1",

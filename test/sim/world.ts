@@ -132,6 +132,7 @@ export class World {
         runtime,
         log: this.#logOf(own.name),
         store,
+        programFolder: "/nowhere",
         address,
         region: "global",
         datacenter: "dc1",

@@ -52,6 +52,8 @@ export interface AgentConfig {
   readonly snapshots: SnapshotSettings;
   /** Text of the public key that must have signed a program that takes this one's place; null = none is asked for. */
   readonly upgradeKey: string | null;
+  /** Servers may hand this node another program. */
+  readonly isUpgradeEnabled: boolean;
 }
 
 /** Throws `config` with what is wrong and where. */
@@ -187,6 +189,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     offers: nodeOffersOf(values, runtime),
     gc: gcSettings(number),
     snapshots: snapshotSettings(number, text("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),
+    isUpgradeEnabled: values.get("client.upgrade.enabled") === true,
     upgradeKey: upgradeKeyOf(runtime, text("upgrade.key", "")),
   };
 }

@@ -15,6 +15,7 @@ import { advertisedAddress } from "./advertise.ts";
 import type { AgentConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { notifySystemd } from "./systemd-notify.ts";
+import { upgradePort } from "./upgrade-port.ts";
 import { noteStopped } from "./upgrade-record.ts";
 import { UPGRADE_SIGNAL } from "./upgrade-signal.ts";
 import { keepWatched, START_AGAIN, settleUpgrade } from "./upgrade-start.ts";
@@ -157,6 +158,7 @@ async function makeServer(runtime: Runtime, log: Log, config: AgentConfig, addre
     gc: config.gc,
     ...snapshots,
     snapshotFolder: config.snapshots.folder,
+    programFolder: `${config.dataDirectory}/server/programs`,
     wayBack: () => wayBack(runtime, config),
   });
 }
@@ -187,7 +189,9 @@ async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server
       ...(config.exec ? { exec: config.exec } : {}),
       offers: config.offers,
       version: BUILD.version,
+      upgrade: config.isServer ? "server" : config.isUpgradeEnabled ? "enabled" : "disabled",
     },
+    ...(config.isUpgradeEnabled && !config.isServer ? { upgrades: upgradePort(runtime, config) } : {}),
     onAgentStop: config.onAgentStop,
     dial,
   });

@@ -60,6 +60,11 @@ export const SETTINGS: readonly Setting[] = [
   setting("client.node_class", "string", "class of this node", { flags: ["node-class"] }),
   setting("client.meta", "map", "meta of this node, k=v, may be given again", { flags: ["meta"] }),
   setting("client.on_agent_stop", "choice", "what becomes of tasks when the agent stops: keep or stop (default keep)", { choices: ["keep", "stop"] }),
+  setting(
+    "client.upgrade.enabled",
+    "bool",
+    "let servers hand this node another program, which then runs as its agent; see upgrade.key (default false)",
+  ),
   setting("client.raw_exec", "bool", "allow tasks without isolation (default true)"),
   setting("client.exec", "bool", "allow tasks in namespaces of their own, with read access to the system's folders (default true)"),
   setting("client.exec_allow_caps", "list", "capabilities that exec tasks may have or ask for (default: those of Nomad's exec)"),

@@ -19,6 +19,8 @@ export interface StageRequest extends Wanted {
   readonly isForced: boolean;
   readonly healthyWithinMs: number;
   readonly healthyForMs: number;
+  /** Of a roll-out over the fleet; another one unless given. */
+  readonly id?: string;
 }
 
 /** Null when the very same program runs already. The agent was told. */
@@ -89,7 +91,7 @@ async function prepare(runtime: Runtime, agent: RunningAgent, request: StageRequ
       });
     const nowMs = clock.nowMs();
     const upgrade: Upgrade = {
-      id: chance.uuid(),
+      id: request.id ?? chance.uuid(),
       state: "prepared",
       reason: "",
       program,

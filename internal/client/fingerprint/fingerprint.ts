@@ -1,6 +1,7 @@
 // What this machine is, as the node tells the server: attributes with their sources, resources, drivers,
 // and conditions that say what is missing and how to mend it.
 
+import { UPGRADE_ATTRIBUTE } from "../../domain/fleet-upgrade.ts";
 import type { NodeDriver, NodeSpec } from "../../domain/node.ts";
 import type { DockerSettings } from "../../runner/drivers/docker/settings.ts";
 import type { ExecSettings } from "../../runner/drivers/exec.ts";
@@ -33,6 +34,8 @@ export interface ClientSettings {
   /** Absent: nothing beyond what is found, and nothing kept. */
   readonly offers?: NodeOffers;
   readonly version: string;
+  /** What it says of servers that want to upgrade it; absent: they must not. */
+  readonly upgrade?: "enabled" | "disabled" | "server";
 }
 
 export function fingerprint(runtime: Runtime, settings: ClientSettings, identity: NodeIdentity, allocDirectory: string): NodeSpec {
@@ -54,6 +57,7 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
   });
   note(facts, "nomad.version", { value: settings.version, source: "the program's own build" });
   note(facts, "edgectl.version", { value: settings.version, source: "the program's own build" });
+  note(facts, UPGRADE_ATTRIBUTE, { value: settings.upgrade ?? "disabled", source: "the agent's settings" });
   note(facts, "edgectl.runtime", { value: `${runtime.name} ${runtime.version}`, source: "the program's own build" });
   const nowMs = runtime.clock.nowMs();
   const rawExec = settings.isRawExecEnabled

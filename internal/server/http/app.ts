@@ -16,6 +16,7 @@ import { clientRoute } from "./client-routes.ts";
 import { deploymentRoute, listDeployments } from "./deployments.ts";
 import { eventStreamRoute } from "./events.ts";
 import { explainRoute } from "./explain.ts";
+import { deleteFleetUpgrade, getFleetUpgrade, putFleetUpgrade, takeProgram } from "./fleet-upgrade.ts";
 import { forward } from "./forward.ts";
 import { jobRoute } from "./job.ts";
 import { listJobs, parseJobRoute, putJob, validateJobRoute } from "./jobs.ts";
@@ -69,6 +70,8 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   route("/v1/operator/autopilot/configuration", { GET: getAutopilot, PUT: putAutopilot });
   route("/v1/operator/scheduler/configuration", { GET: getSchedulerConfig, PUT: putSchedulerConfig });
   route("/v1/operator/autopilot/health", { GET: autopilotHealth });
+  route("/v1/operator/upgrade", { GET: getFleetUpgrade, PUT: putFleetUpgrade, DELETE: deleteFleetUpgrade });
+  route("/v1/operator/upgrade/program/*", { PUT: takeProgram });
   route("/v1/event/stream", { GET: eventStreamRoute });
   route("/v1/agent/join", { PUT: joinRoute });
   route(REGION_PATH, { GET: greetingRoute, PUT: meetRoute });

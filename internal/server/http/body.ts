@@ -64,6 +64,7 @@ export async function boundedBytes(request: Request, bytesMax: number, limitName
 
 /** How large a request to this path may be: one says how much is read before anything else is known. */
 export function bodyLimitOf(path: string): { readonly bytesMax: number; readonly limitName: string } {
+  if (path.startsWith("/v1/operator/upgrade/program/")) return { bytesMax: LIMITS.upgradeProgramBytesMax, limitName: "upgradeProgramBytesMax" };
   return path === "/v1/operator/snapshot"
     ? { bytesMax: LIMITS.snapshotBytesMax, limitName: "snapshotBytesMax" }
     : { bytesMax: LIMITS.requestBodyBytesMax, limitName: "requestBodyBytesMax" };
