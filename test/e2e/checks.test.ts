@@ -2,6 +2,7 @@
 // changes nothing of it.
 
 import { expect, test } from "bun:test";
+import { testWith } from "../support/real-parts.ts";
 import { NO_RETRY, shellJob } from "./jobs.ts";
 import { inPlace, type Place, until } from "./place.ts";
 
@@ -132,6 +133,36 @@ test(
       const messages = Events.map((event: { readonly DisplayMessage: string }) => event.DisplayMessage);
       expect(messages).toContain('Healthcheck: check "up" of service "web" failed 2 times in a row');
       expect(messages.at(-1)).toContain("Exceeded allowed attempts 1");
+    }),
+  MINUTE,
+);
+
+testWith(
+  ["root", "unshare", "nsenter"],
+  "a script check is a command in its task: 0 passes, 1 warns, anything else fails, as does one that takes too long",
+  () =>
+    inPlace(async (place) => {
+      await place.start();
+      await until("the node", async () => (await place.get("/v1/nodes"))[0]?.Status === "ready");
+      const script = (name: string, text: string, more = "") =>
+        `[[group.g.service.check]]\nname = "${name}"\ntype = "script"\ntask = "main"\ncommand = "/bin/sh"\nargs = ["-c", ${JSON.stringify(text)}]\n` +
+        `interval = "1s"\ntimeout = "1s"\n${more}\n`;
+      const scripts =
+        script("well", 'test "$NOMAD_TASK_NAME" = main && echo in task ${NOMAD_TASK_NAME}') +
+        script("warns", "echo low; exit 1") +
+        script("fails", "echo broken >&2; exit 2") +
+        script("hangs", "sleep 600");
+      for (const driver of ["raw_exec", "exec"]) {
+        const toml = shellJob({ id: driver, type: "service", script: "exec sleep 600", group: `[[group.g.service]]\nname = "web"\n${scripts}` });
+        run(place, toml.replace('driver = "raw_exec"', `driver = "${driver}"`));
+        const settled = { well: "success", warns: "warning", fails: "failure", hangs: "failure" };
+        await until(`the checks of ${driver}`, async () => Bun.deepEquals(await statuses(place, driver), settled));
+        const found = await checksOf(place, driver);
+        expect([found.well.Output, found.warns.Output, found.fails.Output]).toEqual(["in task main\n", "low\n", "broken\n"]);
+        expect(found.hangs.Output).toBe("the script did not end in time");
+        place.ok("stop", driver);
+        await place.untilAlloc(driver, "complete");
+      }
     }),
   MINUTE,
 );
