@@ -23,6 +23,8 @@ export interface DesiredAlloc {
   readonly clientStatus: ClientStatus;
   readonly resources: AllocResources;
   readonly previousAlloc: string;
+  /** It ends without shutdown delays. */
+  readonly skipsShutdownDelay?: boolean;
   /** Those that make room for it, should they still run. */
   readonly preemptedAllocs?: readonly string[];
   /** "" = it came with no roll-out; absent from servers that know of none. */
@@ -188,6 +190,7 @@ export function desiredOf(alloc: Alloc, jobKey: string): DesiredAlloc {
     clientStatus: alloc.clientStatus,
     resources: alloc.resources,
     previousAlloc: alloc.previousAlloc,
+    ...(alloc.skipsShutdownDelay ? { skipsShutdownDelay: true } : {}),
     ...(alloc.preemptedAllocs ? { preemptedAllocs: alloc.preemptedAllocs } : {}),
     deploymentId: alloc.deploymentId,
     createdAtMs: alloc.createdAtMs,

@@ -143,7 +143,7 @@ export class NodeAgent {
       else if (alloc.desiredStatus === "run") this.#startInTurn(runner, alloc);
       else {
         this.#startRunner(runner);
-        runner.stop();
+        runner.stop({ skipsDelay: alloc.skipsShutdownDelay === true });
       }
     }
     this.#cutOff.look();
@@ -314,7 +314,7 @@ export class NodeAgent {
     const known = this.#journal.state.allocs.get(alloc.id);
     if (known) this.#journal.append({ k: "alloc", alloc, job: known.job });
     this.#waitingFor.delete(alloc.id);
-    this.#runners.get(alloc.id)?.stop();
+    this.#runners.get(alloc.id)?.stop({ skipsDelay: alloc.skipsShutdownDelay === true });
   }
 
   #updateAlloc(alloc: DesiredAlloc, job: JobVersion): void {
@@ -357,7 +357,7 @@ export class NodeAgent {
 
   async #stopTasks(): Promise<void> {
     const runners = [...this.#runners.values()].filter((runner) => !runner.isDone);
-    for (const runner of runners) for (const task of runner.taskRunners()) task.stop("the agent stops");
+    for (const runner of runners) for (const task of runner.taskRunners()) task.stop({ reason: "the agent stops", kind: "end", skipsDelay: true });
     const { clock } = this.#options.runtime;
     for (let waitedMs = 0; waitedMs < LIMITS.killTimeoutMsMax + 5000 && runners.some((runner) => !runner.isDone); waitedMs += 50)
       await clock.sleep(50);

@@ -59,7 +59,13 @@ export function registerJob(view: View, input: RegisterInput, context: Context):
 /** Stops the job (a new version with `stop`), or with purge removes it and all its versions. Unknown jobs are a no-op, as in Nomad. */
 export function deregisterJob(
   view: View,
-  input: { readonly namespace: string; readonly id: string; readonly purge: boolean; readonly evalPriority: number },
+  input: {
+    readonly namespace: string;
+    readonly id: string;
+    readonly purge: boolean;
+    readonly evalPriority: number;
+    readonly skipsShutdownDelay?: boolean;
+  },
   context: Context,
 ): Outcome<JobWriteResult> {
   const job = view.job(input.namespace, input.id);
@@ -67,6 +73,9 @@ export function deregisterJob(
   const evaluation =
     isPeriodicOrParameterized(job) && !job.dispatched ? null : evalForJob(job, "job-deregister", context.index, context, input.evalPriority);
   const changes: Change[] = input.purge ? purgeChanges(view, job) : stopChanges(view, job, context);
+  if (input.skipsShutdownDelay)
+    for (const alloc of view.liveAllocsOfJob(job.namespace, job.id))
+      changes.push(put("allocs", { ...alloc, skipsShutdownDelay: true, allocModifyIndex: context.index }));
   // A stopped parent stops firing; what its children run goes on, as in Nomad.
   if (evaluation) changes.push(put("evals", evaluation));
   return { changes, result: { evalId: evaluation?.id ?? "", evalCreateIndex: evaluation ? context.index : 0, jobModifyIndex: context.index } };

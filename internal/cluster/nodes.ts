@@ -1,7 +1,7 @@
 // Commands on nodes: register, make eligible, purge, and apply what they report of their allocs.
 
 import type { Alloc, AllocReport } from "../domain/alloc.ts";
-import { isClientTerminal, isServerTerminal, isTerminal } from "../domain/alloc.ts";
+import { isClientTerminal, isServerTerminal } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import type { Eligibility, Node, NodeSpec } from "../domain/node.ts";
@@ -136,7 +136,7 @@ export function applyReports(view: View, input: ReportsInput, context: Context):
 /** `alloc stop`: the alloc ends, and a successor is placed. */
 export function stopAlloc(
   view: View,
-  input: { readonly allocId: string; readonly isReschedule: boolean },
+  input: { readonly allocId: string; readonly isReschedule: boolean; readonly skipsShutdownDelay?: boolean },
   context: Context,
 ): Outcome<{ readonly evalId: string }> {
   const alloc = view.alloc(input.allocId);
@@ -148,14 +148,19 @@ export function stopAlloc(
     job?.jobModifyIndex ?? 0,
     context,
   );
+  const isStopped = isServerTerminal(alloc);
   const marked: Alloc = {
     ...alloc,
-    isToMigrate: !input.isReschedule,
-    isToReschedule: input.isReschedule,
+    isToMigrate: isStopped ? alloc.isToMigrate : !input.isReschedule,
+    isToReschedule: isStopped ? alloc.isToReschedule : input.isReschedule,
+    ...(input.skipsShutdownDelay ? { skipsShutdownDelay: true } : {}),
     modifiedAtMs: context.nowMs,
     allocModifyIndex: context.index,
   };
-  return { changes: [...(isTerminal(alloc) ? [] : [put("allocs", marked)]), put("evals", evaluation)], result: { evalId: evaluation.id } };
+  return {
+    changes: [...(isClientTerminal(alloc) || (isStopped && !input.skipsShutdownDelay) ? [] : [put("allocs", marked)]), put("evals", evaluation)],
+    result: { evalId: evaluation.id },
+  };
 }
 
 // --- internal ---

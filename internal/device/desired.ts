@@ -7,6 +7,8 @@ export interface WantedAlloc {
   readonly desiredStatus: DesiredStatus;
   readonly previousAlloc: string;
   readonly modifyIndex: number;
+  /** It ends without shutdown delays. */
+  readonly skipsShutdownDelay?: boolean;
   /** What the server knows of it. */
   readonly clientStatus: ClientStatus;
 }
@@ -16,6 +18,8 @@ export interface HeldAlloc {
   /** Every task ended and cleaned up. */
   readonly isDone: boolean;
   readonly isStopping: boolean;
+  /** It is to stop and has a shutdown delay before. */
+  readonly isHeldBack: boolean;
   readonly modifyIndex: number;
   readonly clientStatus: ClientStatus;
 }
@@ -45,7 +49,7 @@ export function decideSteps(input: DesiredInput): Step[] {
     const held = input.held.get(alloc.id);
     if (alloc.desiredStatus !== "run") {
       if (!held) steps.push({ kind: "end", id: alloc.id });
-      else if (!held.isDone && !held.isStopping) steps.push({ kind: "stop", id: alloc.id });
+      else if (!held.isDone && (!held.isStopping || (held.isHeldBack && alloc.skipsShutdownDelay))) steps.push({ kind: "stop", id: alloc.id });
     } else if (!held) steps.push({ kind: "start", id: alloc.id });
     else if (alloc.modifyIndex > held.modifyIndex && !held.isDone) steps.push({ kind: "update", id: alloc.id });
   }

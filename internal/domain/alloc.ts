@@ -144,6 +144,8 @@ export interface Alloc {
   /** Set by `alloc stop`: replace this alloc at the next evaluation. */
   readonly isToMigrate: boolean;
   readonly isToReschedule: boolean;
+  /** Whoever had it stopped does not want it to wait before; absent where nobody said so. */
+  readonly skipsShutdownDelay?: boolean;
   readonly clientStatus: ClientStatus;
   readonly clientDescription: string;
   readonly taskStates: Readonly<Record<string, TaskState>>;

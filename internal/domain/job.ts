@@ -282,9 +282,16 @@ export interface LogConfig {
 }
 
 export interface Lifecycle {
-  readonly hook: "prestart" | "poststart" | "poststop";
+  readonly hook: "prestart" | "poststart" | "poststop" | "postfail";
   readonly sidecar: boolean;
+  /** Of poststop and postfail, "" of the others: after which end of the group's tasks it runs. */
+  readonly on: "" | "success" | "failure" | "always";
+  /** Of poststop and postfail: whether the allocation counts as failed when this task fails. */
+  readonly mustSucceed: boolean;
 }
+
+/** What a task waits for in another one of its group. */
+export type DependencyCondition = "started" | "healthy" | "succeeded";
 
 export interface Artifact {
   readonly source: string;
@@ -384,6 +391,10 @@ export interface Task {
   readonly leader: boolean;
   readonly kind: string;
   readonly lifecycle: Lifecycle | null;
+  /** Names of tasks of the group, and what must be true of each before this one starts. */
+  readonly dependsOn: Readonly<Record<string, DependencyCondition>>;
+  /** From its first start on, all attempts together; null = no limit. */
+  readonly maxRunDurationMs: number | null;
   readonly resources: Resources;
   readonly logs: LogConfig;
   readonly restart: Restart;
@@ -415,6 +426,7 @@ export interface TaskGroup {
   readonly count: number;
   /** null = no delay of its own. */
   readonly shutdownDelayMs: number | null;
+  /** From the start of the first main task on; null = no limit. */
   readonly maxRunDurationMs: number | null;
   readonly meta: StringMap;
   readonly constraints: readonly Constraint[];

@@ -131,6 +131,10 @@ export const LIMITS = {
   cronsPerJobMax: 20,
 
   killTimeoutMsMax: 30_000,
+  /** A task is warned before its max_run_duration is over: a tenth of it ahead, at most this. */
+  runLimitLeadMsMax: 300_000,
+  /** How long a task must have run to count as healthy where its group has no update block. */
+  minHealthyTimeMsDefault: 10_000,
   heartbeatTtlMsMin: 10_000,
   heartbeatGraceMs: 10_000,
   /** Of all nodes together: beyond it each of them is asked for fewer. */

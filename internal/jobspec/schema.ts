@@ -71,6 +71,13 @@ function fieldSchema(field: Field, blocks: Map<string, JsonMap>): JsonMap {
     case "strings":
       return orVariable({ type: "array", items: { type: "string" } }, field.default);
     case "stringMap":
+      if (field.listMeans !== undefined)
+        return {
+          anyOf: [
+            { type: "object", additionalProperties: { type: "string" } },
+            { type: "array", items: { type: "string" } },
+          ],
+        };
       return orVariable({ type: "object", additionalProperties: { type: ["string", "number", "boolean"] } }, null);
     case "stringListMap":
       return { type: "object", additionalProperties: { type: "array", items: { type: "string" } } };

@@ -26,6 +26,8 @@ export interface AllocRecord {
   readonly isStopping: boolean;
   /** As they were told last; absent = it has none. */
   readonly checks?: readonly AllocCheck[];
+  /** It is to stop and has its group's shutdown_delay first. An agent that comes meanwhile grants it anew. */
+  readonly isHeldBack?: boolean;
 }
 
 export const NEW_ALLOC: AllocRecord = {

@@ -1,8 +1,13 @@
 // One allocation on this machine: its folders, its tasks in their order, its status and health.
 
+import { dependencyText } from "../device/dependencies.ts";
+import type { HeldAlloc } from "../device/desired.ts";
+import { groupEnd, groupEndEnv, runsAfterwards } from "../device/group-end.ts";
 import { decideLifecycle, isLongRunning } from "../device/lifecycle.ts";
-import type { AllocReport, ClientStatus, TaskState } from "../domain/alloc.ts";
+import { taskHealth } from "../device/task-health.ts";
+import type { AllocReport, TaskState } from "../domain/alloc.ts";
 import type { Task, TaskGroup } from "../domain/job.ts";
+import { canonicalizeJob } from "../domain/job-model/defaults.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
@@ -11,6 +16,7 @@ import { AllocChecks } from "./checks/alloc-checks.ts";
 import { planChecks } from "./checks/plan.ts";
 import type { Driver } from "./drivers/driver.ts";
 import { HealthWatch } from "./health-watch.ts";
+import { type LimitedTask, RunLimits } from "./run-limits.ts";
 import { prepareAllocDirectories, prepareTask } from "./task-dir.ts";
 import type { TaskRecord } from "./task-runner.ts";
 import { NEW_TASK, TaskRunner } from "./task-runner.ts";
@@ -32,20 +38,27 @@ export class AllocRunner {
   readonly #tasks = new Map<string, TaskRunner>();
   readonly #health: HealthWatch;
   readonly checks: AllocChecks;
-  #maxRunTimer: Timer | null = null;
+  readonly #limits: RunLimits;
+  #dependencyTimer: Timer | null = null;
+  #holdTimer: Timer | null = null;
+  /** An operator does not want shutdown delays of it. */
+  #skipsDelay = false;
   #isReleased = false;
   #isStepping = false;
   #isStepDue = false;
 
   constructor(alloc: RunnableAlloc, job: JobVersion, record: AllocRecord, parts: AllocRunnerParts) {
-    const group = job.groups.find((candidate) => candidate.name === alloc.group);
+    // It may come from an older server, or from what an older agent wrote down.
+    const whole = { ...job, ...canonicalizeJob(job) };
+    const group = whole.groups.find((candidate) => candidate.name === alloc.group);
     if (!group) throw new Error(`job ${job.id} has no group ${alloc.group}`);
     this.alloc = alloc;
-    this.#job = job;
+    this.#job = whole;
     this.#group = group;
     this.#record = record;
     this.#parts = parts;
     this.#health = new HealthWatch({ clock: parts.runtime.clock, due: () => this.#taskChanged() });
+    this.#limits = new RunLimits({ clock: parts.runtime.clock, due: () => this.#step() });
     for (const task of group.tasks) this.#tasks.set(task.name, this.#newTask(task, record.tasks[task.name] ?? NEW_TASK));
     this.checks = this.#newChecks(record);
   }
@@ -64,9 +77,10 @@ export class AllocRunner {
   }
 
   /** What desired is compared with. */
-  standing(): { readonly id: string; readonly isDone: boolean; readonly isStopping: boolean; readonly clientStatus: ClientStatus } {
+  standing(): Omit<HeldAlloc, "modifyIndex"> {
     const { isDone, isStopping, clientStatus } = this.#record;
-    return { id: this.alloc.id, isDone, isStopping, clientStatus };
+    const isHeldBack = this.#record.isHeldBack === true || [...this.#tasks.values()].some((task) => task.isHeldBack);
+    return { id: this.alloc.id, isDone, isStopping, isHeldBack, clientStatus };
   }
 
   get group(): TaskGroup {
@@ -90,19 +104,30 @@ export class AllocRunner {
     if (this.#record.isDone) return;
     prepareAllocDirectories(this.#parts.runtime.files, this.#parts.allocRoot, this.alloc.id);
     for (const task of this.#tasks.values()) if (task.record.state.state === "running" || task.record.isAttemptOpen) task.start();
-    this.#armMaxRun();
+    if (this.#record.isHeldBack) this.#holdBack();
     this.#step();
   }
 
-  stop(): void {
-    if (this.#record.isStopping || this.#record.isDone) return;
-    this.#record = { ...this.#record, isStopping: true };
+  /** Ends its tasks, once the group's shutdown_delay is over. Again, it can only be told not to delay. */
+  stop(options: { readonly skipsDelay?: boolean } = {}): void {
+    if (this.#record.isDone) return;
+    if (options.skipsDelay) {
+      for (const task of this.#tasks.values()) if (task.isHeldBack) task.stop({ reason: "", kind: "end", skipsDelay: true });
+      this.#skipsDelay = true;
+    }
+    if (this.#record.isStopping && !(options.skipsDelay && this.#record.isHeldBack)) return;
+    this.#holdTimer?.cancel();
+    const isRunning = [...this.#tasks.values()].some((task) => task.record.state.state === "running");
+    const isHeldBack = isRunning && !this.#skipsDelay && (this.#group.shutdownDelayMs ?? 0) > 0;
+    this.#record = { ...this.#record, isStopping: true, isHeldBack };
+    if (isHeldBack) this.#holdBack();
     this.#step();
     this.#tell();
   }
 
   /** A new version that needs no restart: policies and counts change under the running tasks. */
-  update(job: JobVersion): void {
+  update(version: JobVersion): void {
+    const job = { ...version, ...canonicalizeJob(version) };
     const group = job.groups.find((candidate) => candidate.name === this.alloc.group);
     if (!group) return;
     this.#job = job;
@@ -119,7 +144,8 @@ export class AllocRunner {
     this.#isReleased = true;
     this.#health.stop();
     this.checks.stop();
-    this.#maxRunTimer?.cancel();
+    this.#limits.stop();
+    for (const timer of [this.#dependencyTimer, this.#holdTimer]) timer?.cancel();
     for (const task of this.#tasks.values()) task.release();
   }
 
@@ -157,6 +183,7 @@ export class AllocRunner {
           group: this.#group,
           task: this.#tasks.get(task.name)?.task ?? task,
           driver,
+          env: runsAfterwards(task) ? groupEndEnv(groupEnd(this.#group, this.#states())) : {},
         }),
       changed: () => this.#taskChanged(),
       takenUp: () => this.#step(),
@@ -205,15 +232,44 @@ export class AllocRunner {
 
   #stepOnce(): void {
     if (this.#isReleased) return;
-    const states = Object.fromEntries([...this.#tasks].map(([name, task]) => [name, task.record.state]));
-    const decision = decideLifecycle({ group: this.#group, states, isStopping: this.#record.isStopping });
+    const states = this.#states();
+    const { isStopping, isHeldBack } = this.#record;
+    const decision = decideLifecycle({
+      group: this.#group,
+      states,
+      stop: !isStopping ? "no" : isHeldBack ? "soon" : "now",
+      healthy: this.#healthyTasks(states),
+      overdue: this.#limits.look(this.#group, this.#limitedTasks()),
+    });
     this.#record = { ...this.#record, clientStatus: decision.clientStatus, description: decision.description, isDone: decision.isDone };
-    for (const { task, reason } of decision.stop) this.#tasks.get(task)?.stop(reason);
+    for (const { task, ...order } of decision.stop) this.#tasks.get(task)?.stop({ ...order, skipsDelay: this.#skipsDelay });
+    for (const { task, for: dependencies } of decision.waits) this.#tasks.get(task)?.wait(dependencyText(dependencies));
     for (const name of decision.start) this.#tasks.get(name)?.start();
-    if (decision.isDone) this.#maxRunTimer?.cancel();
     // What is to stop is not asked any more: it would only fail.
     this.checks.follow((name) => (this.#record.isStopping ? null : (this.#tasks.get(name)?.handle?.startedAtMs ?? null)));
     this.#checkHealth(states);
+  }
+
+  #states(): Readonly<Record<string, TaskState>> {
+    return Object.fromEntries([...this.#tasks].map(([name, task]) => [name, task.record.state]));
+  }
+
+  /** Those that others wait for; looks again by itself when time alone may make one healthy. */
+  #healthyTasks(states: Readonly<Record<string, TaskState>>): ReadonlySet<string> {
+    const { clock } = this.#parts.runtime;
+    this.#dependencyTimer?.cancel();
+    this.#dependencyTimer = null;
+    const { healthy, lookAtMs } = taskHealth({ group: this.#group, states, checks: (task) => this.checks.health(task), nowMs: clock.nowMs() });
+    if (lookAtMs !== null) this.#dependencyTimer = clock.after(lookAtMs - clock.nowMs() + 5, () => this.#step(), { keepsAlive: false });
+    return healthy;
+  }
+
+  #limitedTasks(): ReadonlyMap<string, LimitedTask> {
+    const limited = [...this.#tasks].map(([name, task]): [string, LimitedTask] => [
+      name,
+      { state: task.record.state, isTakenUp: task.isTakenUp, isWarned: task.isWarned, warn: (leftMs, what) => task.warn(leftMs, what) },
+    ]);
+    return new Map(limited);
   }
 
   #checkHealth(states: Readonly<Record<string, TaskState>>): void {
@@ -223,11 +279,14 @@ export class AllocRunner {
     if (found) this.#record = { ...this.#record, ...found };
   }
 
-  #armMaxRun(): void {
-    const limitMs = this.#group.maxRunDurationMs;
-    if (limitMs === null || limitMs === 0) return;
-    const { clock } = this.#parts.runtime;
-    this.#maxRunTimer = clock.after(Math.max(this.alloc.createdAtMs + limitMs - clock.nowMs(), 0), () => this.stop(), { keepsAlive: false });
+  /** The others learn that it goes, and have the delay to look elsewhere. */
+  #holdBack(): void {
+    const delayMs = this.#group.shutdownDelayMs ?? 0;
+    const over = () => {
+      this.#record = { ...this.#record, isHeldBack: false };
+      this.#taskChanged();
+    };
+    this.#holdTimer = this.#parts.runtime.clock.after(delayMs, over, { keepsAlive: false });
   }
 
   #tell(): void {

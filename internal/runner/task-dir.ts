@@ -29,6 +29,8 @@ export interface PrepareInput {
   readonly group: TaskGroup;
   readonly task: Task;
   readonly driver: Pick<Driver, "name" | "view" | "canGiveVolumes">;
+  /** More of its environment. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** Folders, payload and environment of a task, repeatable before each start. */
@@ -45,6 +47,7 @@ export function prepareTask(input: PrepareInput) {
     job,
     group,
     task,
+    more: input.env,
     directories:
       view === "host"
         ? { shared: sharedDirectory(allocRoot, alloc.id), local: paths.local, secrets: paths.secrets }

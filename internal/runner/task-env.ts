@@ -20,6 +20,8 @@ export interface TaskEnvInput {
   };
   readonly group: TaskGroup;
   readonly task: Task;
+  /** What else it is told: a hook, how its group ended. */
+  readonly more?: Readonly<Record<string, string>>;
   readonly directories: { readonly shared: string; readonly local: string; readonly secrets: string };
   /** "" = the task brings its own programs, with their PATH. */
   readonly hostPath: string;
@@ -27,7 +29,7 @@ export interface TaskEnvInput {
 }
 
 export function taskEnv(input: TaskEnvInput): Record<string, string> {
-  const base = { ...hostEnv(input), ...nomadEnv(input), ...metaEnv(input), ...portEnv(input) };
+  const base = { ...hostEnv(input), ...nomadEnv(input), ...metaEnv(input), ...portEnv(input), ...input.more };
   const scope = { ...nodeScope(input.node), env: base };
   const own = Object.fromEntries(Object.entries(input.task.env).map(([key, value]) => [key, interpolate(value, scope)]));
   return { ...base, ...own };

@@ -1,9 +1,13 @@
 // The events of a task's life in the field's types and words.
 
+import { TIMED_OUT } from "../device/group-end.ts";
 import type { Exit } from "../device/restart.ts";
 import type { TaskEvent } from "../domain/alloc.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { SIGNAL_NAMES } from "../domain/task-exit.ts";
+
+export const WAITING = "Waiting";
+export const TIME_LIMIT = "Time Limit";
 
 export const EVENT = {
   received: (atMs: number): TaskEvent => event("Received", atMs, "Task received by client"),
@@ -11,7 +15,11 @@ export const EVENT = {
   started: (atMs: number): TaskEvent => event("Started", atMs, "Task started by client"),
   recovered: (atMs: number): TaskEvent => event("Restored", atMs, "Task found running and taken over by the agent"),
   terminated: (atMs: number, exit: Exit): TaskEvent =>
-    event("Terminated", atMs, describeExit(exit), { exit_code: String(exit.code ?? 0), signal: String(exit.signal), oom_killed: String(exit.isOom) }),
+    event("Terminated", atMs, describeExit(exit), {
+      exit_code: exit.code === null ? "" : String(exit.code),
+      signal: String(exit.signal),
+      oom_killed: String(exit.isOom),
+    }),
   restarting: (atMs: number, delayMs: number, reason: string): TaskEvent =>
     event("Restarting", atMs, `Task restarting in ${formatDuration(delayMs)}`, { restart_reason: reason, start_delay: String(delayMs * 1e6) }),
   notRestarting: (atMs: number, reason: string): TaskEvent => event("Not Restarting", atMs, reason, { restart_reason: reason, fails_task: "true" }),
@@ -29,7 +37,14 @@ export const EVENT = {
   signaling: (atMs: number, signal: string): TaskEvent => event("Signaling", atMs, `Task being sent signal ${signal}`, { task_signal: signal }),
   restartRequested: (atMs: number): TaskEvent => event("Restart Signaled", atMs, "User requested running task to restart"),
   checkFailed: (atMs: number, reason: string): TaskEvent => event("Restart Signaled", atMs, `Healthcheck: ${reason}`, { restart_reason: reason }),
-  siblingFailed: (atMs: number, reason: string): TaskEvent => event("Sibling Task Failed", atMs, capitalise(reason)),
+  waiting: (atMs: number, what: string): TaskEvent => event(WAITING, atMs, `Waits for ${what}`),
+  unmet: (atMs: number, reason: string): TaskEvent => event("Dependency Failed", atMs, `Not started: ${reason}`, { fails_task: "true" }),
+  notStarted: (atMs: number, reason: string): TaskEvent => event("Not Started", atMs, `Not started: ${reason}`),
+  timeLimit: (atMs: number, leftMs: number, what: string): TaskEvent =>
+    event(TIME_LIMIT, atMs, `Is ended in ${formatDuration(Math.ceil(leftMs / 1000) * 1000)}, when ${what} is over`),
+  timedOut: (atMs: number, reason: string): TaskEvent => event(TIMED_OUT, atMs, capitalise(reason), { fails_task: "true", kill_reason: reason }),
+  shutdownDelay: (atMs: number, delayMs: number): TaskEvent =>
+    event("Waiting for shutdown delay", atMs, `Waiting for shutdown_delay of ${formatDuration(delayMs)} before killing the task.`),
 } as const;
 
 /** "Exit Code: 1", with the signal's name and an out-of-memory kill said in words. */

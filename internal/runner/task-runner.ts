@@ -4,6 +4,8 @@
 // Invariants: one attempt at a time; an attempt's number is recorded before its shim starts, so that a
 // later agent finds it again; once `dead`, nothing of the task is left on the machine.
 
+import { timeoutEvent } from "../device/group-end.ts";
+import type { TaskStop } from "../device/lifecycle.ts";
 import type { Exit } from "../device/restart.ts";
 import { decideRestart } from "../device/restart.ts";
 import type { TaskEvent, TaskState } from "../domain/alloc.ts";
@@ -12,7 +14,7 @@ import type { JobType, Task } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { Driver, StartRequest, TaskHandle } from "./drivers/driver.ts";
-import { EVENT } from "./task-events.ts";
+import { EVENT, TIME_LIMIT, WAITING } from "./task-events.ts";
 
 /** What must survive the agent. */
 export interface TaskRecord {
@@ -45,6 +47,8 @@ export interface TaskRunnerParts {
   takenUp(): void;
 }
 
+export type StopOrder = Pick<TaskStop, "reason" | "kind"> & { /** The task's shutdown_delay is left out. */ readonly skipsDelay?: boolean };
+
 export class TaskRunner {
   task: Task;
   readonly #parts: TaskRunnerParts;
@@ -53,16 +57,36 @@ export class TaskRunner {
   /** Of a start under way, which may take minutes. */
   #starting: AbortController | null = null;
   #isRunning = false;
-  #stop: { readonly reason: string } | null = null;
+  #stop: StopOrder | null = null;
   #isRestartAsked = false;
   #hasFailedChecks = false;
   #wakeDelay: (() => void) | null = null;
   #killTimer: Timer | null = null;
+  #delayTimer: Timer | null = null;
+  /** False while it is unknown whether what an earlier agent left still runs. */
+  #isTakenUp: boolean;
 
   constructor(task: Task, record: TaskRecord, parts: TaskRunnerParts) {
     this.task = task;
     this.#record = record;
     this.#parts = parts;
+    this.#isTakenUp = !record.isAttemptOpen;
+    // An earlier agent ended it for its time and may not have lived to see the end.
+    const late = record.state.state === "dead" ? undefined : timeoutEvent(record.state);
+    if (late) this.#stop = { reason: late.message, kind: "timeout" };
+  }
+
+  get isTakenUp(): boolean {
+    return this.#isTakenUp;
+  }
+
+  /** Whether it is to end and has its shutdown_delay first. */
+  get isHeldBack(): boolean {
+    return this.#delayTimer !== null;
+  }
+
+  get isWarned(): boolean {
+    return this.#record.state.events.some((event) => event.type === TIME_LIMIT);
   }
 
   get record(): TaskRecord {
@@ -80,14 +104,34 @@ export class TaskRunner {
     void this.#run().catch((error) => this.#die(false, [EVENT.driverFailure(this.#now(), messageOf(error))], true));
   }
 
-  /** Asks the task to end: its kill signal, then after its timeout SIGKILL. */
-  stop(reason: string): void {
-    if (this.#stop || this.#record.state.state === "dead") return;
-    this.#stop = { reason };
-    if (!this.#isRunning) return this.#die(this.#record.state.failed, [], false);
+  /** Asks the task to end: after its shutdown_delay its kill signal, then after its timeout SIGKILL. Again, it can only be told not to delay. */
+  stop(order: StopOrder): void {
+    if (this.#record.state.state === "dead") return;
+    if (this.#stop) {
+      if (order.skipsDelay && this.#delayTimer) this.#endDelay();
+      return;
+    }
+    this.#stop = order;
+    if (order.kind === "timeout") this.#update({}, [EVENT.timedOut(this.#now(), order.reason)]);
+    if (!this.#isRunning) return this.#dieStopped(order.kind === "unmet" ? EVENT.unmet : EVENT.notStarted);
     this.#wakeDelay?.();
     this.#starting?.abort();
-    this.#interrupt(reason);
+    if (this.#handle === null) return;
+    const delayMs = order.skipsDelay ? 0 : this.task.shutdownDelayMs;
+    if (delayMs === 0) return this.#interrupt(order.reason);
+    this.#delayTimer = this.#parts.runtime.clock.after(delayMs, () => this.#endDelay(), { keepsAlive: false });
+    this.#update({}, [EVENT.shutdownDelay(this.#now(), delayMs)]);
+  }
+
+  /** Has it shown, once, what the task waits for. */
+  wait(what: string): void {
+    if (this.#record.state.events.some((event) => event.type === WAITING)) return;
+    const received = this.#record.state.events.length === 0 ? [EVENT.received(this.#now())] : [];
+    this.#update({}, [...received, EVENT.waiting(this.#now(), what)]);
+  }
+
+  warn(leftMs: number, what: string): void {
+    this.#update({}, [EVENT.timeLimit(this.#now(), leftMs, what)]);
   }
 
   /** Ends the current run and starts another at once; does not count against the restart policy. */
@@ -116,6 +160,7 @@ export class TaskRunner {
   /** Lets go of the task without touching it: the agent leaves, the task stays. */
   release(): void {
     this.#killTimer?.cancel();
+    this.#delayTimer?.cancel();
     this.#handle?.release?.();
   }
 
@@ -131,7 +176,7 @@ export class TaskRunner {
     for (;;) {
       const result = recovered ?? (await this.#startOnce());
       recovered = null;
-      if (result.kind === "stopped") return this.#die(false, [], false);
+      if (result.kind === "stopped") return this.#dieStopped(EVENT.notStarted);
       const exit = result.kind === "handle" ? await this.#waitFor(result.handle, result.isRecovered) : result.exit;
       const goesOn = await this.#afterExit(exit, result.kind === "failed" && result.isFatal);
       if (!goesOn) return;
@@ -142,6 +187,7 @@ export class TaskRunner {
     const { attempt, isAttemptOpen } = this.#record;
     if (attempt === 0 || !isAttemptOpen) return null;
     const handle = await this.#parts.driver.recover({ allocId: this.#parts.allocId, task: this.task, attempt });
+    if (!handle) this.#isTakenUp = true;
     return handle ? { kind: "handle", handle, isRecovered: true } : null;
   }
 
@@ -177,9 +223,12 @@ export class TaskRunner {
     if (!isKnown) this.#update({ state: "running", startedAtMs: this.#record.state.startedAtMs ?? this.#now() }, [EVENT.started(this.#now())]);
     else this.#parts.takenUp();
     if (this.#stop) this.#interrupt(this.#stop.reason);
+    if (isRecovered) void this.#lookOnceUp(handle);
     const exit = await handle.exited;
-    this.#killTimer?.cancel();
+    for (const timer of [this.#killTimer, this.#delayTimer]) timer?.cancel();
     this.#killTimer = null;
+    this.#delayTimer = null;
+    this.#isTakenUp = true;
     this.#handle = null;
     return exit;
   }
@@ -189,7 +238,7 @@ export class TaskRunner {
     const nowMs = this.#now();
     const terminated = this.#record.isAttemptOpen ? [EVENT.terminated(nowMs, exit)] : [];
     if (this.#stop) {
-      this.#die(this.#record.state.failed, [...terminated, EVENT.killed(nowMs)], false);
+      this.#die(this.#record.state.failed || this.#stop.kind !== "end", [...terminated, EVENT.killed(nowMs)], false);
       return false;
     }
     if (this.#isRestartAsked) {
@@ -234,6 +283,20 @@ export class TaskRunner {
     this.#wakeDelay = null;
   }
 
+  /** What ended while no agent was there tells so at once; what has not by the next turn still runs. */
+  async #lookOnceUp(handle: TaskHandle): Promise<void> {
+    await this.#parts.runtime.clock.yieldTurn();
+    if (this.#handle !== handle) return;
+    this.#isTakenUp = true;
+    this.#parts.takenUp();
+  }
+
+  #endDelay(): void {
+    this.#delayTimer?.cancel();
+    this.#delayTimer = null;
+    this.#interrupt(this.#stop?.reason ?? "");
+  }
+
   #interrupt(reason: string): void {
     const handle = this.#handle;
     if (!handle || this.#killTimer) return;
@@ -242,6 +305,13 @@ export class TaskRunner {
     this.#update({}, [EVENT.killing(this.#now(), signal, timeoutMs, reason)]);
     handle.signal(signal);
     this.#killTimer = this.#parts.runtime.clock.after(timeoutMs, () => void handle.kill(), { keepsAlive: false });
+  }
+
+  /** Nothing of it runs: it never did, or is between two attempts. */
+  #dieStopped(event: (atMs: number, reason: string) => TaskEvent): void {
+    const { reason = "", kind = "end" } = this.#stop ?? {};
+    const isNew = this.#record.attempt === 0 && kind !== "timeout" && reason !== "";
+    this.#die(this.#record.state.failed || kind !== "end", isNew ? [event(this.#now(), reason)] : [], false);
   }
 
   #die(hasFailed: boolean, events: readonly TaskEvent[], isCrash: boolean): void {

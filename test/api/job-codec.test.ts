@@ -156,7 +156,7 @@ const GO_FIELDS: readonly (readonly [string, readonly (string | number)[], strin
   [
     "task",
     ["TaskGroups", 0, "Tasks", 0],
-    "Actions Affinities Artifacts CSIPluginConfig Config Constraints Consul DispatchPayload Driver Env Identities Identity KillSignal KillTimeout Kind Leader Lifecycle LogConfig Meta Name Resources RestartPolicy ScalingPolicies Schedule Secrets Services ShutdownDelay Templates User Vault VolumeMounts",
+    "Actions Affinities Artifacts CSIPluginConfig Config Constraints Consul DispatchPayload Driver Env Identities Identity KillSignal KillTimeout Kind Leader Lifecycle LogConfig Meta Name Resources RestartPolicy ScalingPolicies Schedule Secrets Services ShutdownDelay Templates User Vault VolumeMounts DependsOn MaxRunDuration",
   ],
   ["resources", ["TaskGroups", 0, "Tasks", 0, "Resources"], "CPU Cores Devices DiskMB IOPS MemoryMB MemoryMaxMB NUMA Networks SecretsMB"],
   ["network", ["TaskGroups", 0, "Networks", 0], "CIDR CNI DNS Device DynamicPorts Hostname IP MBits Mode ReservedPorts"],

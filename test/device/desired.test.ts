@@ -18,6 +18,7 @@ const held = (id: string, own: Partial<HeldAlloc> = {}): HeldAlloc => ({
   id,
   isDone: false,
   isStopping: false,
+  isHeldBack: false,
   modifyIndex: 1,
   clientStatus: "running",
   ...own,
@@ -93,7 +94,7 @@ describe("a node", () => {
         fc.uniqueArray(order, { selector: (one) => one.id }),
         fc.uniqueArray(holding, { selector: (one) => one.id }),
         (orders, holdings) => {
-          const state = new Map<string, HeldAlloc>(holdings.map((one) => [one.id, one]));
+          const state = new Map<string, HeldAlloc>(holdings.map((one) => [one.id, held(one.id, one)]));
           const input = { wanted: orders.map((one) => wanted(one.id, one)), isFull: true, known: [], held: state };
           for (const step of decideSteps(input)) {
             const order = orders.find((one) => one.id === step.id);

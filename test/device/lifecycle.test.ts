@@ -13,7 +13,7 @@ const FAILED = aTaskState({ state: "dead", failed: true, finishedAtMs: NOW_MS })
 /** It ended without ever having started. */
 const NEVER = aTaskState({ state: "dead", startedAtMs: null, finishedAtMs: NOW_MS });
 
-type Hook = "main" | "leader" | "prestart" | "sidecar" | "poststart" | "poststop";
+type Hook = "main" | "leader" | "prestart" | "sidecar" | "poststart" | "poststop" | "postfail";
 
 function groupOf(tasks: Readonly<Record<string, Hook>>) {
   const drafts = Object.entries(tasks).map(([name, hook]) => ({
@@ -27,8 +27,10 @@ function groupOf(tasks: Readonly<Record<string, Hook>>) {
   return group;
 }
 
+const CALM = { healthy: new Set<string>(), overdue: new Map<string, string>() };
+
 function decide(tasks: Readonly<Record<string, Hook>>, states: Readonly<Record<string, TaskState>> = {}, isStopping = false) {
-  return decideLifecycle({ group: groupOf(tasks), states, isStopping });
+  return decideLifecycle({ ...CALM, group: groupOf(tasks), states, stop: isStopping ? "now" : "no" });
 }
 
 interface Row {
@@ -68,10 +70,10 @@ const ROWS: readonly (readonly [string, Readonly<Record<string, Hook>>, Row])[] 
   [
     "the prestart failed and everything has ended without a main",
     ALL,
-    { states: { init: FAILED, side: DONE, main: NEVER, after: NEVER }, status: "failed", isDone: true },
+    { states: { init: FAILED, side: DONE, main: NEVER, after: NEVER }, start: ["last"], status: "running" },
   ],
   ["the sidecar failed", ALL, { states: { init: DONE, side: FAILED, main: RUNNING, after: DONE }, stop: ["main"], status: "running" }],
-  ["the poststart failed", ALL, { states: { init: DONE, side: RUNNING, main: RUNNING, after: FAILED }, stop: ["side", "main"], status: "running" }],
+  ["the poststart failed", ALL, { states: { init: DONE, side: RUNNING, main: RUNNING, after: FAILED }, stop: ["main"], status: "running" }],
 
   ["the leader is done", { a: "leader", b: "main", c: "poststop" }, { states: { a: DONE, b: RUNNING }, stop: ["b"], status: "running" }],
   [
@@ -84,7 +86,7 @@ const ROWS: readonly (readonly [string, Readonly<Record<string, Hook>>, Row])[] 
   ["it is to stop while it runs", { a: "main" }, { states: { a: RUNNING }, isStopping: true, stop: ["a"], status: "running" }],
   ["it is to stop and has stopped", { a: "main" }, { states: { a: DONE }, isStopping: true, status: "complete", isDone: true }],
   ["it is to stop before anything ran", { a: "main", b: "poststop" }, { isStopping: true, stop: ["a"], status: "pending" }],
-  ["it was stopped before anything ran", { a: "main", b: "poststop" }, { states: { a: NEVER }, isStopping: true, status: "complete", isDone: true }],
+  ["it was stopped before anything ran", { a: "main", b: "poststop" }, { states: { a: NEVER }, isStopping: true, stop: ["b"], status: "pending" }],
   ["it is to stop during the poststop", { a: "main", b: "poststop" }, { states: { a: DONE, b: RUNNING }, isStopping: true, status: "running" }],
 ];
 
@@ -110,7 +112,7 @@ describe("when", () => {
 test("what is stopped is told why", () => {
   expect(decide({ a: "main", b: "main" }, { a: FAILED, b: RUNNING }).stop[0]?.reason).toBe('task "a" of the group failed');
   expect(decide({ a: "leader", b: "main" }, { a: DONE, b: RUNNING }).stop[0]?.reason).toBe('leader task "a" is done');
-  expect(decide(ALL, { init: DONE, side: RUNNING, main: DONE }).stop[0]?.reason).toBe("the group's main tasks are done");
+  expect(decide(ALL, { init: DONE, side: RUNNING, main: DONE, after: DONE }).stop[0]?.reason).toBe("the group's main tasks are done");
   expect(decide({ a: "main" }, { a: RUNNING }, true).stop[0]?.reason).toBe("");
 });
 
@@ -143,7 +145,7 @@ test("carried out to its end, every group runs each task at most once, in its or
       const states: Record<string, TaskState> = {};
       const started: string[] = [];
       for (let round = 0; round < 40; round++) {
-        const decision = decideLifecycle({ group, states, isStopping: round >= stopAt + 20 });
+        const decision = decideLifecycle({ ...CALM, group, states, stop: round >= stopAt + 20 ? "now" : "no" });
         if (decision.isDone) {
           const isOver = Object.keys(tasks).every((name) => states[name]?.state !== "running");
           expect(isOver).toBe(true);

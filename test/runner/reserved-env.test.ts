@@ -52,6 +52,7 @@ function envOf(ports: readonly AllocatedPort[], tasks: Record<string, TaskResour
     job,
     group,
     task,
+    more: {},
     directories: { shared: "/alloc", local: "/local", secrets: "/secrets" },
     hostPath: "",
     hostAddress: "10.0.0.1",

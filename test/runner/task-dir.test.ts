@@ -33,6 +33,7 @@ function prepare(body: (local: string, start: () => void, outside: string) => vo
         group,
         task,
         driver: { name: "exec", view: "rooted", canGiveVolumes: true },
+        env: {},
       });
     body(join(folder, "a/t/local"), start, outside);
   } finally {

@@ -48,6 +48,21 @@ function headOf(call: Call, alloc: WireAlloc): readonly Pair[] {
   return rows;
 }
 
+/** What the task waits for still, as far as the states of the others tell. */
+function waitsOf(alloc: WireAlloc, task: string): string {
+  const group = alloc.Job?.TaskGroups?.find((candidate) => candidate.Name === alloc.TaskGroup);
+  const own = group?.Tasks?.find((candidate) => candidate.Name === task)?.DependsOn ?? {};
+  const isOpen = ([name, condition]: readonly [string, string]) => {
+    const other = alloc.TaskStates?.[name];
+    if (condition === "started") return instantOrNothing(other?.StartedAt) === "N/A";
+    return !(condition === "succeeded" && other?.State === "dead" && !other.Failed);
+  };
+  return Object.entries(own)
+    .filter(isOpen)
+    .map(([name, condition]) => `${name} (${condition})`)
+    .join(", ");
+}
+
 function showPorts(call: Call, alloc: WireAlloc): void {
   const ports = alloc.AllocatedResources?.Shared.Ports ?? [];
   if (ports.length === 0) return;
@@ -72,6 +87,8 @@ function showDecisions(call: Call, alloc: WireAlloc): void {
 function showTask(call: Call, alloc: WireAlloc, task: string, state: WireTaskState): void {
   const { output } = call;
   output.title(`Task "${task}" is "${state.State}"${state.Failed ? " (failed)" : ""}`);
+  const waitsFor = state.State === "pending" ? waitsOf(alloc, task) : "";
+  if (waitsFor !== "") output.line(`Waits for: ${waitsFor}\n`);
   const resources = alloc.AllocatedResources?.Tasks?.[task];
   if (resources) {
     const { MemoryMB: memory, MemoryMaxMB: memoryMax } = resources.Memory;

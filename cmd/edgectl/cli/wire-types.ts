@@ -16,6 +16,7 @@ export interface JobStub {
 }
 
 export interface WireTask {
+  readonly DependsOn?: Maybe<Readonly<Record<string, string>>>;
   readonly Name: string;
   readonly Driver: string;
   readonly Lifecycle?: Maybe<{ readonly Hook: string; readonly Sidecar: boolean }>;

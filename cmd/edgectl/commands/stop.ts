@@ -21,7 +21,8 @@ export default defineEdgeCommand({
     "eval-priority": { type: "string", description: "priority of the evaluation", valueHint: "N" },
     yes: { type: "boolean", description: "stop a job that is named by a prefix only", alias: ["y"] },
     global: { type: "boolean", description: "accepted for Nomad's scripts", isHidden: true },
-    "no-shutdown-delay": { type: "boolean", description: "accepted for Nomad's scripts", isHidden: true },
+    // An option that begins with "no-" would be read as the other one's opposite.
+    "without-shutdown-delay": { type: "boolean", description: "leave out the shutdown_delay of groups and tasks", alias: ["no-shutdown-delay"] },
     json: { type: "boolean", description: "print JSON" },
     verbose: { type: "boolean", description: "show full ids" },
   },
@@ -33,7 +34,12 @@ export default defineEdgeCommand({
         hint: `edgectl stop ${job.id}, or add --yes`,
       });
     const priority = wholeNumber("eval-priority", options["eval-priority"]);
-    const reply = await api.delete<EvalReply>(jobPath(job), { namespace: job.namespace, purge: options.purge, eval_priority: priority });
+    const reply = await api.delete<EvalReply>(jobPath(job), {
+      namespace: job.namespace,
+      purge: options.purge,
+      eval_priority: priority,
+      no_shutdown_delay: options["without-shutdown-delay"],
+    });
     if (reply.EvalID === "" || options.detach) {
       if (options.json) output.json(reply);
       else output.line(reply.EvalID === "" ? `job "${job.id}" has stopped` : reply.EvalID);

@@ -1,7 +1,7 @@
 // Canonicalisation: a draft becomes a whole JobSpec. Here stand the defaults that the table cannot hold,
 // because they depend on the job's type or pass from job to group and from group to task, field by field.
 
-import type { JobSpec, JobType, Network, Reschedule, Restart, TaskGroup } from "../job.ts";
+import type { JobSpec, JobType, Lifecycle, Network, Reschedule, Restart, TaskGroup } from "../job.ts";
 import type { Draft } from "./dsl.ts";
 import { fill } from "./fill.ts";
 import { TASK_GROUP } from "./group.ts";
@@ -62,11 +62,18 @@ function canonicalizeTask(draft: TaskDraft, restart: Draft<Restart>, serviceName
   const isDefault = (identity: (typeof identities)[number]) => (identity.name || "default") === "default";
   return {
     ...draft,
+    lifecycle: draft.lifecycle && withOn(draft.lifecycle),
     restart: { ...restart, ...written(draft.restart) },
     resources: hasCoresOnly ? { ...resources, cpuMHz: 0 } : resources,
     services: draft.services?.map((service) => named(service, serviceName(draft.name ?? ""))),
     identities: [...identities.filter(isDefault), ...identities.filter((identity) => !isDefault(identity))],
   };
+}
+
+/** After which end a hook runs, where nobody wrote it. */
+function withOn(draft: NonNullable<TaskDraft["lifecycle"]>): Draft<Lifecycle> {
+  if (draft.on) return draft;
+  return draft.hook === "poststop" ? { ...draft, on: "always" } : draft.hook === "postfail" ? { ...draft, on: "failure" } : draft;
 }
 
 /** System jobs have none; a block of zeros, which clients send for them, counts as none. */

@@ -54,6 +54,8 @@ export interface StringListField extends Common {
 }
 export interface StringMapField extends Common {
   readonly kind: "stringMap";
+  /** A TOML file may write a list of keys, which all have this value. */
+  readonly listMeans?: string;
 }
 export interface StringListMapField extends Common {
   readonly kind: "stringListMap";

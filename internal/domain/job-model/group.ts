@@ -39,7 +39,7 @@ export const TASK_GROUP = block<TaskGroup>(
     name: text("Name of the group", { isRequired: true }),
     count: int("How many allocations of it run", 1, { min: 0, max: LIMITS.jobCountMax }),
     shutdownDelayMs: maybeDuration("Time between leaving service discovery and the stop"),
-    maxRunDurationMs: maybeDuration("Longest run of a batch group, after which its tasks are stopped"),
+    maxRunDurationMs: maybeDuration("Longest run of a batch group from the start of its first main task on: one that takes longer fails"),
     meta: stringMap("Free keys and values, seen by the tasks as NOMAD_META_<key>"),
     constraints: many(CONSTRAINT, "Where the group may run", { toml: "constraint" }),
     affinities: many(AFFINITY, "Where the group would better run", { toml: "affinity" }),

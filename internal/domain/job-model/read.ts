@@ -116,6 +116,7 @@ function readField(field: Field, value: unknown, place: Place, options: ReadOpti
     case "strings":
       return readStrings(value, place, options);
     case "stringMap":
+      if (field.listMeans !== undefined && Array.isArray(value)) return readKeys(value, field.listMeans, place, options);
       return readMap(value, place, options, (item, at) => readText(item, at, options));
     case "stringListMap":
       return readMap(value, place, options, (item, at) => readStrings(item, at, options));
@@ -157,6 +158,11 @@ function readStrings(value: unknown, place: Place, options: ReadOptions): readon
     wrong({ parent: place, domain: [index], source: [index] }, options, "a string", item);
     return [];
   });
+}
+
+function readKeys(value: readonly unknown[], means: string, place: Place, options: ReadOptions): object | undefined {
+  const keys = readStrings(value, place, options);
+  return keys && Object.fromEntries(keys.map((key) => [key, means]));
 }
 
 function readMap(value: unknown, place: Place, options: ReadOptions, readItem: (item: unknown, at: Place) => unknown): object | undefined {

@@ -5,6 +5,7 @@ import { LIMITS } from "../limits.ts";
 import { nameProblem } from "./names.ts";
 import type { JobProblem, PathPart } from "./read.ts";
 import { repeated } from "./rules-job.ts";
+import { lifeCycleProblems } from "./rules-life-cycle.ts";
 import { affinityProblems, constraintProblems, spreadProblems } from "./rules-placement.ts";
 import { disconnectProblems, migrateProblems, rescheduleProblems, restartProblems, scalingProblems, updateProblems } from "./rules-policies.ts";
 import { serviceCountProblems, serviceProblems } from "./rules-service.ts";
@@ -20,6 +21,7 @@ export function groupProblems(group: TaskGroup, index: number, spec: JobSpec): r
     ...(wrongName === null ? [] : [{ path: [...path, "name"], message: `the group's name is no good: ${wrongName}` }]),
     ...typeProblems(group, spec, path),
     ...taskListProblems(group, path),
+    ...lifeCycleProblems(group, path, spec.type),
     ...constraintProblems(group.constraints, [...path, "constraints"], "group"),
     ...affinityProblems(group.affinities, [...path, "affinities"]),
     ...spreadProblems(group.spreads, [...path, "spreads"]),

@@ -11,6 +11,7 @@ import {
   json,
   labelled,
   many,
+  maybeDuration,
   maybeOne,
   one,
   stringMap,
@@ -59,8 +60,14 @@ const LOGS = block<LogConfig>("logs", {
 });
 
 const LIFECYCLE = block<Lifecycle>("lifecycle", {
-  hook: choice("When the task runs: before, after the start of, or after the main tasks", ["prestart", "poststart", "poststop"], "prestart"),
+  hook: choice(
+    "When the task runs: before the main tasks, after their start, after their end, or after the group failed",
+    ["prestart", "poststart", "poststop", "postfail"],
+    "prestart",
+  ),
   sidecar: bool("Runs as long as the main tasks do"),
+  on: choice("After which end a poststop or postfail runs; a timeout is a failure", ["", "success", "failure", "always"], ""),
+  mustSucceed: bool("The allocation counts as failed when this poststop or postfail fails"),
 });
 
 const VOLUME_MOUNT = block<VolumeMount>("volume_mount", {
@@ -92,6 +99,10 @@ export const TASK = block<Task>(
     leader: bool("When this task ends, the group's other tasks are stopped"),
     kind: text("Set by tools for service mesh tasks", { isCarriedOut: false }),
     lifecycle: maybeOne(LIFECYCLE, "When the task runs relative to the main tasks"),
+    dependsOn: stringMap('Tasks of the group it waits for: { db = "started", "healthy" or "succeeded" }, or a list of those to be started', {
+      listMeans: "started",
+    }),
+    maxRunDurationMs: maybeDuration("Longest run, all attempts together: a task that takes longer fails"),
     resources: one(RESOURCES, "What the task needs"),
     logs: one(LOGS, "How much of its output is kept", { wire: "LogConfig" }),
     restart: one(RESTART, "What happens on this node when the task exits; the group's unless given", { wire: "RestartPolicy" }),

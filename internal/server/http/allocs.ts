@@ -115,7 +115,8 @@ function toldChecks(exchange: Exchange, id: string): Promise<Response> {
 async function stop(exchange: Exchange, id: string): Promise<Response> {
   requireUuid(id, "alloc");
   const isReschedule = isSet(exchange.query, "reschedule");
-  const { result, index } = await exchange.server.leader.ledger.write((view, context) => stopAlloc(view, { allocId: id, isReschedule }, context));
+  const input = { allocId: id, isReschedule, skipsShutdownDelay: isSet(exchange.query, "no_shutdown_delay") };
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => stopAlloc(view, input, context));
   return written(exchange, index, { EvalID: result.evalId, Index: index });
 }
 

@@ -87,7 +87,14 @@ function getJob(exchange: JobExchange): Promise<Response> {
 
 async function deleteJob(exchange: JobExchange): Promise<Response> {
   const evalPriority = Number(exchange.query.all.get("eval_priority") ?? 0) || 0;
-  const input = { namespace: exchange.query.namespace, id: exchange.id, purge: isSet(exchange.query, "purge"), evalPriority };
+  const { query, id } = exchange;
+  const input = {
+    namespace: query.namespace,
+    id,
+    purge: isSet(query, "purge"),
+    evalPriority,
+    skipsShutdownDelay: isSet(query, "no_shutdown_delay"),
+  };
   const { result, index } = await exchange.server.leader.ledger.write((view, context) => deregisterJob(view, input, context));
   const isKnown = result.jobModifyIndex > 0;
   return written(exchange, isKnown ? index : 0, jobWrite(result, isKnown ? index : 0));

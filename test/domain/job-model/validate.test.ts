@@ -20,6 +20,11 @@ function job({ job = {}, group = {}, task = {} }: { job?: JobDraft; group?: Grou
 const many = (count: number) => Array.from({ length: count }, (_, index) => index);
 
 /** [what breaks a rule, the job, where in words, part of the message] */
+const tasks = (drafts: Readonly<Record<string, TaskDraft>>, own: JobDraft = { type: "batch" }) => ({
+  job: own,
+  group: { tasks: Object.entries(drafts).map(([name, draft]) => ({ name, driver: "x", ...draft })) },
+});
+
 const BROKEN: readonly (readonly [string, Parameters<typeof job>[0], string, string])[] = [
   ["no id", { job: { id: "" } }, "id", "is required"],
   ["an id too long", { job: { id: "x".repeat(LIMITS.jobIdCharsMax + 1), name: "x" } }, "id", "jobIdCharsMax"],
@@ -260,7 +265,62 @@ const BROKEN: readonly (readonly [string, Parameters<typeof job>[0], string, str
   ],
 ];
 
-for (const [name, parts, where, message] of BROKEN) {
+const LIFE_CYCLE: typeof BROKEN = [
+  [
+    "a task that waits for none",
+    tasks({ a: {}, b: { dependsOn: { c: "started" } } }),
+    'group "g" -> task "b" -> depends_on.c',
+    'no task of the group "g"',
+  ],
+  ["an unknown condition", tasks({ a: {}, b: { dependsOn: { a: "fine" as never } } }), 'group "g" -> task "b" -> depends_on.a', '"fine" is none of'],
+  ["a task that waits for itself", tasks({ a: { dependsOn: { a: "started" } } }), 'group "g" -> task "a" -> depends_on', '"a" waits for "a"'],
+  [
+    "a circle",
+    tasks({
+      start: {},
+      a: { dependsOn: { start: "started", c: "succeeded" } },
+      b: { dependsOn: { a: "started" } },
+      c: { dependsOn: { b: "started" } },
+    }),
+    'group "g" -> task "a" -> depends_on',
+    '"a" waits for "c" waits for "b" waits for "a"',
+  ],
+  [
+    "a prestart that waits for a main task",
+    tasks({ a: {}, b: { lifecycle: { hook: "prestart" }, dependsOn: { a: "started" } } }),
+    'group "g" -> task "b" -> depends_on.a',
+    "main tasks start later than prestart tasks",
+  ],
+  [
+    "a poststop that waits for a main task",
+    tasks({ a: {}, b: { lifecycle: { hook: "poststop" }, dependsOn: { a: "succeeded" } } }),
+    'group "g" -> task "b" -> depends_on.a',
+    "it can wait for its like only",
+  ],
+  ["success of what never ends", tasks({ a: {}, b: { dependsOn: { a: "succeeded" } } }, {}), 'group "g" -> task "b" -> depends_on.a', "for ever"],
+  [
+    "`on` of a prestart",
+    tasks({ a: {}, b: { lifecycle: { hook: "prestart", on: "failure" } } }),
+    'group "g" -> task "b" -> lifecycle.on',
+    "poststop and postfail",
+  ],
+  [
+    "a postfail on success",
+    tasks({ a: {}, b: { lifecycle: { hook: "postfail", on: "success" } } }),
+    'group "g" -> task "b" -> lifecycle.on',
+    "poststop",
+  ],
+  [
+    "a prestart that must succeed",
+    tasks({ a: {}, b: { lifecycle: { hook: "prestart", mustSucceed: true } } }),
+    'group "g" -> task "b" -> lifecycle.must_succeed',
+    "always fails its group",
+  ],
+  ["a limit of nothing", tasks({ a: { maxRunDurationMs: 0 } }), 'group "g" -> task "a" -> max_run_duration', "above 0"],
+  ["a limit of what runs on", tasks({ a: { maxRunDurationMs: 1 } }, {}), 'group "g" -> task "a" -> max_run_duration', "come to an end"],
+];
+
+for (const [name, parts, where, message] of [...BROKEN, ...LIFE_CYCLE]) {
   test(`${name} breaks one rule`, () => {
     const spec = job(parts);
     const problems = validateJob(spec).map((problem) => [describePath(spec, problem.path), problem.message]);

@@ -10,11 +10,13 @@ export default defineEdgeCommand({
   examples: [["alloc stop 3f2a", "stop it and wait for its replacement"]],
   options: {
     ...FOLLOW_OPTIONS,
-    "no-shutdown-delay": { type: "boolean", description: "accepted for Nomad's scripts", isHidden: true },
+    // An option that begins with "no-" would be read as the other one's opposite.
+    "without-shutdown-delay": { type: "boolean", description: "leave out the shutdown_delay of its group and tasks", alias: ["no-shutdown-delay"] },
   },
   async run(call) {
     const alloc = await findAlloc(call.api, call.operands[0] ?? "");
-    const reply = await call.api.put<{ readonly EvalID: string }>(`/v1/allocation/${alloc.ID}/stop`, {}, { namespace: alloc.Namespace });
+    const query = { namespace: alloc.Namespace, no_shutdown_delay: call.options["without-shutdown-delay"] };
+    const reply = await call.api.put<{ readonly EvalID: string }>(`/v1/allocation/${alloc.ID}/stop`, {}, query);
     return followWrite(call, reply, alloc.Namespace);
   },
 });
