@@ -29,10 +29,12 @@ export interface Placement {
 export interface Pace {
   /** Whether it is time to pause; asked before each placement, and while those who could make room for one are looked for. */
   isOver(): boolean;
+  /** The same between larger pieces of work, that are few: it looks at the clock each time. */
+  isTimeUp(): boolean;
 }
 
 /** All in one go. */
-export const UNPACED: Pace = { isOver: () => false };
+export const UNPACED: Pace = { isOver: () => false, isTimeUp: () => false };
 
 /** The roll-out that the allocs belong to. */
 export interface RolloutPart {

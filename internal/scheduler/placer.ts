@@ -41,19 +41,23 @@ export class Placer {
 
   *place(job: Job, group: TaskGroup, places: readonly Place[]): Generator<undefined, void, Resumed> {
     this.queued[group.name] = 0;
-    const isCurrent = (place: Place) => place.jobVersion === undefined;
-    const parts: readonly (readonly Place[])[] = [
-      places.filter((place) => isCurrent(place) && !place.isCanary),
-      places.filter((place) => isCurrent(place) && place.isCanary),
-    ];
-    for (const some of parts) yield* this.#placeSome(job, group, some);
-    for (const version of new Set(places.flatMap((place) => place.jobVersion ?? []))) {
+    const counted: Place[] = [];
+    const canaries: Place[] = [];
+    const older = new Map<number, Place[]>();
+    for (const place of places) {
+      const { jobVersion } = place;
+      if (jobVersion === undefined) (place.isCanary ? canaries : counted).push(place);
+      else {
+        const some = older.get(jobVersion);
+        if (some) some.push(place);
+        else older.set(jobVersion, [place]);
+      }
+    }
+    yield* this.#placeSome(job, group, counted);
+    yield* this.#placeSome(job, group, canaries);
+    for (const [version, some] of older) {
       const old = this.#olderVersion(job, group, version);
-      yield* this.#placeSome(
-        old.job,
-        old.group,
-        places.filter((place) => place.jobVersion === version),
-      );
+      yield* this.#placeSome(old.job, old.group, some);
     }
   }
 

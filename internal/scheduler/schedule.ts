@@ -92,23 +92,26 @@ export function* scheduleInSlices(
   const orphans = allocs.filter((alloc) => !isTerminal(alloc) && !reconciled.some(({ group }) => group.name === alloc.group));
   const stops = [...reconciled.flatMap(({ changes }) => changes.stops), ...orphans.map((alloc) => stopOrphan(view, alloc))];
   // What is replaced keeps its room until a place for its successor is looked for: where there is none, it runs on.
-  const replaced = new Set(reconciled.flatMap(({ changes }) => changes.places.filter(isDestructive).map((place) => place.previous?.id)));
+  const replaced = replacedIds(reconciled.flatMap(({ changes }) => changes.places));
   const freed = stops.map((stop) => stop.alloc.id).filter((id) => !replaced.has(id));
-  const capacity = new Capacity(view, { namespace, id: jobId }, freed);
   const deployment = advanced ?? standing ?? begun;
   const rollout = deployment !== null && isActiveDeployment(deployment) ? deployment : null;
-  const placer = new Placer({ view, evaluation, capacity, context, rollout, pace });
   const inPlace = reconciled.flatMap(({ changes }) => changes.inPlace.map((alloc) => ofRollout(alloc, rollout)));
   const reconnects = reconciled.flatMap(({ changes }) => changes.reconnects);
   const parts = new PlanParts({ stops, inPlace, reconnects, deployments: [...endedByChange(input), ...(begun ? [begun] : [])] }, replaced);
   const decisions = [...reconciled.flatMap(({ changes }) => changes.decisions), ...orphans.map((alloc) => decideOrphan(alloc, job))];
   const decided = decidedOf(decisions);
+  const isPrivate = job?.allAtOnce === true;
+  let now = context;
+  // Of a large job that was work for a slice, and looking at every node is work for another.
+  if (pace.isTimeUp()) now = (yield isPrivate ? NOTHING : { ...parts.slice(NOTHING_PLACED()), decided }).context;
   const startIndex = view.index;
+  const capacity = new Capacity(view, { namespace, id: jobId }, freed);
+  const placer = new Placer({ view, evaluation, capacity, context: now, rollout, pace });
   // Groups are reconciled only where there is a job.
   for (const { group, changes } of job ? reconciled : []) {
     const steps = placer.place(job as Job, group, changes.places); // see above
     for (let step = steps.next(); !step.done; ) {
-      const isPrivate = job?.allAtOnce === true;
       const resumed = yield isPrivate ? NOTHING : { ...parts.slice(placer), decided };
       if (!isPrivate) capacity.forgetPlanned();
       placer.resume(resumed.context);
@@ -116,7 +119,7 @@ export function* scheduleInSlices(
     }
   }
   // Others may have taken what was promised to allocs that nobody knew of: then all is placed anew, without a pause.
-  if (job?.allAtOnce && hasChanged(view, placer.placed, startIndex)) return schedule(view, evaluation, job, context);
+  if (isPrivate && hasChanged(view, placer.placed, startIndex)) return schedule(view, evaluation, job, context);
   const rest = parts.rest(placer);
   return {
     stops: rest.stops,
@@ -144,6 +147,8 @@ export function isNoOp(plan: Plan): boolean {
 // --- internal ---
 
 const NOTHING: Slice = { stops: [], placed: [], inPlace: [], reconnects: [], deployments: [], decided: new Map() };
+
+const NOTHING_PLACED = () => ({ placed: [], unplacedDestructive: new Set<string>() });
 
 /** Whether others changed a node, or what runs on one, that the allocs were placed on since. */
 function hasChanged(view: View, placed: readonly Alloc[], sinceIndex: number): boolean {
@@ -192,22 +197,26 @@ function ofRollout(alloc: Alloc, rollout: Deployment | null): Alloc {
 }
 
 function annotate(changes: GroupChanges): DesiredUpdates {
-  const places = (kind: Place["kind"]) => changes.places.filter((place) => place.kind === kind).length;
-  const canaries = changes.places.filter((place) => place.kind === "place" && place.isCanary).length;
-  const succeeds = (place: Place) => changes.stops.some((stop) => stop.alloc === place.previous);
-  const replaced =
-    places("destructive") + places("migrate") + changes.places.filter((place) => place.kind === "place" && place.previous && succeeds(place)).length;
+  const stopped = new Set(changes.stops.map((stop) => stop.alloc));
+  const counts = { place: 0, canary: 0, migrate: 0, destructive: 0 };
+  let succeeding = 0;
+  for (const { kind, isCanary, previous } of changes.places) {
+    counts[kind === "place" && isCanary ? "canary" : kind] += 1;
+    if (kind === "place" && previous && stopped.has(previous)) succeeding += 1;
+  }
   return {
     ignore: changes.ignored,
-    place: places("place") - canaries,
-    migrate: places("migrate"),
-    stop: changes.stops.length - replaced,
+    place: counts.place,
+    migrate: counts.migrate,
+    stop: changes.stops.length - counts.destructive - counts.migrate - succeeding,
     inPlaceUpdate: changes.inPlace.length,
-    destructiveUpdate: places("destructive"),
-    canary: canaries,
+    destructiveUpdate: counts.destructive,
+    canary: counts.canary,
   };
 }
 
-function isDestructive(place: Place): boolean {
-  return place.kind === "destructive";
+function replacedIds(places: readonly Place[]): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const { kind, previous } of places) if (kind === "destructive" && previous) ids.add(previous.id);
+  return ids;
 }

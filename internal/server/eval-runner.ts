@@ -102,7 +102,10 @@ export class EvalRunner {
   #begin(evaluation: Evaluation): void {
     this.#guarded(evaluation, (view, context) => {
       const job = view.job(evaluation.namespace, evaluation.jobId);
-      const pace = { isOver: () => --this.#placementsLeft < 0 || (this.#placementsLeft % PLACEMENTS_PER_LOOK === 0 && this.#isOver()) };
+      const pace = {
+        isOver: () => --this.#placementsLeft < 0 || (this.#placementsLeft % PLACEMENTS_PER_LOOK === 0 && this.#isOver()),
+        isTimeUp: () => this.#isOver(),
+      };
       const steps = scheduleInSlices(view, evaluation, job, { context, pace, isExplained: false });
       return this.#outcomeOf({ evaluation, job, steps, sinceIndex: context.index, hasApplied: false }, { view, context, step: steps.next() });
     });

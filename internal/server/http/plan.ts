@@ -93,7 +93,7 @@ async function dryRun({ server, request }: Exchange, { evaluation, planned, cont
   const whole = { ...planned, allAtOnce: true };
   const steps = scheduleInSlices(leader.view, evaluation, whole, {
     context,
-    pace: { isOver: () => clock.monotonicMs() >= endsAtMs },
+    pace: { isOver: () => clock.monotonicMs() >= endsAtMs, isTimeUp: () => clock.monotonicMs() >= endsAtMs },
     isExplained: true,
   });
   let step = steps.next();

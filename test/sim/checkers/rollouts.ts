@@ -1,6 +1,10 @@
-// Roll-outs: of a job one is active at most, and a promotion that was acknowledged stays.
+// Roll-outs: of a job one is active at most, a promotion that was acknowledged stays, and no more than max_parallel are
+// replaced before those that took their place are healthy.
 
+import { type Alloc, isTerminal } from "../../../internal/domain/alloc.ts";
 import { isActiveDeployment } from "../../../internal/domain/deployment.ts";
+import type { ChangeSet } from "../../../internal/domain/tables.ts";
+import type { View } from "../../../internal/domain/view.ts";
 import { Violation } from "../history.ts";
 import type { Rollouts } from "../rollouts.ts";
 import type { Checker } from "./checker.ts";
@@ -24,5 +28,43 @@ export function rolloutsChecker(rollouts: Rollouts): Checker {
           throw new Violation("promotion kept", `group ${name} of deployment ${id} was promoted and is not`);
     }
   };
-  return { name: "rollouts", tick: check, settled: check, restored: () => rollouts.promoted.clear() };
+  return {
+    name: "rollouts",
+    tick: check,
+    settled: check,
+    committed(world, { sets, by }) {
+      const server = world.servers.find((one) => one.name === by)?.server;
+      // A commit that a server made before it died is seen with the next one that touches the job.
+      if (server?.isLeading) for (const [namespace, jobId] of jobsOf(sets)) checkParallel(server.leader.view, namespace, jobId);
+    },
+    restored: () => rollouts.promoted.clear(),
+  };
+}
+
+// --- internal ---
+
+function jobsOf(sets: readonly ChangeSet[]): Iterable<readonly [namespace: string, jobId: string]> {
+  const jobs = new Map<string, readonly [string, string]>();
+  for (const change of sets.flatMap((set) => set.changes))
+    if (change.op === "put" && change.table === "allocs") jobs.set(change.row.jobId, [change.row.namespace, change.row.jobId]);
+  return jobs.values();
+}
+
+function checkParallel(view: View, namespace: string, jobId: string): void {
+  const job = view.job(namespace, jobId);
+  if (!job || job.stop || job.type !== "service") return;
+  for (const { name, update } of job.groups) {
+    const waitedFor = [...view.allocsOfJob(namespace, jobId)].filter((alloc) => alloc.group === name && isWaitedFor(view, alloc));
+    if (update !== null && waitedFor.length > update.maxParallel)
+      throw new Violation(
+        "max_parallel",
+        `${jobId}.${name}: ${waitedFor.map((alloc) => alloc.id).join(", ")} took the place of others and are not healthy, max_parallel is ${update.maxParallel}`,
+      );
+  }
+}
+
+/** Whether it took the place of an older version's and was not healthy yet. What was cut off meanwhile nobody waits for. */
+function isWaitedFor(view: View, alloc: Alloc): boolean {
+  if (isTerminal(alloc) || alloc.clientStatus === "unknown" || alloc.disconnectedAtMs !== undefined || alloc.health?.isHealthy === true) return false;
+  return (view.alloc(alloc.previousAlloc)?.decisions ?? []).some((decision) => decision.kind === "replace");
 }
