@@ -39,7 +39,10 @@ export class FleetUpgradeLoop {
   }
 
   note(set: ChangeSet): void {
-    if (set.changes.some((change) => change.table === "settings" && change.op === "put" && change.row.name === "fleet-upgrade")) this.#arm(0);
+    const isRunning = set.changes.some(
+      (change) => change.table === "settings" && change.op === "put" && change.row.name === "fleet-upgrade" && change.row.value.state === "running",
+    );
+    if (isRunning) this.#arm(0);
   }
 
   stop(): void {

@@ -106,7 +106,7 @@ async function prepare(runtime: Runtime, agent: RunningAgent, request: StageRequ
       changedAtMs: nowMs,
       before: null,
     };
-    files.writeAtomic(markerOf(program), `${request.dataDirectory}\n`, 0o644);
+    files.writeAtomic(markerOf(program), `${files.realPath(request.dataDirectory) ?? request.dataDirectory}\n`, 0o644);
     writeUpgrade(runtime, request.dataDirectory, upgrade);
     return upgrade;
   } catch (error) {
