@@ -186,8 +186,11 @@ test(
         const path = `${place.agent.dataDirectory}/${name}`;
         return existsSync(path) ? Number(JSON.parse(readFileSync(path, "utf8"))[2]) : 0;
       };
-      await until("the new program to run under a watcher", () => status(place).State === "starting" && lock("upgrade.lock") !== lock("lock"));
+      // While one program becomes the other nobody holds the directory; and 0 would be the test's own process group.
+      const isUnderWay = () => status(place).State === "starting" && lock("upgrade.lock") > 0 && lock("lock") > 0;
+      await until("the new program to run under a watcher", isUnderWay);
       const [watcher, agent] = [lock("upgrade.lock"), lock("lock")];
+      expect([watcher > 0, agent > 0, watcher !== agent]).toEqual([true, true, true]);
       process.kill(watcher, "SIGKILL");
       await until("another to watch", () => ![0, watcher].includes(lock("upgrade.lock")));
       process.kill(agent, "SIGKILL");
