@@ -7,7 +7,7 @@ import type { DriverState } from "../runner/drivers/driver.ts";
 export function withDriverState(node: NodeSpec, name: string, state: DriverState, nowMs: number): NodeSpec {
   const isOld = (key: string) => key === `driver.${name}` || key.startsWith(`driver.${name}.`);
   const kept = (map: Readonly<Record<string, string>>) => Object.fromEntries(Object.entries(map).filter(([key]) => !isOld(key)));
-  const sources = Object.fromEntries(Object.keys(state.attributes).map((key) => [key, "the container engine"]));
+  const sources = Object.fromEntries(Object.keys(state.attributes).map((key) => [key, `the driver ${name}`]));
   return {
     ...node,
     attributes: { ...kept(node.attributes), ...state.attributes },

@@ -6,8 +6,13 @@ import { findCgroups } from "../runner/cgroups.ts";
 import { dockerDriver } from "../runner/drivers/docker/driver.ts";
 import type { Driver } from "../runner/drivers/driver.ts";
 import { execDriver } from "../runner/drivers/exec.ts";
+import { externalDriver } from "../runner/drivers/external/driver.ts";
+import { findExternalDrivers } from "../runner/drivers/external/find.ts";
 import { javaDriver } from "../runner/drivers/java.ts";
+import { qemuDriver } from "../runner/drivers/qemu/driver.ts";
 import { rawExecDriver } from "../runner/drivers/raw-exec.ts";
+import { OWN_DRIVERS } from "../runner/drivers/registry.ts";
+import { ProgramAnswers } from "../runner/program-answers.ts";
 import { SANDBOX_SCRIPT, SANDBOX_TASK_SCRIPT } from "../runner/sandbox/scripts.ts";
 import { findTools } from "../runner/sandbox/tools.ts";
 import { SHIM_SCRIPT, TASK_SCRIPT } from "../runner/shim-scripts.ts";
@@ -45,6 +50,10 @@ export function makeNodeDrivers(parts: NodeDriverParts): ReadonlyMap<string, Dri
     drivers.push(execDriver(sandbox));
     if (settings.isJavaEnabled) drivers.push(javaDriver(sandbox));
   }
+  if (settings.qemu) {
+    const answers = new ProgramAnswers(runtime, join(directory, "programs.json"));
+    drivers.push(qemuDriver({ ...shim, taskScriptPath: script("task.sh", TASK_SCRIPT), settings: settings.qemu, answers }));
+  }
   if (settings.docker)
     drivers.push(
       dockerDriver({
@@ -55,6 +64,21 @@ export function makeNodeDrivers(parts: NodeDriverParts): ReadonlyMap<string, Dri
         nodeId: node.id,
         node: { ...node.resources, address: node.attributes["unique.network.ip-address"] ?? "127.0.0.1" },
         warn: (message, fields) => log.warn(message, fields),
+      }),
+    );
+  for (const { name, path } of findExternalDrivers(runtime, settings.plugins?.folder ?? "", OWN_DRIVERS).drivers)
+    drivers.push(
+      externalDriver({
+        runtime,
+        name,
+        path,
+        folder: join(directory, "drivers", name),
+        node: { id: node.id, name: node.name },
+        settings: settings.plugins?.settings[name] ?? {},
+        version: settings.version,
+        allocRoot,
+        cgroups: shim.cgroups,
+        log: (level, message) => log[level](`driver ${name}: ${message}`),
       }),
     );
   return new Map(drivers.map((driver) => [driver.name, driver]));

@@ -194,6 +194,25 @@ export const LIMITS = {
   checksPerGroupMax: 100,
   servicesPerGroupMax: 100,
 
+  /** One message of an external driver, and of one to it. */
+  driverLineCharsMax: 262_144,
+  /** What such a driver gives to find its task again. */
+  driverHandleCharsMax: 16_384,
+  driverConfigKeysMax: 200,
+  driverAttributesMax: 100,
+  /** What it may say unasked in ten seconds. */
+  driverEventsMax: 100,
+  driverAnswerMsMax: 10_000,
+  /** The same for what may take its time: start and stop. */
+  driverWorkMsMax: 60_000,
+  /** How often a driver that holds tasks is asked whether it lives. */
+  driverPingMs: 60_000,
+  /** After which time without tasks and questions its process is ended. */
+  driverIdleMs: 30_000,
+  driverRestartMsMin: 250,
+  driverRestartMsMax: 60_000,
+  externalDriversMax: 32,
+
   problemsPerJobMax: 100,
   jobFileDepthMax: 32,
   variablesPerJobMax: 1000,

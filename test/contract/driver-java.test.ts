@@ -23,5 +23,6 @@ await driverContract({
     "a signal reaches the task": aboveShell,
     "a kill ends a tree": aboveShell,
     "a task that runs goes on": aboveShell,
+    "file that holds": "the files are the shim's, and torn in exec's kit",
   },
 });

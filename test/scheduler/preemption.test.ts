@@ -205,7 +205,11 @@ test("a plan that pauses at every turn pushes the same ones away as one made in 
     const evaluation = [...cluster.state.evalsOfJob("default", "high")][0];
     if (!evaluation) throw new Error("it is asked after");
     const job = cluster.job("high");
-    const steps = scheduleInSlices(cluster.state, evaluation, job, { context: cluster.context, pace: { isOver: () => isPaused, isTimeUp: () => isPaused }, isExplained: true });
+    const steps = scheduleInSlices(cluster.state, evaluation, job, {
+      context: cluster.context,
+      pace: { isOver: () => isPaused, isTimeUp: () => isPaused },
+      isExplained: true,
+    });
     let pauses = 0;
     let step = steps.next();
     // Before any node is looked at there is a pause too.

@@ -71,6 +71,7 @@ const parts = {
   python: () => command(["python3", "--version"], "install the Debian packages python3-venv and python3-pip"),
   node: () => command(["node", "--version"], "install Node 18 or newer"),
   java: () => command(["java", "-version"], "install the Debian package default-jre-headless"),
+  "linux kernel": () => command(["apt-get", "--version"], "only Debian has the kernel that the test boots"),
   "qemu-system": () => command(["qemu-system-x86_64", "--version"], "install the Debian package qemu-system-x86"),
   docker: () => command(["dockerd", "--version"], "install the Debian package docker.io"),
   podman: () => command(["podman", "--version"], "install the Debian packages podman and catatonit"),

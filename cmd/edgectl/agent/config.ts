@@ -1,11 +1,13 @@
 // From command line, environment and file to one checked configuration of the agent.
 
 import { parseServerUrl } from "../../../internal/api/region-codec.ts";
+import type { ClientSettings } from "../../../internal/client/fingerprint/fingerprint.ts";
 import type { NodeOffers } from "../../../internal/client/fingerprint/offers.ts";
 import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import type { DockerSettings } from "../../../internal/runner/drivers/docker/settings.ts";
 import type { ExecSettings } from "../../../internal/runner/drivers/exec.ts";
+import type { QemuSettings } from "../../../internal/runner/drivers/qemu/driver.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
 import type { SnapshotSettings } from "../../../internal/server/snapshot-loop.ts";
 import { parseStoreUrl } from "../../../internal/store/open-store.ts";
@@ -13,6 +15,8 @@ import { checkAdvertise } from "./advertise.ts";
 import { dockerSettingsOf } from "./docker-settings.ts";
 import { execSettingsOf } from "./exec-settings.ts";
 import { nodeOffersOf } from "./node-settings.ts";
+import { pluginSettingsOf } from "./plugin-settings.ts";
+import { qemuSettingsOf } from "./qemu-settings.ts";
 import type { Setting, SettingValue, SettingValues } from "./settings.ts";
 import { mergeSettings, parseSetting, SETTINGS, settingsOfFile, variableOf } from "./settings.ts";
 
@@ -44,6 +48,8 @@ export interface AgentConfig {
   readonly exec: ExecSettings | null;
   readonly isJavaEnabled: boolean;
   readonly docker: DockerSettings | null;
+  readonly qemu: QemuSettings | null;
+  readonly plugins: NonNullable<ClientSettings["plugins"]>;
   readonly cpuTotalMHz: number;
   readonly memoryTotalMiB: number;
   readonly offers: NodeOffers;
@@ -184,6 +190,8 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     exec: execSettingsOf(values),
     isJavaEnabled: values.get("client.java") !== false,
     docker: dockerSettingsOf(values),
+    qemu: qemuSettingsOf(values),
+    plugins: pluginSettingsOf(values, runtime, dataDirectory),
     cpuTotalMHz: number("client.cpu_total_compute", 0),
     memoryTotalMiB: number("client.memory_total_mb", 0),
     offers: nodeOffersOf(values, runtime),

@@ -186,6 +186,8 @@ async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server
       isRawExecEnabled: config.isRawExecEnabled,
       isJavaEnabled: config.isJavaEnabled,
       ...(config.docker ? { docker: config.docker } : {}),
+      plugins: config.plugins,
+      ...(config.qemu ? { qemu: config.qemu } : {}),
       ...(config.exec ? { exec: config.exec } : {}),
       offers: config.offers,
       version: BUILD.version,

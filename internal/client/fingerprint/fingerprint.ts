@@ -2,17 +2,20 @@
 // and conditions that say what is missing and how to mend it.
 
 import { UPGRADE_ATTRIBUTE } from "../../domain/fleet-upgrade.ts";
-import type { NodeDriver, NodeSpec } from "../../domain/node.ts";
+import type { JsonMap } from "../../domain/job.ts";
+import type { NodeSpec } from "../../domain/node.ts";
 import type { DockerSettings } from "../../runner/drivers/docker/settings.ts";
 import type { ExecSettings } from "../../runner/drivers/exec.ts";
+import type { QemuSettings } from "../../runner/drivers/qemu/driver.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { NodeIdentity } from "../identity.ts";
 import { fingerprintCpu } from "./cpu.ts";
 import { fingerprintExec } from "./exec.ts";
+import { fingerprintExternal } from "./external.ts";
 import { fingerprintBuses, fingerprintCgroups, fingerprintDisk, fingerprintMemory, fingerprintNetwork, fingerprintSystem } from "./host.ts";
 import { fingerprintJava } from "./java.ts";
 import { NO_OFFERS, type NodeOffers, readOffers } from "./offers.ts";
-import { newFacts, note } from "./reading.ts";
+import { atFirst, newFacts, note } from "./reading.ts";
 
 export interface ClientSettings {
   readonly name: string;
@@ -31,6 +34,10 @@ export interface ClientSettings {
   readonly isJavaEnabled?: boolean;
   /** Absent: the driver is switched off. */
   readonly docker?: DockerSettings;
+  /** Absent: the driver is switched off. */
+  readonly qemu?: QemuSettings;
+  /** Drivers of others: the folder they are in, and what each is told. Absent: none. */
+  readonly plugins?: { readonly folder: string; readonly settings: Readonly<Record<string, JsonMap>> };
   /** Absent: nothing beyond what is found, and nothing kept. */
   readonly offers?: NodeOffers;
   readonly version: string;
@@ -66,6 +73,9 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
   if (settings.isRawExecEnabled) note(facts, "driver.raw_exec", { value: "1", source: "the agent's settings" });
   const exec = fingerprintExec(runtime, facts, settings.exec);
   const java = fingerprintJava(runtime, facts, { isEnabled: settings.isJavaEnabled === true, exec: exec.driver });
+  const docker = settings.docker ? "the container engine is looked for" : "disabled by client.docker.enabled";
+  const qemu = settings.qemu ? "emulators are looked for" : "disabled by client.qemu.enabled";
+  const external = fingerprintExternal(runtime, settings.plugins?.folder ?? "");
   const uid = runtime.host.uid;
   return {
     id: identity.id,
@@ -90,13 +100,14 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
     },
     reserved: offered.reserved,
     ...(Object.keys(offers.hostVolumes).length > 0 ? { hostVolumes: offers.hostVolumes } : {}),
-    drivers: { raw_exec: rawExec, exec: exec.driver, java, docker: dockerAtFirst(settings, nowMs) },
+    drivers: { raw_exec: rawExec, exec: exec.driver, java, docker: atFirst(docker, nowMs), qemu: atFirst(qemu, nowMs), ...external.drivers },
     conditions:
       uid === 0
-        ? [...conditions, ...exec.conditions]
+        ? [...conditions, ...exec.conditions, ...external.conditions]
         : [
             ...conditions,
             ...exec.conditions,
+            ...external.conditions,
             {
               name: "not-root",
               message: `the agent runs as user ${uid}: tasks run as that user and cannot be limited`,
@@ -107,12 +118,4 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
     version: settings.version,
     machineId: identity.machineId,
   };
-}
-
-// --- internal ---
-
-/** Until its engine was looked for: that takes a moment, and comes as a change. */
-function dockerAtFirst(settings: ClientSettings, nowMs: number): NodeDriver {
-  const description = settings.docker ? "the container engine is looked for" : "disabled by client.docker.enabled";
-  return { detected: false, healthy: false, description, attributes: {}, updatedAtMs: nowMs };
 }

@@ -1,5 +1,6 @@
 // A fingerprint reading: a value and where it came from. A failed reading is absent, never zero.
 
+import type { NodeDriver } from "../../domain/node.ts";
 import type { Files } from "../../runtime/runtime.ts";
 
 export interface Reading<T> {
@@ -48,4 +49,9 @@ export function readNumber(files: Files, path: string): Reading<number> | null {
   const text = readLine(files, path);
   const value = text === null ? Number.NaN : Number(text);
   return Number.isFinite(value) && value > 0 ? { value, source: path } : null;
+}
+
+/** Until what a driver needs was looked for: that takes a moment, and comes as a change. */
+export function atFirst(description: string, nowMs: number): NodeDriver {
+  return { detected: false, healthy: false, description, attributes: {}, updatedAtMs: nowMs };
 }

@@ -26,6 +26,24 @@ export function rawExecDriver(parts: RawExecParts): Driver {
   };
 }
 
+export interface SwitchedUser extends Owner {
+  /** What turns into it, before the program. */
+  readonly command: readonly string[];
+}
+
+/** Throws `invalid` where that cannot be. */
+export function userOf(runtime: Runtime, user: string): SwitchedUser {
+  if (runtime.host.uid !== 0)
+    throw new EdgeError("invalid", `the task asks for user "${user}", but the agent does not run as root and cannot switch to it`);
+  const passwd = runtime.files.readText("/etc/passwd") ?? "";
+  const entry = passwd.split("\n").find((line) => line.split(":")[0] === user || (/^\d+$/.test(user) && line.split(":")[2] === user));
+  if (!entry) throw new EdgeError("invalid", `user "${user}" does not exist on this node`);
+  const [, , uid = "", gid = ""] = entry.split(":");
+  const setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].find((path) => runtime.files.isExecutable(path));
+  if (!setpriv) throw new EdgeError("invalid", `switching to user "${user}" needs setpriv (util-linux), which this node lacks`);
+  return { uid: Number(uid), gid: Number(gid), command: [setpriv, `--reuid=${uid}`, `--regid=${gid}`, "--init-groups"] };
+}
+
 // --- internal ---
 
 async function start(parts: RawExecParts, tasks: ShimTasks, request: StartRequest): Promise<TaskHandle> {
@@ -85,23 +103,6 @@ function resolveCommand(runtime: Runtime, command: string, taskDirectory: string
     });
   if (files.stat(found)?.isDirectory) throw new EdgeError("invalid", `"${found}" is a folder, not a program`);
   throw new EdgeError("invalid", `the program "${found}" is not executable`, { hint: `chmod +x ${found}` });
-}
-
-interface SwitchedUser extends Owner {
-  /** What turns into it, before the program. */
-  readonly command: readonly string[];
-}
-
-function userOf(runtime: Runtime, user: string): SwitchedUser {
-  if (runtime.host.uid !== 0)
-    throw new EdgeError("invalid", `the task asks for user "${user}", but the agent does not run as root and cannot switch to it`);
-  const passwd = runtime.files.readText("/etc/passwd") ?? "";
-  const entry = passwd.split("\n").find((line) => line.split(":")[0] === user || (/^\d+$/.test(user) && line.split(":")[2] === user));
-  if (!entry) throw new EdgeError("invalid", `user "${user}" does not exist on this node`);
-  const [, , uid = "", gid = ""] = entry.split(":");
-  const setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].find((path) => runtime.files.isExecutable(path));
-  if (!setpriv) throw new EdgeError("invalid", `switching to user "${user}" needs setpriv (util-linux), which this node lacks`);
-  return { uid: Number(uid), gid: Number(gid), command: [setpriv, `--reuid=${uid}`, `--regid=${gid}`, "--init-groups"] };
 }
 
 function withoutDenied(env: Readonly<Record<string, string>>, denied: readonly string[]): Record<string, string> {

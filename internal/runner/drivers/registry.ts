@@ -4,6 +4,7 @@ import type { JobSpec, JsonMap } from "../../domain/job.ts";
 import { dockerConfigProblems } from "./docker/config.ts";
 import { execConfigProblems } from "./exec-config.ts";
 import { javaConfigProblems } from "./java-config.ts";
+import { qemuConfigProblems } from "./qemu/config.ts";
 import { rawExecConfigProblems } from "./raw-exec-config.ts";
 
 export interface ConfigProblem {
@@ -15,8 +16,12 @@ const CHECKS: Readonly<Record<string, (config: JsonMap) => readonly ConfigProble
   raw_exec: rawExecConfigProblems,
   exec: execConfigProblems,
   java: javaConfigProblems,
+  qemu: qemuConfigProblems,
   docker: dockerConfigProblems,
 };
+
+/** Names that no external driver may have. */
+export const OWN_DRIVERS: readonly string[] = Object.keys(CHECKS);
 
 /** Problems of every task's driver config, with their path in the job. A driver that is not known here is left to its nodes. */
 export function driverConfigProblems(spec: JobSpec): ConfigProblem[] {

@@ -11,6 +11,7 @@ import { jobWarnings, oversubscriptionWarnings } from "../../domain/job-model/wa
 import { schedulerConfigFor } from "../../domain/setting.ts";
 import type { View } from "../../domain/view.ts";
 import { driverConfigProblems } from "../../runner/drivers/registry.ts";
+import { externalConfigProblems } from "./external-config.ts";
 
 export interface Admitted {
   readonly spec: JobSpec;
@@ -30,7 +31,12 @@ export function admissionProblems(
   if ("problems" in decoded)
     return { problems: decoded.problems.map((problem) => `${problem.path.join(".")}: ${problem.message}`), spec: null, warnings: [] };
   const { spec } = decoded;
-  const problems = [...validateJob(spec), ...unsupportedFeatures(spec), ...driverConfigProblems(spec)];
+  const problems = [
+    ...validateJob(spec),
+    ...unsupportedFeatures(spec),
+    ...driverConfigProblems(spec),
+    ...(view ? externalConfigProblems(spec, view) : []),
+  ];
   return { problems: problems.map((problem) => inWords(spec, problem)), spec, warnings: [...jobWarnings(spec), ...settingWarnings(spec, view)] };
 }
 

@@ -1,0 +1,2 @@
+/** A driver's process ended, or was ended, before it answered. */
+export class DriverGone extends Error {}

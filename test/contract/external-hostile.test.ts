@@ -1,0 +1,91 @@
+// External drivers that lie, babble, hang up or die: the agent goes on, says why, and starts nothing twice.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { DriverState } from "../../internal/runner/drivers/driver.ts";
+import { Bench } from "./driver-bench.ts";
+import { openExternal } from "./external-kit.ts";
+import { thisRuntime, withFolder } from "./this-runtime.ts";
+
+const runtime = await thisRuntime();
+
+/** Answers what it is asked; `lines` decide what comes of some methods. */
+const driver = (lines: string) => `#!/bin/sh
+echo begun >>../../../lives
+while read -r line; do
+  id=\${line#*:}; id=\${id%%,*}
+  case $line in
+${lines}
+    *'"method":"hello"'*) echo "{\\"id\\":$id,\\"result\\":{\\"protocol\\":1,\\"config\\":{\\"command\\":\\"string\\",\\"args\\":\\"list\\"}}}" ;;
+    *'"method":"fingerprint"'*) echo "{\\"id\\":$id,\\"result\\":{\\"healthy\\":true}}" ;;
+    *'"method":"recover"'*) echo "{\\"id\\":$id,\\"result\\":{\\"state\\":\\"unknown\\"}}" ;;
+    *) echo "{\\"id\\":$id,\\"result\\":{}}" ;;
+  esac
+done
+`;
+
+/** [what, its text, what its health says] */
+const NEVER_HEALTHY: readonly (readonly [string, string, RegExp])[] = [
+  ["garbage", driver("    *) echo garbage ;;"), /no JSON: garbage/],
+  ["an endless line", driver("    *) exec head -c 400000 /dev/zero ;;"), /longer than 262144 characters \(driverLineCharsMax\)/],
+  ["an answer to nobody", driver(`    *) echo '{"id":99,"result":{}}' ;;`), /answered 99, which nobody asked/],
+  ["another protocol", driver(`    *hello*) echo "{\\"id\\":$id,\\"result\\":{\\"protocol\\":7}}" ;;`), /speaks protocol 7/],
+  ["its end", driver("    *) echo no such library >&2; exit 4 ;;"), /it ended with 4 \("no such library"\)/],
+  ["events without end", driver(`    *) while :; do echo '{"event":"log","params":{}}'; done ;;`), /more than 100 events/],
+  ["nothing that runs", "#!/nowhere/interpreter\n", /could not be started/],
+];
+
+async function withDriver(text: string, body: (bench: Bench, open: () => ReturnType<typeof openExternal>) => Promise<void>): Promise<void> {
+  await withFolder(runtime, async (folder) => {
+    const path = `${folder}/mine`;
+    runtime.files.writeText(path, text);
+    runtime.files.chmod(path, 0o755);
+    const open = () => openExternal(runtime, folder, path);
+    const kit = { name: "mine", missing: null, open, script: () => ({}), absent: () => ({}), hasShim: false, workDirectory: (task: string) => task };
+    await body(new Bench(runtime, folder, kit), open);
+  });
+}
+
+for (const [what, text, words] of NEVER_HEALTHY)
+  test(`an external driver that answers with ${what} is unhealthy, told why, and tried again after a pause`, { timeout: 30_000 }, () =>
+    withDriver(text, async (bench, open) => {
+      const states: DriverState[] = [];
+      const mine = open();
+      mine.watch?.((state) => states.push(state));
+      await bench.until("it is told twice", () => states.length >= 2);
+      mine.stop?.();
+      for (const state of states.slice(0, 2)) {
+        assert.equal(state.healthy, false);
+        assert.match(state.description, words);
+        assert.match(state.description, /started again after (?:0\.25|0\.5) s/);
+      }
+    }),
+  );
+
+test(
+  "an external driver that dies while it starts a task: the start fails with the reason, and the next life is asked for the task",
+  { timeout: 30_000 },
+  () =>
+    withDriver(driver(`    *'"method":"start"'*) echo lost its way >&2; exit 1 ;;`), async (bench, open) => {
+      const mine = open();
+      await assert.rejects(mine.start(bench.request(mine, { command: "x" })), /died while it started the task: it ended with 1 \("lost its way"\)/);
+      assert.equal(runtime.files.readText(`${bench.folder}/lives`), "begun\nbegun\n");
+      assert.equal(await mine.recover({ allocId: bench.allocId, task: { name: "main" }, attempt: 1 }), null);
+      mine.stop?.();
+    }),
+);
+
+test("an external driver that refuses a task, or gives a handle without end: the start fails, the driver lives", { timeout: 30_000 }, () =>
+  withDriver(
+    driver(`    *'"command":"refuse"'*) echo "{\\"id\\":$id,\\"error\\":{\\"code\\":\\"invalid\\",\\"message\\":\\"not on sundays\\"}}" ;;
+    *'"command":"long"'*) echo "{\\"id\\":$id,\\"result\\":{\\"handle\\":\\"$(head -c 20000 /dev/zero | tr '\\0' x)\\"}}" ;;`),
+    async (bench, open) => {
+      const mine = open();
+      await assert.rejects(mine.start(bench.request(mine, { command: "refuse" })), /not on sundays/);
+      await assert.rejects(mine.start(bench.request(mine, { command: "long" })), /driverHandleCharsMax/);
+      await assert.rejects(mine.start(bench.request(mine, { command: "x", speed: 1 })), /no config key "speed"/);
+      assert.equal(runtime.files.readText(`${bench.folder}/lives`), "begun\n");
+      mine.stop?.();
+    },
+  ),
+);
