@@ -1,7 +1,9 @@
 // Probes of ports and pages, under whichever runtime: what is answered, what is followed, and what is given up.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { createServer as createTcpServer } from "node:net";
 import { test } from "node:test";
 import { type HttpProbe, probeHttp, probeTcp } from "../../internal/runtime/probe.ts";
@@ -89,4 +91,22 @@ test("probe: a port that nobody listens on, a path that cannot be sent", async (
     (_request, response) => response.end(),
     (port) => assert.rejects(probeHttp(probe(port, { path: "/a b\r\nX: y" }), LIMITS)),
   );
+});
+
+test("probe: a certificate that nobody vouches for fails the check, unless it is not to be looked at", async (context) => {
+  // Key and certificate on one stream, made anew: none lies in the repository, to run out one day.
+  const words = "req -x509 -newkey rsa:2048 -nodes -keyout - -days 1 -subj /CN=shop.test";
+  const made = spawnSync("openssl", words.split(" "), { encoding: "utf8" });
+  if (made.status !== 0) return context.skip("openssl is not there to make a certificate");
+  const server = createSecureServer({ key: made.stdout, cert: made.stdout }, (_request, response) => void response.writeHead(200).end("secure"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const secure = probe(typeof address === "object" && address ? address.port : 0, { protocol: "https" });
+  try {
+    await assert.rejects(probeHttp(secure, LIMITS), /self.signed/);
+    assert.deepEqual(await probeHttp({ ...secure, isVerified: false, serverName: "shop.test" }, LIMITS), { status: 200, text: "secure" });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });

@@ -126,7 +126,7 @@ test(
         'restart = { attempts = 1, delay = "100ms", interval = "10m", mode = "fail" }\nreschedule = { attempts = 0, unlimited = false }';
       const checks = check('name = "up"\ntype = "http"\npath = "/health"\ncheck_restart = { limit = 2, grace = "0s" }');
       const script = "trap 'exit 0' TERM INT; while :; do sleep 0.1; done";
-      run(place, shellJob({ id: "sick", type: "service", script, group: `${restart}\n${service(answerer.port, checks)}` }));
+      run(place, shellJob({ id: "sick", type: "batch", script, group: `${restart}\n${service(answerer.port, checks)}` }));
       const alloc = await place.untilAlloc("sick", "failed", 30_000);
       const { Restarts, Failed, Events } = alloc.TaskStates.main;
       expect([Restarts, Failed]).toEqual([1, true]);
