@@ -46,6 +46,12 @@ tags = ["i\${NOMAD_ALLOC_INDEX}", "all"]`;
         "192.0.2.1:9100",
       ]);
       expect(await place.get("/v1/service/none")).toEqual([]);
+      expect((await place.get("/v1/job/shop/services")).map((one: { ServiceName: string }) => one.ServiceName).sort()).toEqual([
+        "shop-g-main",
+        "shop-g-main",
+        "shop-web",
+        "shop-web",
+      ]);
       // One key is given the same instance each time, and the filter is the API's own.
       const chosen = async (key: string) => (await place.get(`/v1/service/shop-web?choose=1%7C${key}`)).map((one: { ID: string }) => one.ID);
       expect(await chosen("me")).toEqual(await chosen("me"));

@@ -22,6 +22,7 @@ import { isSet } from "./query.ts";
 import { putPriority } from "./queue.ts";
 import type { Exchange, Read } from "./reply.ts";
 import { read, written } from "./reply.ts";
+import { servicesOfJob } from "./services.ts";
 
 interface JobExchange extends Exchange {
   readonly id: string;
@@ -41,7 +42,7 @@ const ROUTES: readonly (readonly [string, Methods])[] = [
   ["/deployment", { GET: (exchange) => latestDeploymentOfJob(exchange, exchange.id) }],
   ["/submission", { GET: submission }],
   ["/priority", { PUT: (exchange) => putPriority(exchange, exchange.id) }],
-  ["/services", { GET: (exchange) => readOf(exchange, () => ({ index: 1, body: [] })) }],
+  ["/services", { GET: (exchange) => servicesOfJob(exchange, exchange.id) }],
   ["/summary", { GET: summary }],
   ["/versions", { GET: (exchange) => jobVersions(exchange, exchange.id) }],
   ["/evaluate", { PUT: evaluate }],

@@ -47,6 +47,17 @@ export function allocServices(exchange: Exchange, id: string): Promise<Response>
   });
 }
 
+/** Those of all its allocations, whatever versions they run. */
+export function servicesOfJob(exchange: Exchange, id: string): Promise<Response> {
+  const { namespace } = exchange.query;
+  return read(exchange, [`allocs/job:${namespace}/${id}`], (view) => {
+    const { services } = exchange.server;
+    const found = [...view.liveAllocsOfJob(namespace, id)].flatMap((alloc) => services.registrationsOf(view, alloc));
+    found.sort((a, b) => (a.id < b.id ? -1 : 1));
+    return { index: indexOf(exchange, view, `job ${namespace} ${id}`, found), body: found.map(encodeRegistration) };
+  });
+}
+
 // --- internal ---
 
 /** Both jobs and nodes have a say in what is listed, but nothing that does not change an alloc as well. */
