@@ -69,6 +69,14 @@ export type NodeCall =
   | { readonly method: "file-stat"; readonly allocId: string; readonly path: string }
   | { readonly method: "restart"; readonly allocId: string; readonly task: string; readonly isAllTasks: boolean }
   | { readonly method: "signal"; readonly allocId: string; readonly task: string; readonly signal: string }
+  | {
+      readonly method: "exec";
+      readonly allocId: string;
+      readonly task: string;
+      readonly command: readonly string[];
+      /** Null = no terminal. */
+      readonly terminal: { readonly columns: number; readonly rows: number } | null;
+    }
   | { readonly method: "host-stats" }
   | { readonly method: "alloc-checks"; readonly allocId: string }
   /** Of nodes whose attribute edgectl.upgrade says that they know of it. */
@@ -98,6 +106,33 @@ export interface UpgradeProgress {
   readonly reason: string;
 }
 
+/** What a node can be asked: from the first version on, or since it says so itself. */
+const CALLS: Readonly<Record<NodeCall["method"], "first" | "said">> = {
+  logs: "first",
+  "file-stream": "first",
+  "file-read": "first",
+  "file-list": "first",
+  "file-stat": "first",
+  restart: "first",
+  signal: "first",
+  exec: "said",
+  "host-stats": "first",
+  "alloc-checks": "said",
+  "upgrade-offer": "said",
+  "upgrade-piece": "said",
+  "upgrade-apply": "said",
+  "upgrade-status": "said",
+  "alloc-stats": "first",
+};
+export const KNOWN_CALLS: readonly string[] = Object.keys(CALLS);
+/** Of nodes that do not say what they know. */
+export const FIRST_CALLS: readonly string[] = KNOWN_CALLS.filter((name) => CALLS[name as NodeCall["method"]] === "first"); // its keys
+
+/** The answer to a command that has ended. */
+export interface ExecResult {
+  readonly exitCode: number;
+}
+
 export interface ListedFile {
   readonly name: string;
   readonly isDirectory: boolean;
@@ -119,6 +154,8 @@ export type NodeMessage =
       readonly memory: NodeMemory | null;
       /** Distinguishes two living agents that claim one identity. */
       readonly processId: string;
+      /** What this node can be asked; absent from those of earlier versions. */
+      readonly calls?: readonly string[];
     }
   | { readonly kind: "heartbeat" }
   | { readonly kind: "node-updated"; readonly node: NodeSpec }
@@ -128,6 +165,8 @@ export type NodeMessage =
   | { readonly kind: "call-failed"; readonly call: number; readonly code: string; readonly message: string }
   /** A piece of a stream; `offset` is its position in the file it came from. */
   | { readonly kind: "data"; readonly call: number; readonly file: string; readonly offset: number; readonly bytes: Uint8Array }
+  /** The command of a call took this many bytes more of its input. */
+  | { readonly kind: "input-credit"; readonly call: number; readonly bytes: number }
   | { readonly kind: "end"; readonly call: number };
 
 /** From the server. */
@@ -165,6 +204,10 @@ export type ServerMessage =
   | { readonly kind: "call"; readonly call: number; readonly request: NodeCall }
   /** The reader of a stream took this many bytes more. */
   | { readonly kind: "credit"; readonly call: number; readonly bytes: number }
+  /** Input for the command of a call: no more than the window ahead of what it took. */
+  | { readonly kind: "data"; readonly call: number; readonly file: string; readonly offset: number; readonly bytes: Uint8Array }
+  | { readonly kind: "input-end"; readonly call: number }
+  | { readonly kind: "resize"; readonly call: number; readonly columns: number; readonly rows: number }
   | { readonly kind: "cancel"; readonly call: number };
 
 /** One end of a connection, whatever carries it. */

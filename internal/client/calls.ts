@@ -1,7 +1,7 @@
 // What a server asks of this node while connected: logs, files, restart, signal, stats.
 // Streams send no more than their credit ahead of the reader.
 
-import type { ListedFile, NodeCall, NodeMessage } from "../api/node-protocol.ts";
+import type { ExecResult, ListedFile, NodeCall, NodeMessage, ServerMessage } from "../api/node-protocol.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { withinRoot } from "../domain/paths.ts";
@@ -10,6 +10,7 @@ import { allocDirectory } from "../runner/layout.ts";
 import type { LogStream } from "../runner/log-store.ts";
 import { logPosition } from "../runner/log-store.ts";
 import type { FileInfo, Runtime } from "../runtime/runtime.ts";
+import { OpenCommand, refuseTooMany } from "./open-command.ts";
 import { allocStats, hostStats } from "./stats.ts";
 import type { UpgradeReceiver } from "./upgrade-receiver.ts";
 
@@ -22,6 +23,10 @@ export interface CallsParts {
 }
 
 interface OpenCall {
+  /** Of a command, once it runs. */
+  command: OpenCommand | null;
+  /** Whether it counts among the commands of its alloc and node. */
+  commandOf: string | null;
   credit: number;
   isCancelled: boolean;
   wake: () => void;
@@ -35,8 +40,24 @@ export class Calls {
     this.#parts = parts;
   }
 
+  /** What belongs to calls; all else is of a later version. */
+  hear(message: ServerMessage): void {
+    switch (message.kind) {
+      case "call":
+        return this.open(message.call, message.request);
+      case "credit":
+        return this.credit(message.call, message.bytes);
+      case "cancel":
+        return this.cancel(message.call);
+      case "data":
+      case "input-end":
+      case "resize":
+        this.#open.get(message.call)?.command?.take(message);
+    }
+  }
+
   open(call: number, request: NodeCall): void {
-    const state: OpenCall = { credit: LIMITS.streamCreditBytes, isCancelled: false, wake: () => undefined };
+    const state: OpenCall = { command: null, commandOf: null, credit: LIMITS.streamCreditBytes, isCancelled: false, wake: () => undefined };
     this.#open.set(call, state);
     this.#answer(call, request, state)
       .catch((error) =>
@@ -56,6 +77,7 @@ export class Calls {
     const state = this.#open.get(call);
     if (!state) return;
     state.isCancelled = true;
+    state.command?.close();
     state.wake();
   }
 
@@ -87,12 +109,16 @@ export class Calls {
       case "upgrade-apply":
       case "upgrade-status":
         return reply(await this.#parts.upgrades.answer(request));
+      case "exec":
+        return reply(await this.#exec(call, request, state));
       case "host-stats":
         return reply(hostStats(this.#parts.runtime, this.#parts.allocRoot));
       case "alloc-checks":
         return reply(this.#runner(request.allocId).checks.readings());
       case "alloc-stats":
         return reply(allocStats(this.#parts.runtime, this.#runner(request.allocId)));
+      default:
+        throw new EdgeError("unsupported", `this node's edgectl does not know "${methodOf(request)}": upgrade it`);
     }
   }
 
@@ -103,6 +129,30 @@ export class Calls {
         hint: `its node keeps the files of the newest ${LIMITS.allocsKeptOnNodeMax} ended allocations (allocsKeptOnNodeMax)`,
       });
     return runner;
+  }
+
+  async #exec(call: number, request: NodeCall & { method: "exec" }, state: OpenCall): Promise<ExecResult> {
+    const task = this.#runner(request.allocId).task(request.task);
+    if (!task) throw new EdgeError("not-found", `task "${request.task}" is not part of the allocation`);
+    const others = [...this.#open.values()].filter((one) => one.commandOf !== null);
+    refuseTooMany(
+      request.allocId,
+      others.map((one) => one.commandOf ?? ""),
+    );
+    state.commandOf = request.allocId;
+    const command = OpenCommand.start(task.handle, request, {
+      credit: () => state.credit,
+      isCancelled: () => state.isCancelled,
+      untilMore: () => this.#pause(state, 5000),
+      data: (file, offset, bytes) => {
+        state.credit -= bytes.length;
+        this.#parts.send({ kind: "data", call, file, offset, bytes });
+      },
+      took: (bytes) => this.#parts.send({ kind: "input-credit", call, bytes }),
+    });
+    state.command = command;
+    if (state.isCancelled) command.close();
+    return command.run();
   }
 
   async #logs(call: number, request: NodeCall & { method: "logs" }, state: OpenCall): Promise<void> {
@@ -260,6 +310,11 @@ export class Calls {
 }
 
 // --- internal ---
+
+/** Of a server that knows more than this node. */
+function methodOf(request: never): string {
+  return String((request as { readonly method?: unknown }).method).slice(0, 40);
+}
 
 function listed(info: FileInfo): ListedFile {
   return {

@@ -1,7 +1,7 @@
 // Keeps the node connected: dials, says hello, sends heartbeats, comes back with growing pauses.
 
 import type { NodeMemory, NodeMessage, OrderPosition, ServerMessage } from "../api/node-protocol.ts";
-import { PROTOCOL_VERSION } from "../api/node-protocol.ts";
+import { KNOWN_CALLS, PROTOCOL_VERSION } from "../api/node-protocol.ts";
 import { messageOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { NodeSpec } from "../domain/node.ts";
@@ -91,6 +91,7 @@ export class Connection {
         lastOrder: this.#parts.lastOrder(),
         memory: this.#parts.memory(),
         processId: this.#processId,
+        calls: KNOWN_CALLS,
       });
       this.#armHeartbeat(LIMITS.heartbeatTtlMsMin);
     } catch (error) {

@@ -1,7 +1,8 @@
 // The HTTP face of a client-only node on loopback: its own view of itself, everything else handed to its servers.
 
 import type { JsonObject } from "../api/wire.ts";
-import type { Runtime } from "../runtime/runtime.ts";
+import { relaySocket } from "../runtime/relay-socket.ts";
+import type { RequestContext, Runtime } from "../runtime/runtime.ts";
 import type { NodeAgent } from "./node-agent.ts";
 
 export interface DeviceAppParts {
@@ -14,11 +15,12 @@ export interface DeviceAppParts {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-export function createDeviceApp(parts: DeviceAppParts): (request: Request) => Promise<Response> {
-  return async (request) => {
+export function createDeviceApp(parts: DeviceAppParts): (request: Request, context: RequestContext) => Promise<Response> {
+  return async (request, context) => {
     const url = new URL(request.url);
     if (url.pathname === "/v1/agent/self") return self(parts);
     if (url.pathname === "/v1/agent/health") return health(parts);
+    if (request.headers.get("upgrade")?.toLowerCase() === "websocket") return relay(parts, context, url);
     return forward(parts, request, url);
   };
 }
@@ -60,6 +62,24 @@ function health(parts: DeviceAppParts): Response {
   const client = parts.node.isJoined ? { ok: true, message: "ok" } : { ok: false, message: "the node is not connected to a server; its tasks go on" };
   return new Response(JSON.stringify({ client }), { status: client.ok ? 200 : 500, headers: { "Content-Type": "application/json" } });
 }
+
+/** To the first server that answers at all. */
+function relay({ runtime, servers }: DeviceAppParts, context: RequestContext, url: URL): Response {
+  const base = async () => {
+    for (const server of servers) {
+      const address = server.replace(/\/$/, "");
+      const isThere = await runtime.network.fetch(`${address}/v1/agent/health`, { signal: AbortSignal.timeout(SERVER_MS_MAX) }).then(
+        () => true,
+        () => false,
+      );
+      if (isThere) return address;
+    }
+    return "";
+  };
+  return context.upgrade(relaySocket(runtime, { path: `${url.pathname}${url.search}`, headers: {}, base }));
+}
+
+const SERVER_MS_MAX = 3000;
 
 async function forward(parts: DeviceAppParts, request: Request, url: URL): Promise<Response> {
   for (const server of parts.servers) {

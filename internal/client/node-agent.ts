@@ -228,14 +228,8 @@ export class NodeAgent {
         this.#options.log.warn("the server could not store a status report: it is sent again", { reason: message.message });
         for (const entry of this.#unacknowledged.values()) if (entry.sequence === message.sequence) entry.sequence = 0;
         return this.#armReports(LIMITS.reportRetryMs);
-      case "call":
-        return this.#calls.open(message.call, message.request);
-      case "credit":
-        return this.#calls.credit(message.call, message.bytes);
-      case "cancel":
-        return this.#calls.cancel(message.call);
       default:
-        return; // of a later version
+        return this.#calls.hear(message);
     }
   }
 

@@ -99,6 +99,8 @@ export const LIMITS = {
   lateAnswerMsMax: 500,
   /** How long a server of another region may take to say that it lives. */
   regionProbeMsMax: 1500,
+  /** Bytes that one end of a relayed WebSocket has not taken, above which the other waits. */
+  relayedBytesMax: 262_144,
   /** Frames kept for a relayed WebSocket until its other end is open. */
   relayEarlyFramesMax: 64,
   /** Servers that a request may pass on its way to the leader. */
@@ -150,8 +152,8 @@ export const LIMITS = {
   /** Commands beside the tasks of one allocation, and of one node, at a time. */
   commandsPerAllocMax: 16,
   commandsPerNodeMax: 64,
-  /** Words of such a command with their ends: a shell gets them quoted, within what Linux takes as one word. */
-  commandBytesMax: 30_000,
+  /** Words of such a command with their ends: they come in an address, which may not be much longer. */
+  commandBytesMax: 8192,
   /** How long a command whose reader is gone may take to end after its hang-up. */
   commandHangUpMs: 2000,
 

@@ -86,11 +86,14 @@ function serverSocket(socket: Bun.ServerWebSocket<SocketData>): ServerSocket {
     send: (data) => void socket.send(data),
     close: (code, reason) => socket.close(code, reason),
     bufferedBytes: () => socket.getBufferedAmount(),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
   };
 }
 
 function connectSocket(url: string, headers: Readonly<Record<string, string>>, handlers: SocketHandlers): ClientSocket {
   const socket = new WebSocket(url, { headers } as never); // Bun takes headers where the DOM type has protocols
+  const flow = socket as unknown as { pause(): void; resume(): void }; // Bun's own, and not in the DOM's type
   socket.binaryType = "arraybuffer";
   const client: ClientSocket = {
     get isOpen() {
@@ -99,6 +102,8 @@ function connectSocket(url: string, headers: Readonly<Record<string, string>>, h
     send: (data) => socket.send(data as string),
     close: (code, reason) => socket.close(code, reason),
     bufferedBytes: () => socket.bufferedAmount,
+    pause: () => flow.pause(),
+    resume: () => flow.resume(),
   };
   socket.onopen = () => handlers.open(client);
   socket.onmessage = (event) => handlers.message(typeof event.data === "string" ? event.data : new Uint8Array(event.data));

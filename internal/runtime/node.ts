@@ -64,9 +64,12 @@ function serve(options: HttpServerOptions): Promise<HttpServer> {
     socket.on("error", drop);
     const request = handshakeOf(incoming);
     if (request === null) return void socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-    void Promise.resolve(options.fetch(request, context)).then((response) => {
+    void Promise.resolve(options.fetch(request, context)).then(async (response) => {
       if (handlers === null) {
-        socket.end(`HTTP/1.1 ${response.status} Refused\r\nConnection: close\r\n\r\n`);
+        const text = await response.text();
+        const lines = [...response.headers].filter(([name]) => name !== "content-length").map(([name, value]) => `${name}: ${value}\r\n`);
+        const length = `Content-Length: ${Buffer.byteLength(text)}\r\n`;
+        socket.end(`HTTP/1.1 ${response.status} Refused\r\n${lines.join("")}${length}Connection: close\r\n\r\n${text}`);
         return;
       }
       const accepted = handlers;
@@ -143,6 +146,8 @@ function attach(socket: Socket, handlers: SocketHandlers): void {
     send: (data) => socket.send(data),
     close: (code, reason) => socket.close(code, reason),
     bufferedBytes: () => socket.bufferedAmount,
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
   };
   socket.on("message", (data, isBinary) => handlers.message(isBinary ? new Uint8Array(data as Buffer) : String(data)));
   socket.on("close", (code, reason) => handlers.close(code, String(reason)));
@@ -159,6 +164,8 @@ function connectSocket(url: string, headers: Readonly<Record<string, string>>, h
     send: (data) => socket.send(data),
     close: (code, reason) => socket.close(code, reason),
     bufferedBytes: () => socket.bufferedAmount,
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
   };
   socket.on("open", () => handlers.open(client));
   socket.on("message", (data, isBinary) => handlers.message(isBinary ? new Uint8Array(data as Buffer) : String(data)));

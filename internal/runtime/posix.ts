@@ -118,6 +118,17 @@ export const posixTerminal: Terminal = {
       process.stdout.write(data, (error) => (error ? reject(error) : resolve()));
     }),
   error: (text) => writeAll(2, text),
+  errorBytes: (data) =>
+    new Promise((resolve, reject) => {
+      process.stderr.write(data, (error) => (error ? reject(error) : resolve()));
+    }),
+  async *input() {
+    for await (const piece of process.stdin) yield new Uint8Array(piece as Buffer); // no encoding was set
+  },
+  setRaw(isRaw) {
+    if (process.stdin.isTTY === true) process.stdin.setRawMode(isRaw);
+  },
+  size: () => ({ columns: process.stdout.columns ?? 80, rows: process.stdout.rows ?? 24 }),
   async readInput(maxBytes) {
     const chunks: Buffer[] = [];
     let size = 0;

@@ -149,6 +149,9 @@ export interface ServerSocket {
   close(code: number, reason: string): void;
   /** Bytes accepted but not yet handed to the kernel. */
   bufferedBytes(): number;
+  /** Stops reading, so that the other side has to wait; what was read already still comes. */
+  pause(): void;
+  resume(): void;
 }
 
 export interface SocketHandlers {
@@ -218,6 +221,12 @@ export interface Terminal {
   out(text: string): void;
   outBytes(data: Uint8Array): Promise<void>;
   error(text: string): void;
+  errorBytes(data: Uint8Array): Promise<void>;
+  /** Standard input in pieces as they come, until its end; read once. What is not taken waits where it is. */
+  input(): AsyncIterable<Uint8Array>;
+  /** Each key as it is, without echo; put back when the process ends, too. Does nothing where input is no terminal. */
+  setRaw(isRaw: boolean): void;
+  size(): { readonly columns: number; readonly rows: number };
   readInput(maxBytes: number): Promise<string>;
 }
 

@@ -17,6 +17,15 @@ interface PendingCall {
   reject(error: EdgeError): void;
   /** Streams only. */
   chunk?(chunk: StreamChunk): void;
+  /** Commands only: so much of their input was taken. */
+  inputCredit?(bytes: number): void;
+}
+
+/** What a caller learns of a stream besides its pieces. */
+export interface StreamHooks {
+  opened?(call: number): void;
+  replied?(result: unknown): void;
+  inputCredit?(bytes: number): void;
 }
 
 export class NodeSession {
@@ -24,6 +33,7 @@ export class NodeSession {
   readonly processId: string;
   readonly machineId: string;
   readonly incarnation: number;
+  readonly #knownCalls: readonly string[];
   lastHeardMs: number;
   /** By when it was told to be heard from again. */
   heartbeatTtlMs: number;
@@ -41,6 +51,7 @@ export class NodeSession {
     readonly transport: Transport<ServerMessage, NodeMessage>;
     readonly nowMs: number;
     readonly heartbeatTtlMs: number;
+    readonly knownCalls: readonly string[];
   }) {
     this.nodeId = parts.nodeId;
     this.processId = parts.processId;
@@ -49,6 +60,7 @@ export class NodeSession {
     this.#transport = parts.transport;
     this.lastHeardMs = parts.nowMs;
     this.heartbeatTtlMs = parts.heartbeatTtlMs;
+    this.#knownCalls = parts.knownCalls;
   }
 
   send(message: ServerMessage): void {
@@ -64,7 +76,7 @@ export class NodeSession {
    * A stream in pieces as they come; the node sends no more than the credit window ahead of the reader.
    * Ends when the node ends it; throws the node's error; stops the node's side when the reader leaves.
    */
-  async *stream(request: NodeCall, signal: AbortSignal): AsyncGenerator<StreamChunk> {
+  async *stream(request: NodeCall, signal: AbortSignal, hooks: StreamHooks = {}): AsyncGenerator<StreamChunk> {
     const queue: StreamChunk[] = [];
     let isDone = false;
     let failure: EdgeError | null = null;
@@ -78,7 +90,12 @@ export class NodeSession {
       queue.push(chunk);
       wake();
     };
-    const call = this.#open(request, { resolve: () => finish(null), reject: finish, chunk: take });
+    const resolve = (result: unknown) => {
+      hooks.replied?.(result);
+      finish(null);
+    };
+    const call = this.#open(request, { resolve, reject: finish, chunk: take, inputCredit: (bytes) => hooks.inputCredit?.(bytes) });
+    hooks.opened?.(call);
     const onAbort = () => finish(null);
     signal.addEventListener("abort", onAbort);
     try {
@@ -104,11 +121,22 @@ export class NodeSession {
 
   /** Whether the message belonged to a call of this session. */
   handle(message: NodeMessage): boolean {
-    if (message.kind !== "reply" && message.kind !== "call-failed" && message.kind !== "data" && message.kind !== "end") return false;
+    if (
+      message.kind !== "reply" &&
+      message.kind !== "call-failed" &&
+      message.kind !== "data" &&
+      message.kind !== "end" &&
+      message.kind !== "input-credit"
+    )
+      return false;
     const pending = this.#calls.get(message.call);
     if (!pending) return true; // cancelled meanwhile
     if (message.kind === "data") {
       pending.chunk?.(message);
+      return true;
+    }
+    if (message.kind === "input-credit") {
+      pending.inputCredit?.(message.bytes);
       return true;
     }
     this.#calls.delete(message.call);
@@ -150,6 +178,14 @@ export class NodeSession {
     if (this.#calls.size >= LIMITS.streamsPerNodeMax) {
       pending.reject(
         new EdgeError("busy", `node ${this.nodeId} has ${LIMITS.streamsPerNodeMax} open calls already (streamsPerNodeMax)`, { isRetryable: true }),
+      );
+      return 0;
+    }
+    if (!this.#knownCalls.includes(request.method)) {
+      pending.reject(
+        new EdgeError("unsupported", `node ${this.nodeId} runs a version of edgectl that does not know "${request.method}"`, {
+          hint: "upgrade edgectl on the node",
+        }),
       );
       return 0;
     }

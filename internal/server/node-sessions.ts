@@ -1,7 +1,7 @@
 // All connected nodes of a leader: joining, heartbeats, and the orders that go out when a commit is durable.
 
 import type { DesiredAlloc, NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
-import { desiredOf, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from "../api/node-protocol.ts";
+import { desiredOf, FIRST_CALLS, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from "../api/node-protocol.ts";
 import { applyReports, registerNode } from "../cluster/nodes.ts";
 import type { Alloc } from "../domain/alloc.ts";
 import { isClientTerminal } from "../domain/alloc.ts";
@@ -151,6 +151,7 @@ export class NodeSessions {
       transport,
       nowMs: runtime.clock.monotonicMs(),
       heartbeatTtlMs,
+      knownCalls: hello.calls ?? FIRST_CALLS,
     });
     this.#sessions.get(hello.node.id)?.close("replaced by a newer connection of the same node");
     this.#sessions.set(hello.node.id, session);

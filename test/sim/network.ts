@@ -273,4 +273,12 @@ class Endpoint implements ClientSocket {
   bufferedBytes(): number {
     return 0;
   }
+
+  pause(): void {
+    // Nobody here is slow to read.
+  }
+
+  resume(): void {
+    // As above.
+  }
 }

@@ -101,7 +101,17 @@ export function simRuntime({ program, network, chance, sqlite, kill }: SimRuntim
         throw new Error("aborted");
       },
     },
-    terminal: { out: () => undefined, outBytes: async () => undefined, error: () => undefined, readInput: async () => "" },
+    terminal: {
+      out: () => undefined,
+      outBytes: async () => undefined,
+      error: () => undefined,
+      errorBytes: async () => undefined,
+      input: async function* () {},
+
+      setRaw: () => undefined,
+      size: () => ({ columns: 80, rows: 24 }),
+      readInput: async () => "",
+    },
     openSqlite: () => {
       if (!sqlite) throw new Error(`machine ${machine.name} has no SQLite file`);
       return sqlite.connect(program);

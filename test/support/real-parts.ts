@@ -51,6 +51,7 @@ const parts = {
   "armhf libraries": () => library("/usr/arm-linux-gnueabihf/lib", "libc6-armhf-cross libstdc++6-armhf-cross libatomic1-armhf-cross"),
   "arm64 libraries": () => library("/usr/aarch64-linux-gnu/lib", "libc6-arm64-cross libstdc++6-arm64-cross"),
   "armel apt": () => command(["apt-get", "--version"], "only Debian has the armel Node that the test runs"),
+  script: () => command(["script", "--version"], "install the Debian package bsdutils"),
   unshare: () => command(["unshare", "--version"], "install the Debian package util-linux"),
   nsenter: () => command(["nsenter", "--version"], "install the Debian package util-linux"),
   "x64 machine": () => (process.arch === "x64" ? present("yes") : missing("the test compares with an x64 machine")),

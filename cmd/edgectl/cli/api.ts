@@ -2,7 +2,7 @@
 
 import { EdgeError, type ErrorCode, messageOf } from "../../../internal/domain/errors.ts";
 import { LIMITS } from "../../../internal/domain/limits.ts";
-import type { Runtime } from "../../../internal/runtime/runtime.ts";
+import type { ClientSocket, Runtime, SocketHandlers } from "../../../internal/runtime/runtime.ts";
 import { type Connection, DEFAULT_ADDRESS } from "./global-options.ts";
 
 export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
@@ -31,6 +31,8 @@ export interface Api {
   raw(method: "GET" | "PUT", path: string, more?: { readonly query?: Query; readonly body?: Uint8Array }): Promise<RawReply>;
   /** The bytes of an answer as they come. */
   stream(path: string, query: Query, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** Both ends speak. A socket that closes before it is open was refused: `get` of the same says why. */
+  socket(path: string, query: Query, handlers: SocketHandlers): ClientSocket;
 }
 
 export function createApi(runtime: Runtime, connection: Connection): Api {
@@ -61,6 +63,10 @@ export function createApi(runtime: Runtime, connection: Connection): Api {
     async stream(path, query, signal) {
       const response = await send("GET", path, query, signal ? { signal } : {});
       return chunksOf(response, connection);
+    },
+    socket(path, query, handlers) {
+      const headers: Record<string, string> = connection.token === "" ? {} : { "X-Nomad-Token": connection.token };
+      return runtime.network.connectSocket(urlOf(connection, path, query).replace(/^http/, "ws"), headers, handlers);
     },
   };
 }
@@ -97,7 +103,7 @@ interface Sent {
 }
 
 async function request(runtime: Runtime, connection: Connection, sent: Sent): Promise<Response> {
-  const url = `${connection.address}${sent.path}${queryText({ region: connection.region, namespace: connection.namespace, ...sent.query })}`;
+  const url = urlOf(connection, sent.path, sent.query);
   const headers = new Headers(sent.more.headers);
   if (connection.token !== "") headers.set("X-Nomad-Token", connection.token);
   const init = { ...sent.more, method: sent.method, headers, ...tlsOf(runtime, connection) };
@@ -110,6 +116,10 @@ async function request(runtime: Runtime, connection: Connection, sent: Sent): Pr
   }
   if (response.status === 200) return response;
   throw await errorOf(response, sent);
+}
+
+function urlOf(connection: Connection, path: string, query: Query): string {
+  return `${connection.address}${path}${queryText({ region: connection.region, namespace: connection.namespace, ...query })}`;
 }
 
 /** Bun takes certificates with the request; Node's fetch has no place for them. */

@@ -14,7 +14,11 @@ export interface NormalArguments {
 }
 
 /** Throws `invalid` for an option that is unknown, lacks its value, or has one it does not take. */
-export function normalizeArguments(argv: readonly string[], definitions: OptionDefinitions): NormalArguments {
+export function normalizeArguments(
+  argv: readonly string[],
+  definitions: OptionDefinitions,
+  isVerbatimAfter = Number.POSITIVE_INFINITY,
+): NormalArguments {
   const names = namesOf(definitions);
   const args: string[] = [];
   const operands: string[] = [];
@@ -22,6 +26,10 @@ export function normalizeArguments(argv: readonly string[], definitions: OptionD
   let isHelpWanted = false;
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at] ?? "";
+    if (operands.length >= isVerbatimAfter && word !== "--") {
+      operands.push(...argv.slice(at));
+      break;
+    }
     if (word === "--") {
       operands.push(...argv.slice(at + 1));
       break;

@@ -50,6 +50,8 @@ export interface Command<O extends OptionDefinitions = OptionDefinitions> {
   /** Command lines without the program's name, each with what it does. */
   readonly examples: readonly (readonly [string, string])[];
   readonly options: O;
+  /** After so many operands every word is one, as it is: another program's command line. */
+  readonly isVerbatimAfter?: number;
   /** Exit status of an error; 1 unless given. */
   readonly failureStatus?: number;
   run(call: Call<O>): Promise<number>;

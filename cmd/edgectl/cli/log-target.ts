@@ -27,7 +27,7 @@ export async function findLogAlloc(
 }
 
 /** The task that is named, or the only one that can be meant. */
-export function chooseTask(alloc: WireAlloc, named: string | undefined): string {
+export function chooseTask(alloc: WireAlloc, named: string | undefined, hint?: string): string {
   const tasks = alloc.Job?.TaskGroups.find((group) => group.Name === alloc.TaskGroup)?.Tasks ?? [];
   const names = tasks.map((task) => task.Name);
   if (named !== undefined) {
@@ -38,7 +38,7 @@ export function chooseTask(alloc: WireAlloc, named: string | undefined): string 
   const [only] = candidates;
   if (only && candidates.length === 1) return only.Name;
   throw new EdgeError("invalid", `allocation ${alloc.ID.slice(0, 8)} has several tasks: ${names.join(", ")}`, {
-    hint: `say which: edgectl logs ${alloc.ID.slice(0, 8)} ${names[0] ?? "TASK"}`,
+    hint: hint ?? `say which: edgectl logs ${alloc.ID.slice(0, 8)} ${names[0] ?? "TASK"}`,
   });
 }
 

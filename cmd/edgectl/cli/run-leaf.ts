@@ -24,7 +24,7 @@ export async function runLeaf(runtime: Runtime, leaf: Leaf): Promise<number> {
   const command = (await leaf.entry.load()).default;
   try {
     const definitions: OptionDefinitions = { ...GLOBAL_OPTIONS, ...command.options };
-    const given = normalizeArguments(leaf.argv, definitions);
+    const given = normalizeArguments(leaf.argv, definitions, command.isVerbatimAfter);
     if (given.isHelpWanted) {
       const { helpOfCommand } = await import("./help.ts");
       runtime.terminal.out(helpOfCommand(leaf.entry, command, leaf.typed));

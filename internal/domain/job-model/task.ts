@@ -112,7 +112,7 @@ export const TASK = block<Task>(
     templates: many(TEMPLATE, "A file rendered before the task starts", { toml: "template", isCarriedOut: false }),
     services: many(SERVICE, "A service the task offers", { toml: "service" }),
     volumeMounts: many(VOLUME_MOUNT, "Where a volume of the group appears", { toml: "volume_mount" }),
-    actions: labelled(ACTION, "name", "A command to run in the task on demand", { toml: "action", isCarriedOut: false }),
+    actions: labelled(ACTION, "name", "A command to run in the task on demand", { toml: "action" }),
     identities: many(IDENTITY, "A signed identity of the task", { toml: "identity", isCarriedOut: false }),
     secrets: labelled(SECRET, "name", "A secret read before the task starts", { toml: "secret", isCarriedOut: false }),
     scalings: labelled(SCALING, "name", "Scaling of the task's resources", { toml: "scaling", wire: "ScalingPolicies" }),

@@ -8,6 +8,7 @@ import type { CheckReading } from "../../domain/check.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import type { NodeSession, StreamChunk } from "../node-session.ts";
 import { isTrue, jsonBody, textField } from "./body.ts";
+import { commandOf, execRoute } from "./exec.ts";
 import { isSet, isUnsetOrTrue } from "./query.ts";
 import type { Exchange } from "./reply.ts";
 import { json } from "./reply.ts";
@@ -29,13 +30,13 @@ function onlyNode(exchange: Exchange): string {
   throw new EdgeError("invalid", "Missing node ID: say which node with ?node_id=");
 }
 
-function findAlloc(exchange: Exchange, id: string): Alloc {
+export function findAlloc(exchange: Exchange, id: string): Alloc {
   const alloc = exchange.server.leader.view.alloc(id);
   if (!alloc) throw new EdgeError("not-found", `Unknown allocation "${id}"`);
   return alloc;
 }
 
-function sessionOf(exchange: Exchange, nodeId: string): NodeSession {
+export function sessionOf(exchange: Exchange, nodeId: string): NodeSession {
   const { leader } = exchange.server;
   const node = leader.view.node(nodeId);
   if (!node) throw new EdgeError("not-found", `Unknown node "${nodeId}"`);
@@ -54,6 +55,8 @@ async function allocationRoute(exchange: Exchange, id: string, action: string): 
       return json(exchange, await session.call({ method: "alloc-stats", allocId: id }));
     case "checks":
       return json(exchange, encodeReadings(await readingsOf(session, alloc), alloc));
+    case "exec":
+      return execRoute(exchange, { alloc, session, task: exchange.query.all.get("task") ?? "", command: commandOf(exchange) });
     case "restart": {
       if (!isWrite) break;
       const body = await jsonBody(exchange);

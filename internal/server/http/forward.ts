@@ -2,12 +2,15 @@
 
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
-import type { ClientSocket, RequestContext, ServerSocket, SocketHandlers, Timer } from "../../runtime/runtime.ts";
+import { relaySocket } from "../../runtime/relay-socket.ts";
+import type { RequestContext, Timer } from "../../runtime/runtime.ts";
 import type { Server } from "../server.ts";
 import { bodyLimitOf, boundedBytes } from "./body.ts";
 import { errorResponse } from "./reply.ts";
 
 export const HOPS_HEADER = "X-Edgectl-Forwarded";
+/** What says that a WebSocket was handed on. */
+export const SENT_ON = { [HOPS_HEADER]: "1" };
 const RETRY_MS = 50;
 
 export interface Forwarded {
@@ -29,7 +32,7 @@ export async function forward({ server, request, context, answerHere }: Forwarde
       const address = await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
       return address === "" || address === server.options.address ? "" : `http://${address}`;
     };
-    return context.upgrade(relaySocket(server, { path: `${url.pathname}${url.search}`, base }));
+    return context.upgrade(relaySocket(server.options.runtime, { path: `${url.pathname}${url.search}`, headers: SENT_ON, base }));
   }
   const isWrite = request.method !== "GET" && request.method !== "HEAD";
   const { bytesMax, limitName } = bodyLimitOf(url.pathname);
@@ -49,44 +52,6 @@ export async function forward({ server, request, context, answerHere }: Forwarde
     if (clock.monotonicMs() > deadlineMs || request.signal.aborted) return errorResponse(noLeader(), null);
     await clock.sleep(RETRY_MS);
   }
-}
-
-/** Both ends of a WebSocket, joined: what comes from one goes to the other. `base` is the other end's URL, "" for nobody. */
-export function relaySocket(server: Server, { path, base }: { readonly path: string; base(): Promise<string> }): SocketHandlers {
-  const early: (string | Uint8Array)[] = [];
-  let upstream: ClientSocket | null = null;
-  let isOpen = false;
-  let isClosed = false;
-  const connect = async (client: ServerSocket): Promise<void> => {
-    const url = await base();
-    if (isClosed) return;
-    if (url === "") return client.close(1013, "nobody can answer now: connect again");
-    upstream = server.options.runtime.network.connectSocket(
-      `${url.replace(/^http/, "ws")}${path}`,
-      { [HOPS_HEADER]: "1" },
-      {
-        open(opened) {
-          isOpen = true;
-          for (const data of early.splice(0)) opened.send(data);
-        },
-        message: (data) => client.send(data),
-        close(code, reason) {
-          if (!isClosed) client.close(code === 1006 || code === 1005 ? 1013 : code, reason.slice(0, 100));
-        },
-      },
-    );
-  };
-  return {
-    open: (client) => void connect(client),
-    message(data) {
-      if (isOpen) upstream?.send(data);
-      else if (early.length < LIMITS.relayEarlyFramesMax) early.push(data);
-    },
-    close(code, reason) {
-      isClosed = true;
-      upstream?.close(code === 1006 || code === 1005 ? 1000 : code, reason.slice(0, 100));
-    },
-  };
 }
 
 // --- internal ---

@@ -15,6 +15,7 @@ import type { Job } from "../../domain/job.ts";
 import type { View } from "../../domain/view.ts";
 import { isTrue, jsonBody, mapField, numberField, textField } from "./body.ts";
 import { deploymentsOfJob, latestDeploymentOfJob } from "./deployments.ts";
+import { actionRoute } from "./job-action.ts";
 import { jobVersions, tagPathOf, tagRoute } from "./job-versions.ts";
 import { putJob } from "./jobs.ts";
 import { planJob } from "./plan.ts";
@@ -48,6 +49,7 @@ const ROUTES: readonly (readonly [string, Methods])[] = [
   ["/evaluate", { PUT: evaluate }],
   ["/dispatch", { PUT: dispatch }],
   ["/actions", { GET: actions }],
+  ["/action", { GET: (exchange) => actionRoute(exchange, exchange.id) }],
   ["/revert", { PUT: revert }],
   ["/stable", { PUT: stable }],
   ["/scale", { GET: scaleStatus, PUT: scale }],

@@ -4,10 +4,11 @@
 import { decodeGreeting, encodeGreeting, parseJoinAddress, type RegionGreeting, withRegion } from "../../api/region-codec.ts";
 import { setRegions } from "../../cluster/settings.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
+import { relaySocket } from "../../runtime/relay-socket.ts";
 import type { RequestContext } from "../../runtime/runtime.ts";
 import type { Server } from "../server.ts";
 import { jsonBody } from "./body.ts";
-import { HOPS_HEADER, lostAnswer, relaySocket } from "./forward.ts";
+import { HOPS_HEADER, lostAnswer, SENT_ON } from "./forward.ts";
 import type { Exchange } from "./reply.ts";
 import { errorResponse, json } from "./reply.ts";
 
@@ -67,7 +68,9 @@ export async function forwardToRegion(foreign: ForeignRequest): Promise<Response
         hint: `a server of region "${server.options.region}" was asked for region "${region}"`,
       });
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket")
-      return context.upgrade(relaySocket(server, { path, base: () => server.regions.livingServer(region).catch(() => "") }));
+      return context.upgrade(
+        relaySocket(server.options.runtime, { path, headers: SENT_ON, base: () => server.regions.livingServer(region).catch(() => "") }),
+      );
     const base = await server.regions.livingServer(region);
     return await send(foreign, base, path);
   } catch (error) {

@@ -55,6 +55,10 @@ export function errorResponse(error: unknown, index: number | null): Response {
   return new Response(known.message, { status, headers });
 }
 
+export function statusOf(error: unknown): number {
+  return STATUS[error instanceof EdgeError ? error.code : "internal"];
+}
+
 export function indexHeaders(index: number): Record<string, string> {
   return { "X-Nomad-Index": String(index), "X-Nomad-LastContact": "0", "X-Nomad-KnownLeader": "true" };
 }

@@ -453,7 +453,6 @@ const UNSUPPORTED: readonly (readonly [string, Parameters<typeof job>[0], string
     { task: { services: [{ port: "80", checks: [{ type: "grpc", intervalMs: 1000, timeoutMs: 1000 }] }] } },
     'group "g" -> task "t" -> service.#1.check.#1.type',
   ],
-  ["actions", { task: { actions: [{ name: "x", command: "y" }] } }, 'group "g" -> task "t" -> action'],
   ["identities", { task: { identities: [{ env: true }] } }, 'group "g" -> task "t" -> identity'],
   ["secrets", { task: { secrets: [{ name: "x" }] } }, 'group "g" -> task "t" -> secret'],
   ["vault", { task: { vault: {} } }, 'group "g" -> task "t" -> vault'],

@@ -1,0 +1,66 @@
+// A node is asked only what it says it knows, and a command's input goes no further than its window.
+
+import { expect, test } from "bun:test";
+import { FIRST_CALLS, KNOWN_CALLS, type ServerMessage } from "../../internal/api/node-protocol.ts";
+import { LIMITS } from "../../internal/domain/limits.ts";
+import { NodeCommand } from "../../internal/server/node-command.ts";
+import { NodeSession } from "../../internal/server/node-session.ts";
+
+const EXEC = { method: "exec", allocId: "a", task: "t", command: ["sh"], terminal: null } as const;
+
+test("a node of an earlier version is not asked what it does not know, and the caller hears which it is", async () => {
+  const { session, sent } = aSession(FIRST_CALLS);
+  expect(session.call(EXEC)).rejects.toThrow(/node n runs a version of edgectl that does not know "exec"/);
+  expect(sent).toEqual([]);
+});
+
+test("a command's input waits for its window, and goes on as it is taken", async () => {
+  const { session, sent } = aSession(KNOWN_CALLS);
+  const command = new NodeCommand(session, EXEC);
+  const output = command.output.next();
+  const written = command.write(new Uint8Array(LIMITS.streamCreditBytes + 100));
+  const bytes = () => sent.reduce((sum, message) => sum + (message.kind === "data" ? message.bytes.length : 0), 0);
+  await Promise.resolve();
+  expect(bytes()).toBe(LIMITS.streamCreditBytes);
+  expect(sent.every((message) => message.kind !== "data" || message.bytes.length <= LIMITS.frameBytesMax)).toBe(true);
+  session.handle({ kind: "input-credit", call: 1, bytes: 200 });
+  await written;
+  expect(bytes()).toBe(LIMITS.streamCreditBytes + 100);
+  session.handle({ kind: "reply", call: 1, result: { exitCode: 5 } });
+  expect((await output).done).toBe(true);
+  expect(command.result?.exitCode).toBe(5);
+});
+
+test("when its reader leaves, the node is told, and nobody waits for the window", async () => {
+  const { session, sent } = aSession(KNOWN_CALLS);
+  const command = new NodeCommand(session, EXEC);
+  const output = command.output.next();
+  const written = command.write(new Uint8Array(LIMITS.streamCreditBytes * 2));
+  command.stop();
+  await Promise.all([written, output]);
+  expect(sent.at(-1)).toEqual({ kind: "cancel", call: 1 });
+});
+
+// --- internal ---
+
+function aSession(knownCalls: readonly string[]): { readonly session: NodeSession; readonly sent: ServerMessage[] } {
+  const sent: ServerMessage[] = [];
+  const transport = {
+    send: (message: ServerMessage) => void sent.push(message),
+    close: () => undefined,
+    bufferedBytes: () => 0,
+    onMessage: () => undefined,
+    onClose: () => undefined,
+  };
+  const session = new NodeSession({
+    nodeId: "n",
+    processId: "p",
+    incarnation: 1,
+    machineId: "m",
+    transport,
+    nowMs: 0,
+    heartbeatTtlMs: 1000,
+    knownCalls,
+  });
+  return { session, sent };
+}
