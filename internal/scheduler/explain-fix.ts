@@ -5,6 +5,7 @@ import type { Constraint, Job, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import { schedulerConfigFor } from "../domain/setting.ts";
 import type { Amount, Dimension, ExplainInput, Judge } from "./explain.ts";
+import { lateFix } from "./explain-late-fix.ts";
 import { describeConstraint, feasibilityIn } from "./feasible.ts";
 import type { Demand } from "./fit.ts";
 import { Preemption } from "./preemption.ts";
@@ -84,11 +85,21 @@ export class FixFinder {
   }
 
   #lookWithout(reason: string, position: number, node: Node): void {
+    if (reason === MISSING_VOLUMES) return this.#lookWithVolumes(position, node);
     const constraint = this.#judge.unmet(reason, node);
     if (!constraint || this.#relaxed.size > CONSTRAINTS_MAX) return;
     const reasonAt = this.#relaxed.get(reason) ?? feasibilityIn(this.#judge.loads, ...without(this.#input.job, this.#input.group, reason));
     this.#relaxed.set(reason, reasonAt);
     if (reasonAt(position) === null && this.#hasRoom(position, node)) this.#open(`${PLACE} would fit without the constraint ${reason}`, node);
+  }
+
+  #lookWithVolumes(position: number, node: Node): void {
+    const { job, group } = this.#input;
+    const reasonAt = this.#relaxed.get(MISSING_VOLUMES) ?? feasibilityIn(this.#judge.loads, job, { ...group, volumes: [] });
+    this.#relaxed.set(MISSING_VOLUMES, reasonAt);
+    if (reasonAt(position) !== null || !this.#hasRoom(position, node)) return;
+    const names = group.volumes.map((volume) => `"${volume.source}"`).join(" and ");
+    this.#open(`${PLACE} would fit if it offered the host volume ${names}: client.host_volume in its settings`, node);
   }
 
   /** It costs the most of all, so that only so many nodes are looked at. */
@@ -109,7 +120,14 @@ export class FixFinder {
       const free = Math.floor(amount.total - amount.used);
       return amount.need > amount.total - amount.used ? [{ dimension, free, amount }] : [];
     });
-    if (short.length === 0 || short.some(({ free, dimension }) => free < MIN_USEFUL[dimension])) return;
+    // Cores count as so much cpu each: then fewer of them is the change.
+    const isOfCores = this.#judge.demand.cores > 0 && short.every(({ dimension }) => dimension === "cpu");
+    if (short.length === 0 || isOfCores) {
+      const late = lateFix(this.#judge, position, node);
+      if (late !== null) this.#open(`${PLACE} would fit ${late}`, node);
+      return;
+    }
+    if (short.some(({ free, dimension }) => free < MIN_USEFUL[dimension])) return;
     const less: Demand = { ...this.#judge.demand, ...Object.fromEntries(short.map(({ dimension, free }) => [FIELD[dimension], free])) };
     if (short.some(({ dimension }) => dimension === "cpu") && less.cores > 0) return;
     if (this.#judge.exhausted(position, node, less) !== null) return;
@@ -154,6 +172,7 @@ const DIMENSIONS: readonly Dimension[] = ["cpu", "memory", "disk"];
 const FIELD = { cpu: "cpuMHz", memory: "memoryMiB", disk: "diskMiB" } as const;
 /** The least that a job may ask for. */
 const MIN_USEFUL = { cpu: 1, memory: 10, disk: 10 } as const;
+const MISSING_VOLUMES = "missing compatible host volumes";
 const PLACE = "\u0000";
 const NAMES_MAX = 3;
 const FIXES_MAX = 10;

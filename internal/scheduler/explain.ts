@@ -145,6 +145,11 @@ export class Judge {
     return violation ?? exhaustedDimension(node, this.usageAt(position, node), demand);
   }
 
+  /** The dimension that is short where the rules of distinctness are left aside. */
+  shortBeyondDistinct(position: number, node: Node): string | null {
+    return exhaustedDimension(node, this.usageAt(position, node), this.demand);
+  }
+
   isDistinctBroken(position: number): boolean {
     return this.#standing.hasDistinctRules && this.#standing.violation(position) !== null;
   }
