@@ -35,8 +35,8 @@ const CASES: readonly (readonly [string, Case])[] = [
     "cores that others have",
     {
       before: aSpec({ id: "before" }, task({ cores: 2, memoryMiB: 10 })),
-      asked: wants(task({ cores: 3, memoryMiB: 10 })),
-      fix: "if cores were 2 instead of 3",
+      asked: wants(task({ cores: 4, memoryMiB: 10 })),
+      fix: "if cores were 2 instead of 4",
       mended: { asked: wants(task({ cores: 2, memoryMiB: 10 })) },
     },
   ],
