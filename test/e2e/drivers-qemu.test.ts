@@ -14,8 +14,9 @@ const INIT = `ip link set lo up; ip addr add 10.0.2.15/24 dev eth0; ip link set 
 echo "the disk says: $(head -n 1 /dev/vda)"
 echo "<html>memory $(sed -n 's/^MemTotal: *//p' /proc/meminfo)</html>" >/www/index.html
 httpd -p 8080 -h /www
+for one in /sys/class/input/event*; do if grep -q Power $one/device/name; then button=/dev/input/\${one##*/}; fi; done
 echo guest is up
-head -c 1 /dev/input/event0 >/dev/null
+head -c 1 $button >/dev/null
 echo the power button was pressed
 poweroff -f
 `;
@@ -68,6 +69,7 @@ testWith(
       expect(await load()).toBe(page);
       place.ok("stop", "qemu");
       const stopped = await place.untilAlloc("qemu", "complete", BOOT_MS_MAX);
+      expect(await place.logs(alloc.ID, "guest")).toContain("the power button was pressed");
       expect(stopped.TaskStates.guest.Events.map((event: { ExitCode: number; Type: string }) => `${event.Type} ${event.ExitCode}`)).toContain(
         "Terminated 0",
       );
