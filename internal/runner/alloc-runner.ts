@@ -242,6 +242,7 @@ export class AllocRunner {
       overdue: this.#limits.look(this.#group, this.#limitedTasks()),
     });
     this.#record = { ...this.#record, clientStatus: decision.clientStatus, description: decision.description, isDone: decision.isDone };
+    if (decision.isDone) this.#holdTimer?.cancel();
     for (const { task, ...order } of decision.stop) this.#tasks.get(task)?.stop({ ...order, skipsDelay: this.#skipsDelay });
     for (const { task, for: dependencies } of decision.waits) this.#tasks.get(task)?.wait(dependencyText(dependencies));
     for (const name of decision.start) this.#tasks.get(name)?.start();

@@ -46,6 +46,14 @@ const ROWS: readonly (readonly [string, Row])[] = [
   ["stops what is evicted", { wanted: [wanted("a", { desiredStatus: "evict" })], held: [held("a")], want: ["stop a"] }],
   ["stops nothing twice", { wanted: [wanted("a", { desiredStatus: "stop" })], held: [held("a", { isStopping: true })], want: [] }],
   [
+    "tells what waits to stop once more when it is not to wait",
+    {
+      wanted: ["a", "b"].map((id) => wanted(id, { desiredStatus: "stop", skipsShutdownDelay: true })),
+      held: [held("a", { isStopping: true, isHeldBack: true }), held("b", { isStopping: true })],
+      want: ["stop a"],
+    },
+  ],
+  [
     "does not stop what is done, and ends what it does not hold, so that its end is told",
     {
       wanted: [wanted("a", { desiredStatus: "stop" }), wanted("b", { desiredStatus: "stop" })],
