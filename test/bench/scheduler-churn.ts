@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { executable, freePort, root, sleep, until } from "../e2e/place.ts";
 import { type Figure, figure, percentile, round } from "./measure.ts";
+import { explanations } from "./scheduler-explain.ts";
 
 const SECONDS = Number(process.env.BENCH_CHURN_SECONDS ?? "60");
 const PER_SECOND = 100;
@@ -37,6 +38,7 @@ export async function churn(): Promise<Figure[]> {
     const seconds = (performance.now() - began) / 1000;
     const name = `churn of ${PER_SECOND} evaluations a second on 5,000 nodes`;
     return [
+      ...(await explanations(address, async (memoryMiB) => register(address, memoryMiB, 10, memoryMiB))),
       figure({
         name: `${name}, kept up`,
         unit: "per second",
@@ -64,16 +66,17 @@ export async function churn(): Promise<Figure[]> {
 
 // --- internal ---
 
-async function timed(samples: number[], work: () => Promise<void>): Promise<void> {
+async function timed(samples: number[], work: () => Promise<unknown>): Promise<void> {
   const began = performance.now();
   await work();
   samples.push(performance.now() - began);
 }
 
-async function register(address: string, at: number, count: number): Promise<void> {
-  const task = { Name: "t", Driver: "raw_exec", Config: { command: "/bin/sleep", args: ["1000"] }, Resources: { CPU: 100, MemoryMB: 100 } };
+async function register(address: string, at: number, count: number, memoryMiB = 100): Promise<string> {
+  const task = { Name: "t", Driver: "raw_exec", Config: { command: "/bin/sleep", args: ["1000"] }, Resources: { CPU: 100, MemoryMB: memoryMiB } };
   const job = { ID: `churn-${at}`, Type: "service", TaskGroups: [{ Name: "g", Count: count, EphemeralDisk: { SizeMB: 150 }, Tasks: [task] }] };
   const reply = await fetch(`${address}/v1/jobs`, { method: "PUT", body: JSON.stringify({ Job: job }) });
   if (!reply.ok) throw new Error(`a registration was answered with ${reply.status}: ${await reply.text()}`);
   await reply.text();
+  return job.ID;
 }
