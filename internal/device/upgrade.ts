@@ -60,6 +60,8 @@ export interface BeforeUpgrade {
   readonly isStartOwed: boolean;
   /** Its state file ("" = it has none), and the copies of older schemas that lay beside it, by what tells them apart. */
   readonly stateFile: string;
+  /** It is a server over a database, which nobody puts back. */
+  readonly isDatabase: boolean;
   readonly schemaCopies: Readonly<Record<string, string>>;
 }
 

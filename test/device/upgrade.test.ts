@@ -46,6 +46,7 @@ const upgradeIn = (state: UpgradeState, more: Partial<Upgrade> = {}): Upgrade =>
     unit: "",
     isStartOwed: false,
     stateFile: "",
+    isDatabase: false,
     schemaCopies: {},
   },
   ...more,

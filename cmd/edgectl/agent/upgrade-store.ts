@@ -23,6 +23,8 @@ export function schemaCopies(runtime: Runtime, stateFile: string): Readonly<Reco
 export function putStoreBack(runtime: Runtime, before: BeforeUpgrade, nowMs: number): string {
   const { files } = runtime;
   const { stateFile } = before;
+  if (before.isDatabase)
+    return "its database was left as it is: if its schema was raised, the way back is server/snapshots/before-schema-N.snap, restored into an empty one";
   const made = Object.entries(schemaCopies(runtime, stateFile)).find(([path, mark]) => before.schemaCopies[path] !== mark)?.[0];
   if (made === undefined) return "";
   if (isOpenElsewhere(runtime, stateFile))

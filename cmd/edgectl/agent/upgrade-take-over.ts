@@ -94,6 +94,7 @@ async function standing(runtime: Runtime, { config, address }: RunningPlace): Pr
     unit: await ownUnit(runtime),
     isStartOwed: !host.canBecomeProgram,
     stateFile,
+    isDatabase: config.isServer && store.kind !== "sqlite",
     schemaCopies: schemaCopies(runtime, stateFile),
   };
 }
