@@ -36,6 +36,8 @@ const NEVER_HEALTHY: readonly (readonly [string, string, RegExp])[] = [
 ];
 
 async function withDriver(text: string, body: (bench: Bench, open: () => ReturnType<typeof openExternal>) => Promise<void>): Promise<void> {
+  // An agent lives while its drivers pause; nothing of theirs keeps it alive.
+  const alive = setInterval(() => undefined, 1000);
   await withFolder(runtime, async (folder) => {
     const path = `${folder}/mine`;
     runtime.files.writeText(path, text);
@@ -43,7 +45,7 @@ async function withDriver(text: string, body: (bench: Bench, open: () => ReturnT
     const open = () => openExternal(runtime, folder, path);
     const kit = { name: "mine", missing: null, open, script: () => ({}), absent: () => ({}), hasShim: false, workDirectory: (task: string) => task };
     await body(new Bench(runtime, folder, kit), open);
-  });
+  }).finally(() => clearInterval(alive));
 }
 
 for (const [what, text, words] of NEVER_HEALTHY)
