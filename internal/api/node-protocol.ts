@@ -3,6 +3,7 @@
 
 import type { Alloc, AllocReport, AllocResources, ClientStatus, DesiredStatus } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
+import type { FireReport } from "../domain/fires.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import type { JobVersion } from "../domain/tables.ts";
 
@@ -29,6 +30,8 @@ export interface DesiredAlloc {
   readonly preemptedAllocs?: readonly string[];
   /** "" = it came with no roll-out; absent from servers that know of none. */
   readonly deploymentId?: string;
+  /** Of a job that nodes fire: up to which second the server knows this node's fires. */
+  readonly settledUntilS?: number;
   readonly createdAtMs: number;
   readonly modifyIndex: number;
 }
@@ -77,6 +80,8 @@ export type NodeCall =
       /** Null = no terminal. */
       readonly terminal: { readonly columns: number; readonly rows: number } | null;
     }
+  /** Fires a job whose fires are the node's to decide, named by the alloc that says so. */
+  | { readonly method: "fire"; readonly allocId: string }
   | { readonly method: "host-stats" }
   | { readonly method: "alloc-checks"; readonly allocId: string }
   /** Of nodes whose attribute edgectl.upgrade says that they know of it. */
@@ -116,6 +121,7 @@ const CALLS: Readonly<Record<NodeCall["method"], "first" | "said">> = {
   restart: "first",
   signal: "first",
   exec: "said",
+  fire: "said",
   "host-stats": "first",
   "alloc-checks": "said",
   "upgrade-offer": "said",
@@ -161,6 +167,8 @@ export type NodeMessage =
   | { readonly kind: "node-updated"; readonly node: NodeSpec }
   /** Sequences rise while an agent lives, over all its connections; those at or below the last one are duplicates. */
   | { readonly kind: "report"; readonly incarnation: number; readonly sequence: number; readonly allocs: readonly AllocReport[] }
+  /** Fires that this node decided, the oldest first: acknowledged as reports are, with whom they share the sequence. */
+  | { readonly kind: "fires"; readonly incarnation: number; readonly sequence: number; readonly fires: readonly FireReport[] }
   | { readonly kind: "reply"; readonly call: number; readonly result: unknown }
   | { readonly kind: "call-failed"; readonly call: number; readonly code: string; readonly message: string }
   /** A piece of a stream; `offset` is its position in the file it came from. */
@@ -220,7 +228,7 @@ export interface Transport<Out, In> {
   onClose(call: (reason: string) => void): void;
 }
 
-export function desiredOf(alloc: Alloc, jobKey: string): DesiredAlloc {
+export function desiredOf(alloc: Alloc, jobKey: string, settledUntilS?: number): DesiredAlloc {
   return {
     id: alloc.id,
     namespace: alloc.namespace,
@@ -236,6 +244,7 @@ export function desiredOf(alloc: Alloc, jobKey: string): DesiredAlloc {
     ...(alloc.skipsShutdownDelay ? { skipsShutdownDelay: true } : {}),
     ...(alloc.preemptedAllocs ? { preemptedAllocs: alloc.preemptedAllocs } : {}),
     deploymentId: alloc.deploymentId,
+    ...(settledUntilS === undefined ? {} : { settledUntilS }),
     createdAtMs: alloc.createdAtMs,
     modifyIndex: alloc.allocModifyIndex,
   };

@@ -19,6 +19,8 @@ export interface CallsParts {
   readonly allocRoot: string;
   send(message: NodeMessage): void;
   runner(allocId: string): AllocRunner | undefined;
+  /** A run now of the job that this alloc makes the node fire. */
+  fire(allocId: string): { readonly childId: string; readonly allocId: string };
   readonly upgrades: UpgradeReceiver;
 }
 
@@ -111,6 +113,8 @@ export class Calls {
         return reply(await this.#parts.upgrades.answer(request));
       case "exec":
         return reply(await this.#exec(call, request, state));
+      case "fire":
+        return reply(this.#parts.fire(request.allocId));
       case "host-stats":
         return reply(hostStats(this.#parts.runtime, this.#parts.allocRoot));
       case "alloc-checks":

@@ -2,7 +2,9 @@
 // compacted by write, fsync, rename. Written only when something changed.
 
 import type { DesiredAlloc, NodeMemory, OrderPosition } from "../api/node-protocol.ts";
+import type { FireReport } from "../domain/fires.ts";
 import type { JobVersion } from "../domain/tables.ts";
+import { jobKey } from "../domain/tables.ts";
 import type { AllocRecord } from "../runner/alloc-record.ts";
 import type { Log } from "../runtime/log.ts";
 import type { AppendFile, Runtime } from "../runtime/runtime.ts";
@@ -11,6 +13,14 @@ export interface JournalAlloc {
   readonly alloc: DesiredAlloc;
   readonly job: JobVersion;
   readonly record: AllocRecord | null;
+}
+
+/** `claimed`: it is about to start, and after a crash nobody knows. `started`: it ran. `done`: its end is part of it. */
+export interface JournalFire {
+  readonly fire: FireReport;
+  readonly state: "claimed" | "started" | "done";
+  /** How many fires this record stands for; absent for one. */
+  readonly count?: number;
 }
 
 export interface JournalState {
@@ -22,6 +32,10 @@ export interface JournalState {
   /** The boot of the machine in which the agent last ran; "" = not known. */
   readonly bootId: string;
   readonly allocs: ReadonlyMap<string, JournalAlloc>;
+  /** Fires of this node that no server has acknowledged, by the id of their alloc, in their order. */
+  readonly fires: ReadonlyMap<string, JournalFire>;
+  /** Up to which second a job's fires are settled on this node; outlives the fires. */
+  readonly settledS: ReadonlyMap<string, number>;
 }
 
 type Entry =
@@ -31,7 +45,16 @@ type Entry =
   | { readonly k: "boot"; readonly id: string }
   | { readonly k: "alloc"; readonly alloc: DesiredAlloc; readonly job: JobVersion }
   | { readonly k: "record"; readonly id: string; readonly record: AllocRecord }
-  | { readonly k: "forget"; readonly id: string };
+  | { readonly k: "forget"; readonly id: string }
+  | ({ readonly k: "fire" } & JournalFire)
+  | { readonly k: "told"; readonly id: string }
+  /** Null: the job's fires are this node's no more. */
+  | { readonly k: "settled"; readonly job: string; readonly untilS: number | null };
+
+/** Under which the watermark of a job's fires stands. */
+export function settledKeyOf(job: { readonly namespace: string; readonly jobId: string; readonly jobCreateIndex: number }): string {
+  return `${jobKey(job.namespace, job.jobId)}\u001f${job.jobCreateIndex}`;
+}
 
 const COMPACT_BYTES_MIN = 1_000_000;
 
@@ -44,6 +67,8 @@ export class Journal {
     cutSinceMs: null as number | null,
     bootId: "",
     allocs: new Map<string, JournalAlloc>(),
+    fires: new Map<string, JournalFire>(),
+    settledS: new Map<string, number>(),
   };
   #file: AppendFile;
   #bytes = 0;
@@ -77,6 +102,15 @@ export class Journal {
     this.#bytes += line.length;
     this.#compactIfWorth();
     this.#syncSoon();
+  }
+
+  /** Resolves when all that was appended before is on the disk; throws what the disk says. */
+  async synced(): Promise<void> {
+    const file = this.#file;
+    await file.sync().catch((error: unknown) => {
+      // A compaction, which syncs itself, may have taken the file's place.
+      if (file === this.#file) throw error;
+    });
   }
 
   close(): void {
@@ -135,7 +169,24 @@ export class Journal {
       }
       case "forget":
         allocs.delete(entry.id);
+        return;
+      case "fire": {
+        const { k: _kind, ...fire } = entry;
+        this.#state.fires.set(entry.fire.allocId, fire);
+        if (!entry.fire.isForced) this.#settle(settledKeyOf(entry.fire), entry.fire.scheduledAtS);
+        return;
+      }
+      case "told":
+        this.#state.fires.delete(entry.id);
+        return;
+      case "settled":
+        if (entry.untilS === null) this.#state.settledS.delete(entry.job);
+        else this.#settle(entry.job, entry.untilS);
     }
+  }
+
+  #settle(job: string, untilS: number): void {
+    this.#state.settledS.set(job, Math.max(untilS, this.#state.settledS.get(job) ?? 0));
   }
 
   #compactIfWorth(): void {
@@ -149,6 +200,8 @@ export class Journal {
       lines.push(this.#lineOf({ k: "alloc", alloc, job }));
       if (record) lines.push(this.#lineOf({ k: "record", id: alloc.id, record }));
     }
+    for (const [job, untilS] of this.#state.settledS) lines.push(this.#lineOf({ k: "settled", job, untilS }));
+    for (const fire of this.#state.fires.values()) lines.push(this.#lineOf({ k: "fire", ...fire }));
     const text = lines.join("");
     this.#file?.close();
     this.#runtime.files.writeAtomic(this.#path, text, 0o600);

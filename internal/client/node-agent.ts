@@ -2,31 +2,32 @@
 // told to run without waiting for a server, and never restarts anything for bookkeeping's sake.
 
 import { type DesiredAlloc, isNewerOrder, type NodeMemory, type OrderPosition, type ServerMessage } from "../api/node-protocol.ts";
-import { stopAfterMsOf } from "../device/cut-off.ts";
 import { decideSteps } from "../device/desired.ts";
-import type { AllocReport } from "../domain/alloc.ts";
+import { onBootOf } from "../device/on-boot.ts";
 import { messageOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import { join } from "../domain/paths.ts";
 import type { JobVersion } from "../domain/tables.ts";
-import { endStray, recordOnDisk, straysOf } from "../runner/adopt.ts";
+import { endStray, hasBegun, recordOnDisk, straysOf } from "../runner/adopt.ts";
 import { NEW_ALLOC } from "../runner/alloc-record.ts";
 import { AllocRunner } from "../runner/alloc-runner.ts";
 import type { Driver, DriverState } from "../runner/drivers/driver.ts";
 import { allocDirectory } from "../runner/layout.ts";
 import type { Log } from "../runtime/log.ts";
 import { readBootId } from "../runtime/process-identity.ts";
-import type { Runtime, Timer } from "../runtime/runtime.ts";
+import type { Runtime } from "../runtime/runtime.ts";
 import { Calls } from "./calls.ts";
 import { Connection } from "./connection.ts";
 import { CutOff } from "./cut-off.ts";
 import { withDriverState } from "./driver-health.ts";
 import { type ClientSettings, fingerprint } from "./fingerprint/fingerprint.ts";
+import { Fires } from "./fires.ts";
 import { loadIdentity, type NodeIdentity } from "./identity.ts";
 import { Journal } from "./journal.ts";
 import { LogBounds } from "./log-bounds.ts";
 import { makeNodeDrivers } from "./node-drivers.ts";
+import { Reports } from "./reports.ts";
 import type { Dial } from "./transports.ts";
 import { type UpgradePort, UpgradeReceiver } from "./upgrade-receiver.ts";
 
@@ -42,8 +43,6 @@ export interface NodeAgentOptions {
   makeDrivers?(allocRoot: string): ReadonlyMap<string, Driver>;
 }
 
-const REPORT_GATHER_MS = 1;
-
 export class NodeAgent {
   readonly identity: NodeIdentity;
   readonly allocRoot: string;
@@ -53,6 +52,8 @@ export class NodeAgent {
   readonly #calls: Calls;
   readonly #logs: LogBounds;
   readonly #cutOff: CutOff;
+  readonly #reports: Reports;
+  readonly #fires: Fires;
   readonly #drivers: ReadonlyMap<string, Driver>;
   readonly #runners = new Map<string, AllocRunner>();
   /** Whose end each alloc that was not begun waits for. */
@@ -60,11 +61,7 @@ export class NodeAgent {
   /** Allocs that a reboot ended and that begin again when a server says so. */
   readonly #untilOrdered = new Set<string>();
   readonly #isRebooted: boolean;
-  /** Reports not acknowledged yet, the newest of each alloc, with the number of the batch that carries it. */
-  readonly #unacknowledged = new Map<string, { readonly report: AllocReport; sequence: number }>();
   #node: NodeSpec;
-  #sequence = 0;
-  #reportTimer: Timer | null = null;
   #isStopped = false;
 
   constructor(options: NodeAgentOptions) {
@@ -104,11 +101,27 @@ export class NodeAgent {
     };
     this.#logs = new LogBounds({ runtime, log, allocRoot: this.allocRoot, runners, looked });
     this.#cutOff = new CutOff({ runtime, log, journal: this.#journal, connection: () => this.#connection, runners });
+    const connection = () => this.#connection;
+    const incarnation = () => this.#journal.state.memory?.incarnation;
+    this.#reports = new Reports({ runtime, connection, incarnation, sendFires: (which) => this.#fires.send(which) });
+    this.#fires = new Fires({
+      runtime,
+      log,
+      journal: this.#journal,
+      nodeId: this.identity.id,
+      reports: this.#reports,
+      connection,
+      runners,
+      runner: (id) => this.#runners.get(id),
+      begin: (alloc, job) => this.#startAlloc(alloc, job),
+      isProven: (id, job, group) => hasBegun(runtime.files, this.allocRoot, { id, job, group }, (name) => this.#drivers.get(name)),
+    });
     this.#calls = new Calls({
       runtime,
       allocRoot: this.allocRoot,
       send: (message) => this.#connection.send(message),
       runner: (id) => this.#runners.get(id),
+      fire: (id) => this.#fires.force(id),
       upgrades: new UpgradeReceiver(runtime, join(directory, "upgrade"), options.upgrades ?? null),
     });
   }
@@ -133,12 +146,12 @@ export class NodeAgent {
 
   start(): void {
     for (const driver of this.#drivers.values()) driver.watch?.((state) => this.#driverChanged(driver.name, state));
-    const held = [...this.#journal.state.allocs.values()];
+    const held = [...this.#journal.state.allocs.values()].filter(({ alloc, job }) => !this.#fires.isHeldBack(alloc, job));
     for (const { alloc, job, record } of held) this.#runners.set(alloc.id, this.#newRunner(alloc, job, this.#taken(job, alloc, record ?? NEW_ALLOC)));
     for (const { alloc } of held) {
       const runner = this.#runners.get(alloc.id);
       if (!runner || runner.isDone) continue;
-      this.#noteReport(runner.report());
+      if (!this.#fires.changed(runner)) this.#reports.note(runner.report());
       if (alloc.desiredStatus === "run" && !runner.isStopping && this.#isWaitedWith(runner)) this.#untilOrdered.add(alloc.id);
       else if (alloc.desiredStatus === "run") this.#startInTurn(runner, alloc);
       else {
@@ -146,6 +159,7 @@ export class NodeAgent {
         runner.stop({ skipsDelay: alloc.skipsShutdownDelay === true });
       }
     }
+    this.#fires.start();
     this.#cutOff.look();
     this.#connection.start();
     this.#logs.arm();
@@ -163,7 +177,8 @@ export class NodeAgent {
     for (const driver of this.#drivers.values()) driver.stop?.();
     this.#logs.stop();
     this.#cutOff.stop();
-    this.#reportTimer?.cancel();
+    this.#reports.stop();
+    this.#fires.stop();
     this.#calls.endAll();
     this.#journal.close();
   }
@@ -182,9 +197,9 @@ export class NodeAgent {
     return group && !record.isDone && this.#cutOff.isOver(group) ? { ...record, isStopping: true } : record;
   }
 
-  /** After a reboot: another may have taken the place of what must not run long without a server. */
+  /** After a reboot: another may have taken its place. */
   #isWaitedWith(runner: AllocRunner): boolean {
-    return this.#isRebooted && stopAfterMsOf(runner.group) !== null;
+    return this.#isRebooted && onBootOf(runner.group) === "wait";
   }
 
   #startOrdered(): void {
@@ -209,7 +224,8 @@ export class NodeAgent {
   #changed(runner: AllocRunner): void {
     if (this.#isStopped) return;
     this.#journal.append({ k: "record", id: runner.alloc.id, record: runner.record });
-    this.#noteReport(runner.report());
+    if (!this.#fires.changed(runner)) this.#reports.note(runner.report());
+    else if (runner.isDone) this.#collectEnded();
     if (runner.isDone) this.#startWaiting(runner.alloc.id);
     this.#logs.arm();
   }
@@ -219,15 +235,16 @@ export class NodeAgent {
       case "desired":
         return this.#order(message);
       case "report-ack":
-        for (const [id, entry] of this.#unacknowledged) if (entry.sequence === message.sequence) this.#unacknowledged.delete(id);
+        this.#reports.acknowledged(message.sequence);
+        this.#fires.acknowledged(message.sequence);
         return this.#collectEnded();
       case "forget":
-        for (const id of message.ids) void this.#forget(id);
+        for (const id of message.ids) if (!this.#fires.forget(id)) void this.#forget(id);
         return;
       case "report-refused":
         this.#options.log.warn("the server could not store a status report: it is sent again", { reason: message.message });
-        for (const entry of this.#unacknowledged.values()) if (entry.sequence === message.sequence) entry.sequence = 0;
-        return this.#armReports(LIMITS.reportRetryMs);
+        this.#fires.refused(message.sequence);
+        return this.#reports.refused(message.sequence);
       default:
         return this.#calls.hear(message);
     }
@@ -244,20 +261,21 @@ export class NodeAgent {
     }
     const modifyIndexOf = (id: string) => this.#journal.state.allocs.get(id)?.alloc.modifyIndex ?? 0;
     const held = new Map([...this.#runners].map(([id, runner]) => [id, { ...runner.standing(), modifyIndex: modifyIndexOf(id) }]));
-    const steps = decideSteps({ wanted: order.allocs, isFull: order.isFull, known: order.known, held });
-    const wanted = new Map(order.allocs.map((alloc) => [alloc.id, alloc]));
+    const { allocs, known } = this.#fires.order(order);
+    const steps = decideSteps({ wanted: allocs, isFull: order.isFull, known, held });
+    const wanted = new Map(allocs.map((alloc) => [alloc.id, alloc]));
     for (const step of steps) {
       const alloc = wanted.get(step.id);
       const job = alloc && order.jobs[alloc.jobKey];
       if (step.kind === "forget") void this.#forget(step.id);
       else if (step.kind === "report")
-        this.#noteReport((this.#runners.get(step.id) as AllocRunner).report()); // it is held
+        this.#reports.note((this.#runners.get(step.id) as AllocRunner).report()); // it is held
       else if (step.kind === "stop" && alloc) this.#stopAlloc(alloc);
       else if ((step.kind === "start" || step.kind === "end") && alloc && job) this.#startAlloc(alloc, job);
       else if (step.kind === "update" && alloc && job) this.#updateAlloc(alloc, job);
     }
     if (order.isFull) this.#startOrdered();
-    if (order.isFull) void this.#removeStrays(order);
+    if (order.isFull) void this.#removeStrays({ ...order, known });
     if (steps.length > 0) this.#cutOff.look();
     const last = this.#journal.state.position;
     if (steps.length > 0 || last?.clusterId !== order.position.clusterId || last.epoch !== order.position.epoch)
@@ -318,7 +336,7 @@ export class NodeAgent {
 
   /** A device's disk is small: of ended allocations the newest are kept, as many as the limit says. */
   #collectEnded(): void {
-    const ended = [...this.#runners.values()].filter((runner) => runner.isDone && !this.#unacknowledged.has(runner.alloc.id));
+    const ended = [...this.#runners.values()].filter((runner) => runner.isDone && !this.#reports.isWaiting(runner.alloc.id));
     const surplus = ended.length - LIMITS.allocsKeptOnNodeMax;
     if (surplus <= 0) return;
     ended.sort((a, b) => a.alloc.createdAtMs - b.alloc.createdAtMs);
@@ -334,7 +352,7 @@ export class NodeAgent {
     while (!runner.isDone && !this.#isStopped) await clock.sleep(100);
     if (this.#isStopped) return;
     this.#runners.delete(id);
-    this.#unacknowledged.delete(id);
+    this.#reports.drop(id);
     this.#journal.append({ k: "forget", id });
     await files.removeTree(allocDirectory(this.allocRoot, id));
   }
@@ -357,36 +375,10 @@ export class NodeAgent {
       await clock.sleep(50);
   }
 
-  #noteReport(report: AllocReport): void {
-    this.#unacknowledged.set(report.id, { report, sequence: 0 });
-    this.#armReports(REPORT_GATHER_MS);
-  }
-
-  #armReports(delayMs: number): void {
-    if (this.#reportTimer || this.#isStopped) return;
-    const send = () => {
-      this.#reportTimer = null;
-      this.#sendReports((entry) => entry.sequence === 0);
-    };
-    this.#reportTimer = this.#options.runtime.clock.after(delayMs, send, { keepsAlive: false });
-  }
-
   #joined(memory: NodeMemory): void {
     const known = this.#journal.state.memory;
     if (known?.clusterId !== memory.clusterId || known.incarnation !== memory.incarnation) this.#journal.append({ k: "memory", memory });
     this.#cutOff.joined();
-    this.#sendReports(() => true);
-  }
-
-  #sendReports(isDue: (entry: { readonly sequence: number }) => boolean): void {
-    const incarnation = this.#journal.state.memory?.incarnation;
-    if (!this.#connection.isJoined || incarnation === undefined) return;
-    const due = [...this.#unacknowledged.values()].filter(isDue);
-    for (let at = 0; at < due.length; at += LIMITS.reportAllocsPerBatchMax) {
-      const batch = due.slice(at, at + LIMITS.reportAllocsPerBatchMax);
-      this.#sequence += 1;
-      for (const entry of batch) entry.sequence = this.#sequence;
-      this.#connection.send({ kind: "report", incarnation, sequence: this.#sequence, allocs: batch.map((entry) => entry.report) });
-    }
+    this.#reports.joined();
   }
 }

@@ -2,12 +2,7 @@
 // seconds and trailing year), @macros, several at once.
 
 import { Cron } from "croner";
-
-/** A parsed set of cron expressions. */
-export interface Schedule {
-  /** The first instant strictly after `afterMs`, in Unix milliseconds on a whole second; null = never again. */
-  nextAfter(afterMs: number): number | null;
-}
+import type { Schedule } from "../domain/fires.ts";
 
 /** Throws an Error with the expression and what is wrong with it. */
 export function parseSchedule(expressions: readonly string[], timeZone: string): Schedule {

@@ -4,6 +4,7 @@
 import { isServerTerminal } from "../domain/alloc.ts";
 import { isActiveDeployment } from "../domain/deployment.ts";
 import { EdgeError } from "../domain/errors.ts";
+import { firesOnNodes, isOnlyParent } from "../domain/fires.ts";
 import type { Job, JobSpec, TaskGroup } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Change, JobHead, JobVersion, ScalingEvent, Submission } from "../domain/tables.ts";
@@ -43,9 +44,11 @@ export function registerJob(view: View, input: RegisterInput, context: Context):
   const wanted = input.preserveCounts && current ? withCountsOf(spec, current) : spec;
   const isUnchanged = current !== undefined && !current.stop && JSON.stringify(specOf(current)) === JSON.stringify(specOf(wanted));
   const version = isUnchanged ? current : nextVersion(wanted, current, context);
-  const evaluation = isPeriodicOrParameterized(wanted)
-    ? null
-    : evalForJob(wanted, "job-register", version.jobModifyIndex, context, input.evalPriority);
+  // Nodes that fired it until now have to hear that they do no longer.
+  const evaluation =
+    isOnlyParent(wanted) && !(current && firesOnNodes(current))
+      ? null
+      : evalForJob(wanted, "job-register", version.jobModifyIndex, context, input.evalPriority);
   const changes: Change[] = [];
   if (!isUnchanged) changes.push(...versionChanges(view, version, current), ...submissionChanges(view, version, input.submission, current));
   if (evaluation) changes.push(put("evals", evaluation));
@@ -70,8 +73,7 @@ export function deregisterJob(
 ): Outcome<JobWriteResult> {
   const job = view.job(input.namespace, input.id);
   if (!job) return { changes: [], result: { evalId: "", evalCreateIndex: 0, jobModifyIndex: 0 } };
-  const evaluation =
-    isPeriodicOrParameterized(job) && !job.dispatched ? null : evalForJob(job, "job-deregister", context.index, context, input.evalPriority);
+  const evaluation = isOnlyParent(job) && !job.dispatched ? null : evalForJob(job, "job-deregister", context.index, context, input.evalPriority);
   const changes: Change[] = input.purge ? purgeChanges(view, job) : stopChanges(view, job, context);
   if (input.skipsShutdownDelay)
     for (const alloc of view.liveAllocsOfJob(job.namespace, job.id))
@@ -88,7 +90,7 @@ export function evaluateJob(
   context: Context,
 ): Outcome<JobWriteResult> {
   const job = existing(view, input.namespace, input.id, "internal");
-  if (job.periodic) throw new EdgeError("invalid-job", "can't evaluate periodic job");
+  if (job.periodic && !firesOnNodes(job)) throw new EdgeError("invalid-job", "can't evaluate periodic job");
   if (job.parameterized && !job.dispatched) throw new EdgeError("invalid-job", "can't evaluate parameterized job");
   const changes: Change[] = [];
   if (input.forceReschedule)
@@ -170,7 +172,7 @@ export interface Child {
   readonly priority: number;
 }
 
-export function childChanges(parent: Job, child: Child, context: Context): { readonly changes: Change[]; readonly evalId: string } {
+export function childChanges(parent: JobVersion, child: Child, context: Context): { readonly changes: Change[]; readonly evalId: string } {
   const isStillPeriodic = child.kind === "dispatch" && parent.periodic !== null;
   const spec: JobSpec = {
     ...specOf(parent),
@@ -235,8 +237,7 @@ export function purgeChanges(view: View, job: Job): Change[] {
     if (submission) changes.push(remove("submissions", submission));
   }
   for (const fire of view.firesOfJob(job.namespace, job.id)) changes.push(remove("fires", fire));
-  const watermark = view.watermark(job.namespace, job.id, job.createIndex);
-  if (watermark) changes.push(remove("watermarks", watermark));
+  for (const watermark of view.watermarksOfJob(job.namespace, job.id)) changes.push(remove("watermarks", watermark));
   const scaling = view.scalingEvents(job.namespace, job.id);
   if (scaling) changes.push(remove("scaling_events", scaling));
   return changes;
@@ -254,10 +255,6 @@ export function versionRemoval(view: View, version: JobVersion): Change[] {
 }
 
 // --- internal ---
-
-function isPeriodicOrParameterized(job: Pick<Job, "periodic" | "parameterized">): boolean {
-  return job.periodic !== null || job.parameterized !== null;
-}
 
 function enforceIndex(current: Job | undefined, wanted: number | null): void {
   if (wanted === null) return;
@@ -278,6 +275,7 @@ function nextVersion(spec: JobSpec, current: Job | undefined, context: Context):
     ...specOf(spec),
     parentId: current?.parentId ?? "",
     dispatched: current?.dispatched ?? false,
+    ...(current?.isFiredByNode ? { isFiredByNode: true as const } : {}),
     dispatchIdempotencyToken: current?.dispatchIdempotencyToken ?? "",
     payload: current?.payload ?? "",
     stop: false,

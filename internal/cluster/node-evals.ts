@@ -3,6 +3,7 @@
 import type { Alloc } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { EvalTrigger, Evaluation } from "../domain/evaluation.ts";
+import { isOnlyParent } from "../domain/fires.ts";
 import type { TaskGroup } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node, NodeEvent } from "../domain/node.ts";
@@ -71,7 +72,15 @@ export function evalsForNode(view: View, node: Node, context: Context): readonly
   if (node.status === "ready" && node.eligibility === "eligible") {
     for (const head of view.jobHeads()) {
       const job = view.job(head.namespace, head.id);
-      if (!job || job.stop || (job.type !== "system" && job.type !== "sysbatch") || job.periodic || (job.parameterized && !job.dispatched)) continue;
+      if (
+        !job ||
+        job.stop ||
+        (job.type !== "system" && job.type !== "sysbatch") ||
+        isOnlyParent(job) ||
+        job.isFiredByNode ||
+        (job.parameterized && !job.dispatched)
+      )
+        continue;
       if (isCandidate(job, node)) evals.add({ namespace: job.namespace, jobId: job.id }, "node-update", node.id);
     }
   }

@@ -3,11 +3,11 @@
 import type { Alloc } from "../domain/alloc.ts";
 import { isClientTerminal, isTerminal } from "../domain/alloc.ts";
 import { isActiveDeployment, isCanarying } from "../domain/deployment.ts";
+import { nextFireAtMs } from "../domain/fires.ts";
 import type { Job } from "../domain/job.ts";
 import type { Fire } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 import { parseSchedule } from "./cron.ts";
-import { nextFireAtMs } from "./periodic.ts";
 import { queueOf } from "./queue.ts";
 import { accountsOf } from "./task-account.ts";
 

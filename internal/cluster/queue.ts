@@ -3,6 +3,7 @@
 import type { AllocMetric } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
+import { isOnlyParent } from "../domain/fires.ts";
 import type { Job } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { type Change, type JobHead, type JobVersion, put, remove } from "../domain/tables.ts";
@@ -93,7 +94,7 @@ export function setJobPriority(
     put("evals", { ...evaluation, priority, modifiedAtMs: context.nowMs }),
   );
   // What it may take the place of depends on its priority: it is looked at again.
-  const isRunnable = !job.stop && job.periodic === null && (job.parameterized === null || job.dispatched);
+  const isRunnable = !job.stop && (!isOnlyParent(job) || job.dispatched);
   const evaluation = isRunnable ? evalForJob({ ...job, priority }, "job-register", context.index, context) : null;
   const changes: Change[] = [put("job_versions", version), put("jobs", headOf(job, version)), ...waiting];
   if (evaluation) changes.push(put("evals", evaluation));

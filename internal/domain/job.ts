@@ -116,6 +116,10 @@ export interface Periodic {
   readonly startDeadlineMs: number;
   /** Each fire is delayed by a fixed share of this, derived from the job id. */
   readonly splayMs: number;
+  /** Who decides that it fires: the leader, or the node that the job is placed on, also while it hears of no server. */
+  readonly runOn: "server" | "node";
+  /** What becomes of a fire of a node whose start nobody can prove after a crash. */
+  readonly onUnknown: "skip" | "run";
   readonly keep: Keep | null;
 }
 
@@ -440,6 +444,8 @@ export interface TaskGroup {
   /** null unless the job is a service. */
   readonly migrate: Migrate | null;
   readonly disconnect: Disconnect | null;
+  /** What its tasks do once their machine has booted and no server was heard yet; "" = as `onBootOf` says. */
+  readonly onBoot: "" | "start" | "wait";
   readonly ephemeralDisk: EphemeralDisk;
   readonly networks: readonly Network[];
   readonly services: readonly Service[];
@@ -482,6 +488,8 @@ export interface VersionTag {
 export interface Job extends JobSpec {
   readonly parentId: string;
   readonly dispatched: boolean;
+  /** Made by a node that fired its parent: where it runs is not the scheduler's to say. */
+  readonly isFiredByNode?: true;
   readonly dispatchIdempotencyToken: string;
   /** Base64 of the dispatch payload, "" when there is none. */
   readonly payload: string;

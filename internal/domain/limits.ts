@@ -165,6 +165,8 @@ export const LIMITS = {
   /** Processes and threads of an isolated task that says no number of its own. */
   taskPidsMax: 1024,
   allocsKeptOnNodeMax: 50,
+  /** Fires that a node decided and no server knows yet; beyond it the oldest of a job become one record that counts them. */
+  firesKeptOnNodeMax: 2000,
 
   /** An executable that takes this one's place. */
   upgradeProgramBytesMax: 250_000_000,

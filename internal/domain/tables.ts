@@ -41,6 +41,8 @@ export interface Fire {
   readonly jobCreateIndex: number;
   /** The scheduled instant, in Unix seconds. */
   readonly scheduledAtS: number;
+  /** The node that decided it; absent where the leader did. */
+  readonly nodeId?: string;
   readonly status: "done" | "skipped";
   readonly childId: string;
   readonly reason: string;
@@ -54,6 +56,8 @@ export interface Watermark {
   readonly namespace: string;
   readonly jobId: string;
   readonly jobCreateIndex: number;
+  /** The node whose fires these are; absent for the leader's. */
+  readonly nodeId?: string;
   readonly settledUntilS: number;
   readonly createIndex: number;
   readonly modifyIndex: number;
@@ -104,8 +108,8 @@ export const TABLE_KEYS: { readonly [T in TableName]: (row: Tables[T]) => string
   nodes: (row) => row.id,
   allocs: (row) => row.id,
   evals: (row) => row.id,
-  fires: (row) => `${jobKey(row.namespace, row.jobId)}\u001f${row.jobCreateIndex}\u001f${row.scheduledAtS}`,
-  watermarks: (row) => `${jobKey(row.namespace, row.jobId)}\u001f${row.jobCreateIndex}`,
+  fires: (row) => `${jobKey(row.namespace, row.jobId)}\u001f${row.jobCreateIndex}\u001f${row.scheduledAtS}${ofNode(row.nodeId)}`,
+  watermarks: (row) => `${jobKey(row.namespace, row.jobId)}\u001f${row.jobCreateIndex}${ofNode(row.nodeId)}`,
   scaling_events: (row) => jobKey(row.namespace, row.jobId),
   deployments: (row) => row.id,
   node_pools: (row) => row.name,
@@ -119,6 +123,11 @@ export const RESTORED = "restored";
 
 export function jobKey(namespace: string, id: string): string {
   return `${namespace}\u001f${id}`;
+}
+
+/** The end of the key of what may be a node's. */
+export function ofNode(nodeId: string | undefined): string {
+  return nodeId === undefined || nodeId === "" ? "" : `\u001f${nodeId}`;
 }
 
 export function versionKey(namespace: string, id: string, createIndex: number, version: number): string {

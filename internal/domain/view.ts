@@ -62,10 +62,12 @@ export interface View {
   openEvals(): Iterable<Evaluation>;
   openEvalsOfJob(namespace: string, jobId: string): Iterable<Evaluation>;
 
-  fire(namespace: string, jobId: string, jobCreateIndex: number, scheduledAtS: number): Fire | undefined;
+  fire(namespace: string, jobId: string, jobCreateIndex: number, scheduledAtS: number, nodeId?: string): Fire | undefined;
   firesOfJob(namespace: string, jobId: string): Iterable<Fire>;
   fireKeysOfJob(namespace: string, jobId: string): Iterable<string>;
-  watermark(namespace: string, jobId: string, jobCreateIndex: number): Watermark | undefined;
+  watermark(namespace: string, jobId: string, jobCreateIndex: number, nodeId?: string): Watermark | undefined;
+  /** The leader's and those of nodes. */
+  watermarksOfJob(namespace: string, jobId: string): Iterable<Watermark>;
 
   deployment(id: string): Deployment | undefined;
   deployments(): Iterable<Deployment>;

@@ -21,6 +21,22 @@ export function recordOnDisk(files: Files, allocRoot: string, allocId: string, j
   return { ...NEW_ALLOC, tasks };
 }
 
+/** Whether a process of the allocation is found, running or ended. Afterwards nothing of it begins that has not. */
+export async function hasBegun(
+  files: Files,
+  allocRoot: string,
+  alloc: { readonly id: string; readonly job: JobVersion; readonly group: string },
+  driverOf: (name: string) => Driver | undefined,
+): Promise<boolean> {
+  for (const task of alloc.job.groups.find((candidate) => candidate.name === alloc.group)?.tasks ?? []) {
+    const attempt = newestAttempt(files, allocRoot, alloc.id, task.name);
+    const handle = attempt > 0 ? await driverOf(task.driver)?.recover({ allocId: alloc.id, task, attempt }) : null;
+    handle?.release?.();
+    if (handle) return true;
+  }
+  return false;
+}
+
 /** Ids of the allocations that have a folder and are not among `known`. */
 export function straysOf(files: Files, allocRoot: string, known: ReadonlySet<string>): readonly string[] {
   return (files.list(allocRoot) ?? []).filter((id) => !known.has(id) && files.stat(controlRoot(allocRoot, id)) !== null).sort();

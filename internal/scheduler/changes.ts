@@ -20,7 +20,7 @@ export interface Place {
   readonly previous: Alloc | null;
   /** The delay that a reschedule waited; null when this is none. */
   readonly rescheduleDelayMs: number | null;
-  /** System jobs: the one node it is for. */
+  /** System jobs, and those that their node fires: the one node it is for. */
   readonly nodeId: string | null;
   /** Why it is placed; counted under this name in the plan's annotations. */
   readonly kind: "place" | "migrate" | "destructive";

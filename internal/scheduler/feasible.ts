@@ -1,6 +1,7 @@
 // Which nodes may run a group at all, and for each other node the first reason why not, in the field's words.
 // What nodes of a class have in common is looked at once per class.
 
+import { firesOnNodes } from "../domain/fires.ts";
 import type { Affinity, Constraint, Job, TaskGroup } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import type { NodeLoads } from "../domain/node-loads.ts";
@@ -78,7 +79,7 @@ interface Rules {
 }
 
 function rulesOf(job: Job, group: TaskGroup): Rules {
-  const own = [...group.constraints, ...group.tasks.flatMap((task) => task.constraints), ...impliedBy(group)];
+  const own = [...group.constraints, ...group.tasks.flatMap((task) => task.constraints), ...impliedBy(job, group)];
   const isShared = (constraint: Constraint) => !isOfOneNode(constraint);
   const ports = portsOf(group.networks);
   return {
@@ -91,10 +92,11 @@ function rulesOf(job: Job, group: TaskGroup): Rules {
   };
 }
 
-/** Nobody writes it down: the signals that tasks are stopped with must be some that the node's system knows. */
-function impliedBy(group: TaskGroup): readonly Constraint[] {
+/** Nobody writes it down: the signals that tasks are stopped with must be some that the node's system knows, and who fires a job must know how. */
+function impliedBy(job: Job, group: TaskGroup): readonly Constraint[] {
+  const firing: readonly Constraint[] = firesOnNodes(job) ? [{ attribute: "${attr.edgectl.fires}", operator: "is_set", value: "" }] : [];
   const signals = [...new Set(group.tasks.map((task) => task.killSignal))].filter((signal) => signal !== "").sort();
-  return signals.length === 0 ? [] : [{ attribute: "${attr.os.signals}", operator: "set_contains", value: signals.join(",") }];
+  return signals.length === 0 ? firing : [...firing, { attribute: "${attr.os.signals}", operator: "set_contains", value: signals.join(",") }];
 }
 
 function asksForDeviceIds(group: TaskGroup): boolean {

@@ -3,6 +3,7 @@
 
 import type { Alloc } from "../domain/alloc.ts";
 import { allocNameIndex } from "../domain/alloc.ts";
+import { firesOnNodes } from "../domain/fires.ts";
 import type { GroupChanges, GroupInput, Place } from "./changes.ts";
 import { allocName, byNumber, isOfThisVersion, STOP_TEXT } from "./changes.ts";
 import { type Classified, COUNTED_RULES, classify, goneSinceMs, graceUntilMs, isReplacedWhileUnknown } from "./classify.ts";
@@ -199,14 +200,9 @@ function update(draft: Draft, gate: Gate): readonly Alloc[] {
   for (const alloc of replaced) {
     draft.stops.push({ alloc, description: STOP_TEXT.updating });
     draft.decide({ kind: "replace", alloc, reason: "its tasks run differently in the new version" });
-    draft.places.push({
-      name: alloc.name,
-      previous: alloc,
-      rescheduleDelayMs: null,
-      nodeId: null,
-      kind: "destructive",
-      decided: draft.successorOf(alloc),
-    });
+    // Who fires a job stays where it is, for as long as there is its node.
+    const nodeId = firesOnNodes(draft.input.job) ? alloc.nodeId : null;
+    draft.places.push({ name: alloc.name, previous: alloc, rescheduleDelayMs: null, nodeId, kind: "destructive", decided: draft.successorOf(alloc) });
   }
   draft.kept = draft.kept.filter((alloc) => !replaced.has(alloc));
   const left = old.slice(limit);

@@ -6,6 +6,7 @@ import { isTerminal } from "../domain/alloc.ts";
 import { type Deployment, isActiveDeployment } from "../domain/deployment.ts";
 import { assert } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
+import { isOnlyParent } from "../domain/fires.ts";
 import type { Job, TaskGroup } from "../domain/job.ts";
 import { isCandidate } from "../domain/node-fit.ts";
 import type { Context, View } from "../domain/view.ts";
@@ -83,9 +84,11 @@ export function* scheduleInSlices(
 ): Generator<Slice, Plan, Resumed> {
   const { namespace, jobId, priority } = evaluation;
   const allocs = [...view.allocsOfJob(namespace, jobId)];
-  const standing = job && !job.stop ? deploymentOfVersion(view, job) : null;
-  const reconciled =
-    job && !job.stop ? job.groups.map((group) => ({ group, changes: reconcile(view, job, group, { allocs, standing, context, isExplained }) })) : [];
+  const isWanted = job !== undefined && !job.stop && (!isOnlyParent(job) || job.dispatched);
+  const standing = isWanted ? deploymentOfVersion(view, job) : null;
+  const reconciled = isWanted
+    ? job.groups.map((group) => ({ group, changes: reconcile(view, job, group, { allocs, standing, context, isExplained }) }))
+    : [];
   const input: DeploymentPlanInput = { view, namespace, jobId, job, priority, standing, groups: reconciled, allocs, context };
   const begun = begunDeployment(input);
   const advanced = advancedDeployment(input);
@@ -167,11 +170,18 @@ interface Ground {
 function reconcile(view: View, job: Job, group: TaskGroup, { allocs, standing, context, isExplained }: Ground): GroupChanges {
   const own = allocs.filter((alloc) => alloc.group === group.name);
   const input = { view, job, group, allocs: own, deployment: standing, nowMs: context.nowMs, isExplained };
+  if (job.isFiredByNode) return withoutPlaces(job.type === "batch" ? reconcileGroup(input) : reconcileSystemGroup(input, view.nodeLoads().nodes));
   if (input.job.type === "service" || input.job.type === "batch") return reconcileGroup(input);
   const loads = view.nodeLoads();
   const reasonAt = feasibilityIn(loads, input.job, group);
   const feasible = loads.nodes.filter((node, position) => isCandidate(input.job, node) && reasonAt(position) === null);
   return reconcileSystemGroup(input, feasible);
+}
+
+/** What a node fired is run by that node or by none. */
+function withoutPlaces(changes: GroupChanges): GroupChanges {
+  const isPlacing = (decision: Decision) => decision.kind === "place" || decision.kind === "canary";
+  return { ...changes, places: [], later: [], decisions: changes.decisions.filter((decision) => !isPlacing(decision)) };
 }
 
 function stopOrphan(view: View, alloc: Alloc): Stop {

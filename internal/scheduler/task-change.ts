@@ -1,6 +1,7 @@
 // Whether a new version of a group can take over a running alloc as it is, or must replace it.
 
 import type { Alloc } from "../domain/alloc.ts";
+import { firesOnNodes } from "../domain/fires.ts";
 import type { Job, TaskGroup } from "../domain/job.ts";
 import type { View } from "../domain/view.ts";
 
@@ -31,7 +32,13 @@ function isOtherThan(view: View, alloc: Alloc, job: Job, group: TaskGroup): bool
   const version = view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
   const old = version?.groups.find((candidate) => candidate.name === alloc.group);
   if (!version || !old) return true;
-  return JSON.stringify(whatRuns(version.meta, old)) !== JSON.stringify(whatRuns(job.meta, group));
+  // Who fires a job runs nothing of it: only the room that is kept for its runs counts.
+  const ofJob = firesOnNodes(job) ? roomFor : whatRuns;
+  return JSON.stringify(ofJob(version.meta, old)) !== JSON.stringify(ofJob(job.meta, group));
+}
+
+function roomFor(_jobMeta: unknown, { name, ephemeralDisk, networks, volumes, tasks }: TaskGroup): unknown {
+  return { name, ephemeralDisk, networks, volumes, tasks: tasks.map(({ name, driver, resources }) => ({ name, driver, resources })) };
 }
 
 /** The part of a group that its tasks can see. Counts, policies and placement rules are not among it. */

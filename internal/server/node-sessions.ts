@@ -2,12 +2,15 @@
 
 import type { DesiredAlloc, NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
 import { desiredOf, FIRST_CALLS, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from "../api/node-protocol.ts";
+import { applyFires } from "../cluster/node-fires.ts";
 import { applyReports, registerNode } from "../cluster/nodes.ts";
 import type { Alloc } from "../domain/alloc.ts";
 import { isClientTerminal } from "../domain/alloc.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
+import { firesOnNodes } from "../domain/fires.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import type { ChangeSet, JobVersion } from "../domain/tables.ts";
+import type { Context, Outcome, View } from "../domain/view.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { computedClassOf } from "./computed-class.ts";
@@ -202,7 +205,14 @@ export class NodeSessions {
         session.send({ kind: "heartbeat-ack", heartbeatTtlMs: session.heartbeatTtlMs, serverTimeMs: this.#parts.runtime.clock.nowMs() });
         return;
       case "report":
-        void this.#applyReport(session, message);
+        void this.#store(session, message.sequence, (view, context) =>
+          applyReports(view, { nodeId: session.nodeId, incarnation: message.incarnation, reports: message.allocs }, context),
+        );
+        return;
+      case "fires":
+        void this.#store(session, message.sequence, (view, context) =>
+          applyFires(view, { nodeId: session.nodeId, incarnation: message.incarnation, fires: message.fires }, context),
+        );
         return;
       case "node-updated":
         void this.#applyUpdate(session, message.node);
@@ -212,12 +222,11 @@ export class NodeSessions {
     }
   }
 
-  async #applyReport(session: NodeSession, message: NodeMessage & { kind: "report" }): Promise<void> {
-    const { sequence } = message;
+  /** What a node tells, once. */
+  async #store(session: NodeSession, sequence: number, apply: (view: View, context: Context) => Outcome<null>): Promise<void> {
     if (!session.isNewReport(sequence)) return;
-    const input = { nodeId: session.nodeId, incarnation: message.incarnation, reports: message.allocs };
     try {
-      await this.#parts.ledger.write((view, context) => applyReports(view, input, context));
+      await this.#parts.ledger.write(apply);
       session.send({ kind: "report-ack", sequence });
     } catch (error) {
       // Unacknowledged: the node sends it again, here or to the next leader.
@@ -269,9 +278,14 @@ export class NodeSessions {
       const job = ledger.view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
       // A node may not hold what it is to stop: it never heard of it, or forgot. It needs the job to tell the end.
       if (job && (isFull || !isClientTerminal(alloc))) jobs[key] ??= job;
-      return desiredOf(alloc, key);
+      const settledUntilS = job && firesOnNodes(job) ? this.#settledUntilS(alloc) : undefined;
+      return desiredOf(alloc, key, settledUntilS);
     });
     return { kind: "desired", position: { clusterId, epoch, index }, isFull, allocs: desired, known, jobs };
+  }
+
+  #settledUntilS({ namespace, jobId, jobCreateIndex, nodeId }: Alloc): number {
+    return this.#parts.ledger.view.watermark(namespace, jobId, jobCreateIndex, nodeId)?.settledUntilS ?? 0;
   }
 }
 

@@ -1,10 +1,10 @@
 // Fires periodic jobs: one timer for the earliest of all next fires. What is due, and what a missed
-// fire means, is decided in cluster/periodic.ts.
+// fire means, is decided in domain/fires.ts. Those that nodes fire are none of its own.
 
-import type { Schedule } from "../cluster/cron.ts";
 import { parseSchedule } from "../cluster/cron.ts";
-import { dueFires, nextFireAtMs, takeFires } from "../cluster/periodic.ts";
+import { takeFires } from "../cluster/periodic.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
+import { dueFires, firesOnNodes, nextFireAtMs, type Schedule } from "../domain/fires.ts";
 import type { Job } from "../domain/job.ts";
 import type { ChangeSet } from "../domain/tables.ts";
 import { jobKey } from "../domain/tables.ts";
@@ -63,7 +63,7 @@ export class PeriodicLoop {
     const key = jobKey(namespace, id);
     const job = this.#parts.ledger.view.job(namespace, id);
     const before = this.#tracked.get(key);
-    if (!job?.periodic?.enabled || job.stop) return this.#tracked.delete(key);
+    if (!job?.periodic?.enabled || job.stop || firesOnNodes(job)) return this.#tracked.delete(key);
     if (before?.version === job.version && before.createIndex === job.createIndex) return false;
     try {
       const schedule = parseSchedule(job.periodic.crons, job.periodic.timeZone);

@@ -83,7 +83,7 @@ export async function replaceBySnapshot({ store, log }: SnapshotParts, leader: L
     index: view.index,
     isSound: true,
     isFresh: [...view.jobHeads()].length === 0,
-    settledUntilS: (job) => view.watermark(job.namespace, job.jobId, job.jobCreateIndex)?.settledUntilS ?? 0,
+    settledUntilS: (job) => view.watermark(job.namespace, job.jobId, job.jobCreateIndex, job.nodeId)?.settledUntilS ?? 0,
   });
   try {
     await store.replace(content, epoch);

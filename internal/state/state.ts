@@ -24,7 +24,7 @@ import type {
   Tables,
   Watermark,
 } from "../domain/tables.ts";
-import { jobKey, RESTORED, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
+import { jobKey, ofNode, RESTORED, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 import { type ColdOptions, coldOptions, type RowCodec, UNPACKED_CODEC } from "./cold-rows.ts";
 import { isOldVersion } from "./ended.ts";
@@ -251,8 +251,8 @@ export class State implements View {
     return this.#tables.evals.hotGroup(BY_JOB, jobKey(namespace, jobId));
   }
 
-  fire(namespace: string, jobId: string, jobCreateIndex: number, scheduledAtS: number): Fire | undefined {
-    return this.#tables.fires.get(`${jobKey(namespace, jobId)}\u001f${jobCreateIndex}\u001f${scheduledAtS}`);
+  fire(namespace: string, jobId: string, jobCreateIndex: number, scheduledAtS: number, nodeId?: string): Fire | undefined {
+    return this.#tables.fires.get(`${jobKey(namespace, jobId)}\u001f${jobCreateIndex}\u001f${scheduledAtS}${ofNode(nodeId)}`);
   }
 
   firesOfJob(namespace: string, jobId: string): Iterable<Fire> {
@@ -263,8 +263,12 @@ export class State implements View {
     return this.#tables.fires.groupKeys(BY_JOB, jobKey(namespace, jobId));
   }
 
-  watermark(namespace: string, jobId: string, jobCreateIndex: number): Watermark | undefined {
-    return this.#tables.watermarks.get(`${jobKey(namespace, jobId)}\u001f${jobCreateIndex}`);
+  watermark(namespace: string, jobId: string, jobCreateIndex: number, nodeId?: string): Watermark | undefined {
+    return this.#tables.watermarks.get(`${jobKey(namespace, jobId)}\u001f${jobCreateIndex}${ofNode(nodeId)}`);
+  }
+
+  watermarksOfJob(namespace: string, jobId: string): Iterable<Watermark> {
+    return this.#tables.watermarks.group(BY_JOB, jobKey(namespace, jobId));
   }
 
   deployment(id: string): Deployment | undefined {

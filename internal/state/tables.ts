@@ -43,7 +43,7 @@ export function emptyTables(cold: ColdOptions): { readonly [T in TableName]: Tab
     // A pending eval is about to be run; a blocked one waits.
     evals: new Table<Evaluation>({ ...of("evals"), indexes: [OF_JOB], isText: (row) => row.status === "blocked" }),
     fires: new Table<Fire>({ ...of("fires"), indexes: [OF_JOB] }),
-    watermarks: new Table<Watermark>(of("watermarks")),
+    watermarks: new Table<Watermark>({ ...of("watermarks"), indexes: [OF_JOB] }),
     scaling_events: new Table<ScalingEvents>(of("scaling_events")),
     deployments: new Table<Deployment>({ ...of("deployments"), indexes: [OF_JOB] }),
     node_pools: new Table<NodePool>(of("node_pools")),

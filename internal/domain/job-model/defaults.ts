@@ -1,7 +1,7 @@
 // Canonicalisation: a draft becomes a whole JobSpec. Here stand the defaults that the table cannot hold,
 // because they depend on the job's type or pass from job to group and from group to task, field by field.
 
-import type { JobSpec, JobType, Lifecycle, Network, Reschedule, Restart, TaskGroup } from "../job.ts";
+import type { Disconnect, JobSpec, JobType, Lifecycle, Network, Reschedule, Restart, TaskGroup } from "../job.ts";
 import type { Draft } from "./dsl.ts";
 import { fill } from "./fill.ts";
 import { TASK_GROUP } from "./group.ts";
@@ -34,6 +34,9 @@ const RESCHEDULES: Readonly<Record<JobType, Draft<Reschedule> | null>> = {
   sysbatch: null,
 };
 
+/** A node that fires a job goes on without a server: for a year nobody takes its place. */
+const PINNED: Draft<Disconnect> = { lostAfterMs: 365 * 86_400_000, replace: false, reconcile: "keep_original" };
+
 function canonicalizeGroup(draft: GroupDraft, job: JobDraft): TaskGroup {
   const type = job.type ?? "service";
   const scaling = draft.scaling ? { ...draft.scaling, min: draft.scaling.min ?? draft.count ?? 1 } : draft.scaling;
@@ -48,6 +51,7 @@ function canonicalizeGroup(draft: GroupDraft, job: JobDraft): TaskGroup {
     reschedule: rescheduleOf(draft, job, type),
     update: merged(hasUpdates ? {} : null, job.update, draft.update),
     migrate: merged(type === "service" ? {} : null, job.migrate, draft.migrate),
+    disconnect: job.periodic?.runOn === "node" ? (draft.disconnect ?? PINNED) : draft.disconnect,
     services: draft.services?.map((service) => named(service, `${jobName(job)}-${draft.name ?? ""}`)),
     volumes: draft.volumes && [...draft.volumes].sort((a, b) => compare(a.name ?? "", b.name ?? "")),
     tasks,

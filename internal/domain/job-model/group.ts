@@ -2,7 +2,7 @@
 
 import type { EphemeralDisk, TaskGroup, VolumeRequest } from "../job.ts";
 import { LIMITS } from "../limits.ts";
-import { block, bool, int, labelled, many, maybeDuration, maybeOne, one, stringMap, strings, text, type WireObject } from "./dsl.ts";
+import { block, bool, choice, int, labelled, many, maybeDuration, maybeOne, one, stringMap, strings, text, type WireObject } from "./dsl.ts";
 import { CONSUL, NETWORK, SERVICE } from "./network-and-services.ts";
 import { AFFINITY, CONSTRAINT, SPREAD } from "./placement.ts";
 import { DISCONNECT, dropZeroUpdate, MIGRATE, RESCHEDULE, RESTART, SCALING, UPDATE } from "./policies.ts";
@@ -49,6 +49,11 @@ export const TASK_GROUP = block<TaskGroup>(
     update: maybeOne(UPDATE, "How a new version replaces the old one"),
     migrate: maybeOne(MIGRATE, "How allocations leave a draining node"),
     disconnect: maybeOne(DISCONNECT, "What happens to allocations on a node that is cut off"),
+    onBoot: choice(
+      "After a boot: start, or wait for a server; unless given, wait with stop_on_client_after or a one-writer volume",
+      ["", "start", "wait"],
+      "",
+    ),
     ephemeralDisk: one(EPHEMERAL_DISK, "Disk of the group's allocation directory"),
     networks: many(NETWORK, "Network and ports of the group", { toml: "network" }),
     services: many(SERVICE, "A service the group offers", { toml: "service" }),
@@ -69,11 +74,13 @@ function listVolumes(wire: WireObject): WireObject {
   return { ...wire, Volumes: volumes };
 }
 
-function mapVolumes(out: WireObject): WireObject {
+function mapVolumes({ OnBoot, ...out }: WireObject): WireObject {
   const volumes: readonly unknown[] = Array.isArray(out.Volumes) ? out.Volumes : [];
   const nameOf = (volume: unknown) => (typeof volume === "object" && volume !== null && "Name" in volume ? String(volume.Name) : "");
   return {
     ...out,
+    // Only jobs that say it have a field that Nomad's have not.
+    ...(OnBoot === "" || OnBoot === undefined ? {} : { OnBoot }),
     Volumes: volumes.length > 0 ? Object.fromEntries(volumes.map((volume) => [nameOf(volume), volume])) : null,
     StopAfterClientDisconnect: null,
     MaxClientDisconnect: null,

@@ -46,6 +46,8 @@ const PERIODIC = block<Periodic>(
     catchUp: choice("What happens to fires missed while nobody could fire them", ["none", "last", "all"], "last"),
     startDeadlineMs: duration("A fire missed longer ago than this is not caught up; 0: however long ago", 0),
     splayMs: duration("Each fire is delayed by a share of this, fixed for the job", 0),
+    runOn: choice("Who fires it: the servers, or by itself the node that it is placed on, also without a server", ["server", "node"], "server"),
+    onUnknown: choice("Where a node fires it: what becomes of a fire whose start nobody can prove after a crash", ["skip", "run"], "skip"),
     keep: maybeOne(KEEP, "How many of the ended runs stay, whatever their age"),
   },
   {

@@ -1,5 +1,6 @@
 // Rules of the job's own level.
 
+import { firesOnNodes } from "../fires.ts";
 import type { JobSpec, Parameterized, Periodic } from "../job.ts";
 import { LIMITS } from "../limits.ts";
 import { cronProblem } from "./cron.ts";
@@ -18,6 +19,7 @@ export function jobProblems(spec: JobSpec): readonly JobProblem[] {
     ...spreadProblems(spec.spreads, ["spreads"]),
     ...(spec.update ? updateProblems(spec.update, ["update"]) : []),
     ...(spec.periodic ? periodicProblems(spec.periodic) : []),
+    ...(firesOnNodes(spec) ? nodeFiredProblems(spec) : []),
     ...(spec.parameterized ? parameterizedProblems(spec.parameterized) : []),
     ...uiProblems(spec),
   ];
@@ -105,6 +107,23 @@ function periodicProblems(periodic: Periodic): readonly JobProblem[] {
   if (!isTimeZone(periodic.timeZone)) {
     problems.push({ path: ["periodic", "timeZone"], message: `\`time_zone\` must be a zone such as "Europe/Berlin", is "${periodic.timeZone}"` });
   }
+  return problems;
+}
+
+/** One alloc stands for the node that fires, and holds the room of one run. */
+function nodeFiredProblems(spec: JobSpec): readonly JobProblem[] {
+  const problems: JobProblem[] = [];
+  const path = ["periodic", "runOn"];
+  const [group] = spec.groups;
+  const runs = spec.groups.reduce((sum, one) => sum + one.count, 0);
+  if (spec.groups.length !== 1 || runs !== 1)
+    problems.push({
+      path,
+      message: `\`run_on = "node"\` is for jobs of one group with a count of 1, this one has ${runs} in ${spec.groups.length} groups`,
+    });
+  if (spec.parameterized) problems.push({ path, message: '`run_on = "node"` and `parameterized` exclude each other' });
+  if (group?.disconnect && (group.disconnect.stopOnClientAfterMs ?? null) !== null)
+    problems.push({ path, message: '`run_on = "node"` and `stop_on_client_after` exclude each other: such a job goes on without a server' });
   return problems;
 }
 

@@ -11,6 +11,7 @@ import { forcePeriodic } from "../../cluster/periodic.ts";
 import { admitting } from "../../cluster/settings.ts";
 import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
+import { firesOnNodes } from "../../domain/fires.ts";
 import type { Job } from "../../domain/job.ts";
 import type { View } from "../../domain/view.ts";
 import { isTrue, jsonBody, mapField, numberField, textField } from "./body.ts";
@@ -18,6 +19,7 @@ import { deploymentsOfJob, latestDeploymentOfJob } from "./deployments.ts";
 import { actionRoute } from "./job-action.ts";
 import { jobVersions, tagPathOf, tagRoute } from "./job-versions.ts";
 import { putJob } from "./jobs.ts";
+import { forceOnNodes } from "./node-fire.ts";
 import { planJob } from "./plan.ts";
 import { isSet } from "./query.ts";
 import { putPriority } from "./queue.ts";
@@ -25,7 +27,7 @@ import type { Exchange, Read } from "./reply.ts";
 import { read, written } from "./reply.ts";
 import { servicesOfJob } from "./services.ts";
 
-interface JobExchange extends Exchange {
+export interface JobExchange extends Exchange {
   readonly id: string;
   readonly watch: readonly string[];
 }
@@ -289,6 +291,12 @@ async function dispatched(
 }
 
 async function force(exchange: JobExchange): Promise<Response> {
+  const job = exchange.server.leader.view.job(exchange.query.namespace, exchange.id);
+  if (job && firesOnNodes(job) && !job.stop) {
+    const evalId = await forceOnNodes(exchange, job);
+    const { index } = exchange.server.leader.view;
+    return written(exchange, index, { EvalID: evalId, EvalCreateIndex: index, Index: index });
+  }
   const { result, index } = await exchange.server.leader.ledger.write((view, context) =>
     forcePeriodic(view, { namespace: exchange.query.namespace, id: exchange.id }, context),
   );

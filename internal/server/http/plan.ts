@@ -9,6 +9,7 @@ import { registerJob } from "../../cluster/jobs.ts";
 import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import type { Evaluation } from "../../domain/evaluation.ts";
+import { isOnlyParent } from "../../domain/fires.ts";
 import type { Job, JobSpec } from "../../domain/job.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Context, View } from "../../domain/view.ts";
@@ -43,7 +44,7 @@ export async function planJob(exchange: Exchange, id: string): Promise<Response>
     status: "pending",
     statusDescription: "",
   } as Job; // the row of a job version, or the job itself
-  const isRunnable = planned.periodic === null && planned.parameterized === null;
+  const isRunnable = !isOnlyParent(planned);
   const evaluation = evalForJob(planned, "job-register", context.index, context);
   const plan = isRunnable ? await dryRun(exchange, { evaluation, planned, context }) : null;
   const failed = Object.fromEntries(Object.entries(plan?.failed ?? {}).map(([group, metric]) => [group, encodeMetric(metric)]));
