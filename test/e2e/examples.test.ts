@@ -98,6 +98,11 @@ test(
       await place.untilAlloc(system.ID, "running");
       const periodic = jobs.find((job: { Periodic: boolean }) => job.Periodic);
       await until("two fires", async () => (await place.get(`/v1/jobs?prefix=${periodic.ID}/periodic-`)).length >= 2);
+      place.ok("run", example("reading"));
+      // Its node runs it, asked through the server.
+      place.ok("job", "periodic", "force", "reading");
+      const [forced] = await place.get("/v1/jobs?prefix=reading/periodic-");
+      expect(await place.logs((await place.untilAlloc(forced.ID, "complete")).ID, "read")).toMatch(/^\d+\.\d+\n$/);
     }),
   MINUTE,
 );
