@@ -21,6 +21,7 @@ const SUBJECTS = [
   ["raw_exec", "raw_exec", "", "ESCAPED"],
   ["exec", "exec", "", "denied"],
   ["exec, user root", "exec", "root", "denied"],
+  ["beside exec", "beside exec", "", "denied"],
 ] as const;
 
 const table: string[] = [];
@@ -31,7 +32,9 @@ for (const attempt of ATTEMPTS) {
   else
     test(`escape: ${attempt.name}: raw_exec ESCAPED, exec denied`, async () => {
       const outcomes: string[] = [];
-      const subjects = SUBJECTS.filter(([, driver, user]) => !(attempt.isNotForRoot && driver === "exec" && user === "root"));
+      const subjects = SUBJECTS.filter(
+        ([, driver, user]) => !(attempt.isNotForRoot && driver === "exec" && user === "root") && !(attempt.first && driver === "beside exec"),
+      );
       for (const [column, driver, user] of subjects) outcomes.push(`${column}: ${await outcomeOf(attempt, driver, attempt.user ?? user)}`);
       table.push(`${attempt.name.padEnd(52)} ${outcomes.join("   ")}`);
       assert.deepEqual(
@@ -48,7 +51,8 @@ test("escape: the table", () => {
 
 // --- internal ---
 
-function outcomeOf(attempt: Attempt, name: "raw_exec" | "exec", user: string): Promise<"ESCAPED" | "denied"> {
+function outcomeOf(attempt: Attempt, subject: "raw_exec" | "exec" | "beside exec", user: string): Promise<"ESCAPED" | "denied"> {
+  const name = subject === "raw_exec" ? "raw_exec" : "exec";
   return withFolder(runtime, async (folder) => {
     files.chmod(folder, 0o755);
     const bench = new Bench(runtime, folder, { ...KIT, name });
@@ -70,6 +74,7 @@ function outcomeOf(attempt: Attempt, name: "raw_exec" | "exec", user: string): P
         if (handle) await bench.exitOf(handle);
       };
       await attempt.before?.(targets);
+      if (subject === "beside exec") return (await saidBeside(bench, driver, attempt, targets)).includes("ESCAPED") ? "ESCAPED" : "denied";
       if (attempt.first) await run(attempt.first(targets), 1, {});
       await run(attempt.script(targets), 2, attempt.env?.(targets) ?? {});
       return (attempt.hasEscaped?.(targets) ?? bench.output().includes("ESCAPED")) ? "ESCAPED" : "denied";
@@ -79,6 +84,24 @@ function outcomeOf(attempt: Attempt, name: "raw_exec" | "exec", user: string): P
       processes.signal(-victim.pid, "SIGKILL");
     }
   });
+}
+
+/** What a command says that tries it beside a task that only sleeps. */
+async function saidBeside(bench: Bench, driver: Driver, attempt: Attempt, targets: Targets): Promise<string> {
+  const config = { command: "/bin/sh", args: ["-c", "exec sleep 1000"], ...attempt.config };
+  const handle = await driver.start(
+    bench.request(driver, config, { attempt: 2, env: attempt.env?.(targets) ?? {}, task: { user: attempt.user ?? "" } }),
+  );
+  const session = await handle.exec?.({ command: ["/bin/sh", "-c", attempt.script(targets)], terminal: null });
+  assert.ok(session);
+  session.endInput();
+  const said: Uint8Array[] = [];
+  for await (const { stream, bytes } of session.output) if (stream === "stdout") said.push(bytes);
+  await handle.kill();
+  await bench.exitOf(handle);
+  // A script that tried nothing proves nothing.
+  assert.notEqual(await session.exitCode(), 125);
+  return String(Buffer.concat(said));
 }
 
 function targetsOf(bench: Bench, word: string, pid: number): Targets {

@@ -100,9 +100,9 @@ test(
       await new Promise((resolve) => reader.stdout.once("data", resolve));
       reader.kill("SIGSTOP");
       await until("the command waits", async () => {
-        const [before] = others().map(ticksOf);
+        const before = others().map(writtenBytes)[0] ?? 0;
         await Bun.sleep(300);
-        return before !== undefined && before === others().map(ticksOf)[0];
+        return before > 0 && before === others().map(writtenBytes)[0];
       });
       expect(residentMb(agent.process.pid ?? 0)).toBeLessThan(250);
       reader.kill("SIGKILL");
@@ -192,9 +192,8 @@ async function onTerminal(place: Place, steps: readonly (readonly [string, strin
   return shown;
 }
 
-function ticksOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return Number(fields[11]) + Number(fields[12]);
+function writtenBytes(pid: number): number {
+  return Number(/wchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
 }
 
 function residentMb(pid: number): number {

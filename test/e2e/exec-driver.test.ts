@@ -71,6 +71,7 @@ testWith(
       expect(statusOf(pid, "NoNewPrivs")).toBe("1");
       expect(statusOf(pid, "CapEff")).toBe("0000000000000000");
       expect(statusOf(pid, "CapBnd")).toBe("0000000000000000");
+      expect(JSON.parse(place.ok("job", "action", "--job", "exec", "last")).user).toBe(line.user);
       expect(place.ok("node", "status", "-self")).toContain("exec: namespaces (mount, pid, ipc, uts)");
       place.ok("stop", "exec");
       await place.untilAlloc("exec", "complete");

@@ -10,7 +10,7 @@ const EXEC = { method: "exec", allocId: "a", task: "t", command: ["sh"], termina
 
 test("a node of an earlier version is not asked what it does not know, and the caller hears which it is", async () => {
   const { session, sent } = aSession(FIRST_CALLS);
-  expect(session.call(EXEC)).rejects.toThrow(/node n runs a version of edgectl that does not know "exec"/);
+  await expect(session.call(EXEC)).rejects.toThrow(/node n runs a version of edgectl that does not know "exec"/);
   expect(sent).toEqual([]);
 });
 

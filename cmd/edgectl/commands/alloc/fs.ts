@@ -4,6 +4,7 @@ import { type Call, DONE, defineEdgeCommand } from "../../cli/command.ts";
 import { findAlloc } from "../../cli/find.ts";
 import { framesOf } from "../../cli/log-follow.ts";
 import { tailOf } from "../../cli/log-tail.ts";
+import { findLogAlloc } from "../../cli/log-target.ts";
 import { wholeNumber } from "../../cli/numbers.ts";
 import { bytesText, instantOrNothing } from "../../cli/times.ts";
 import type { AllocStub, WireFile } from "../../cli/wire-types.ts";
@@ -21,13 +22,15 @@ export default defineEdgeCommand({
     f: { type: "boolean", description: "follow a file" },
     tail: { type: "string", description: "only the last N lines of a file", valueHint: "N", bare: { value: "10", valuePattern: /^\d+$/ } },
     n: { type: "string", description: "the same as --tail N", valueHint: "N" },
+    c: { type: "string", description: "only the last N bytes of a file", valueHint: "N" },
+    job: { type: "boolean", description: "the first argument is a job: its newest allocation that runs" },
     H: { type: "boolean", description: "accepted for Nomad's scripts: sizes are readable anyway", isHidden: true },
     json: { type: "boolean", description: "print JSON" },
     verbose: { type: "boolean", description: "accepted for Nomad's scripts", isHidden: true },
   },
   async run(call) {
     const [prefix = "", path = "/"] = call.operands;
-    const alloc = await findAlloc(call.api, prefix);
+    const alloc = call.options.job ? await findLogAlloc(call, prefix, { isJob: true }) : await findAlloc(call.api, prefix);
     const query = { namespace: alloc.Namespace, path };
     const info = await call.api.get<WireFile>(`/v1/client/fs/stat/${alloc.ID}`, query);
     if (call.options.stat) showFiles(call, [info]);
@@ -52,12 +55,18 @@ async function printFile(call: Call, alloc: AllocStub, path: string): Promise<vo
   const { api, options, runtime } = call;
   const query = { namespace: alloc.Namespace, path };
   const lines = wholeNumber("tail", options.n ?? options.tail);
+  const bytes = wholeNumber("c", options.c);
   const stream = (more: Record<string, string | number | boolean>) => api.stream(`/v1/client/fs/stream/${alloc.ID}`, { ...query, ...more });
   let offset = 0;
   if (lines !== undefined) {
     const tail = await tailOf((window) => stream({ origin: "end", offset: window, follow: "false" }), lines);
     await runtime.terminal.outBytes(tail.bytes);
     offset = tail.endOffset;
+  } else if (bytes !== undefined) {
+    for await (const frame of framesOf(await stream({ origin: "end", offset: bytes, follow: "false" }))) {
+      await runtime.terminal.outBytes(frame.bytes);
+      offset = frame.endOffset;
+    }
   } else if (!options.f) {
     for await (const chunk of await api.stream(`/v1/client/fs/cat/${alloc.ID}`, query)) await runtime.terminal.outBytes(chunk);
   }
