@@ -157,7 +157,8 @@ const SCREEN = [
   'trap "echo size \\$(stty size); w=1" WINCH',
   "echo size $(stty size)",
   'while [ -z "$w" ]; do sleep 0.05; done',
-  "read line; echo read $line",
+  // A change of size may interrupt the reading.
+  'while [ -z "$line" ]; do read line; done; echo read $line',
   "while :; do sleep 0.05; done",
 ].join("\n");
 
