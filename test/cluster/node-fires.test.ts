@@ -148,6 +148,12 @@ test("what a node fired is never placed anew: not when it fails, nor when its no
   cluster.settle();
   expect(cluster.allocs().map((one) => `${one.nodeId} ${one.clientStatus}`)).toEqual([`${node} unknown`]);
   expect(cluster.allocs("j/periodic-60").map((one) => one.clientStatus)).toEqual(["unknown"]);
+  // After a year the job has another node, its old runs have none.
+  cluster.nowMs += 366 * 86_400_000;
+  cluster.do((view, context) => silenceNodes(view, { nodeIds: [node] }, context));
+  cluster.settle();
+  expect(cluster.live().map((one) => one.nodeId)).toEqual([node === "n1" ? "n2" : "n1"]);
+  expect(cluster.allocs("j/periodic-60").map((one) => one.clientStatus)).toEqual(["lost"]);
 });
 
 test("it moves when its node is lost, and stays there over new versions, also those that need other room", () => {
@@ -157,6 +163,9 @@ test("it moves when its node is lost, and stays there over new versions, also th
   const node = nodeOf(cluster);
   const task = (cpuMHz: number, env = {}) => ({ groups: [{ name: "g", tasks: [{ name: "t", driver: "raw_exec", env, resources: { cpuMHz } }] }] });
   const first = cluster.live()[0]?.id;
+  // The other node would be the better one from now on.
+  const constraints = [{ attribute: "${node.unique.id}", operator: "=" as const, value: node === "n1" ? "n2" : "n1" }];
+  cluster.start(aSpec({ id: "filler", constraints }, { tasks: [{ name: "t", driver: "raw_exec", resources: { cpuMHz: 2000 } }] }));
   cluster.start(spec(task(100, { A: "b" })));
   expect([cluster.live()[0]?.id, cluster.live()[0]?.jobVersion]).toEqual([first, 1]);
   for (const cpuMHz of [300, 500, 700]) {
