@@ -7,18 +7,21 @@ import type { Context, View } from "../domain/view.ts";
 /** The alloc as its node reports it now; where a forgotten order ended it, its run was cut short, and it is placed again. */
 export function withForgottenOrder(view: View, reported: Alloc, context: Context): Alloc {
   const isForgotten = reported.desiredStatus === "run" && view.restoredIndex > 0 && reported.allocModifyIndex <= view.restoredIndex;
-  if (!isForgotten || reported.clientStatus !== "complete" || !wasKilled(view, reported)) return reported;
+  if (!isForgotten || reported.clientStatus !== "complete" || hasCompleted(view, reported)) return reported;
   const desiredDescription = "alloc was stopped by an order that the restore undid";
   return { ...reported, desiredStatus: "evict", desiredDescription, allocModifyIndex: context.index };
 }
 
 // --- internal ---
 
-/** Whether one of the tasks that decide about the alloc's end did not end by itself; others are ended with their leader. */
-function wasKilled(view: View, alloc: Alloc): boolean {
+/** Whether the tasks that decide about the alloc's end ran and ended by themselves; others are ended with their leader. */
+function hasCompleted(view: View, alloc: Alloc): boolean {
   const version = view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
   const mains = version?.groups.find((group) => group.name === alloc.group)?.tasks.filter((task) => task.lifecycle === null) ?? [];
   const leaders = mains.filter((task) => task.leader);
   const deciding = leaders.length > 0 ? leaders : mains;
-  return deciding.some((task) => alloc.taskStates[task.name]?.events.some((event) => event.type === "Killed") === true);
+  return deciding.every((task) => {
+    const state = alloc.taskStates[task.name];
+    return typeof state?.startedAtMs === "number" && !state.events.some((event) => event.type === "Killed");
+  });
 }

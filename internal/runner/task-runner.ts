@@ -311,7 +311,9 @@ export class TaskRunner {
   #dieStopped(event: (atMs: number, reason: string) => TaskEvent): void {
     const { reason = "", kind = "end" } = this.#stop ?? {};
     const isNew = this.#record.attempt === 0 && kind !== "timeout" && reason !== "";
-    this.#die(this.#record.state.failed || kind !== "end", isNew ? [event(this.#now(), reason)] : [], false);
+    const isBetween = this.#record.attempt > 0 && kind === "end";
+    const events = isNew ? [event(this.#now(), reason)] : isBetween ? [EVENT.killed(this.#now())] : [];
+    this.#die(this.#record.state.failed || kind !== "end", events, false);
   }
 
   #die(hasFailed: boolean, events: readonly TaskEvent[], isCrash: boolean): void {

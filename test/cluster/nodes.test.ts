@@ -173,9 +173,10 @@ describe("a report", () => {
   });
 
   test("of an alloc that an order stopped which a restore undid is no completion: it runs again", () => {
-    const killed = (message: string) => aTaskState({ state: "dead", events: [{ type: message, atMs: 1, message, details: {} }] });
-    const end = (cluster: Cluster, type: string) => {
-      cluster.report(alloc(cluster), { clientStatus: "complete", taskStates: { t: killed(type) } });
+    const dead = (type: string, startedAtMs: number | null) =>
+      aTaskState({ state: "dead", startedAtMs, events: [{ type, atMs: 1, message: type, details: {} }] });
+    const end = (cluster: Cluster, type: string, startedAtMs: number | null = 1) => {
+      cluster.report(alloc(cluster), { clientStatus: "complete", taskStates: { t: dead(type, startedAtMs) } });
       cluster.settle();
       return cluster
         .allocs()
@@ -189,6 +190,7 @@ describe("a report", () => {
       return cluster;
     };
     expect(end(restored(), "Killed")).toEqual(["complete evict", "pending run"]);
+    expect(end(restored(), "Received", null)).toEqual(["complete evict", "pending run"]);
     // What completed by itself did; so did, as far as anybody knows, what was killed without a restore, or by a later order.
     expect(end(restored(), "Terminated")).toEqual(["complete run"]);
     expect(end(running("batch"), "Killed")).toEqual(["complete run"]);
