@@ -6,6 +6,9 @@ BUILD_SCRIPTS := scripts/bases.ts scripts/build-info.ts scripts/compile.ts
 NOT_UNIT := test/contract test/sim test/faults test/e2e test/emulated test/bench test/support test/fixtures test/oracle test/tidy
 UNIT := $(patsubst %,./%/,$(filter-out $(NOT_UNIT),$(sort $(patsubst %/,%,$(wildcard test/*/)))))
 
+# What a test may take that says nothing of it: a machine that is busy makes none of them fail.
+PATIENT := --timeout 60000
+
 .PHONY: e2e-sea-missing help deps build release check types lint tidy unit contract contract-node test e2e e2e-sea emulated bench demo clean sim sim-test sim-mutants faults faults-test
 .DELETE_ON_ERROR:
 
@@ -41,10 +44,10 @@ lint: deps ## lint and format
 	@$(STEP) lint node_modules/.bin/biome check --error-on-warnings .
 
 tidy: deps ## house style: layers, banned calls, names, lengths
-	@$(STEP) tidy $(BUN) test --only-failures ./test/tidy/
+	@$(STEP) tidy $(BUN) test $(PATIENT) --only-failures ./test/tidy/
 
 unit: deps ## unit tests: everything under test/ that needs no built executable
-	@$(STEP) unit $(BUN) test --only-failures $(or $(UNIT),./test/none/)
+	@$(STEP) unit $(BUN) test $(PATIENT) --only-failures $(or $(UNIT),./test/none/)
 
 contract: deps ## the contract suites on Bun: files, processes, network, SQLite, PostgreSQL
 	@$(STEP) contract $(BUN) test --only-failures ./test/contract/

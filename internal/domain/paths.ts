@@ -19,3 +19,8 @@ export function withinRoot(path: string): string | null {
   }
   return parts.join("/");
 }
+
+/** The path as one that starts at the root, given the folder that it is seen from. `..` stays: behind a link it means another place. */
+export function pathFrom(folder: string, path: string): string {
+  return path.startsWith("/") ? path : join(folder, path.replace(/^(\.\/+)+/, ""));
+}

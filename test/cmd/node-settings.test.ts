@@ -170,3 +170,11 @@ describe("an agent refuses", () => {
     });
   }
 });
+
+test("folders are named from the root, since tasks and helpers start elsewhere", async () => {
+  const { host, ...rest } = bunRuntime();
+  const flags = ["--data-dir", "./data", "--server.snapshot.dir", "kept"];
+  const config = await readAgentConfig({ ...rest, host: { ...host, env: {} } }, flags);
+  expect([config.dataDirectory, config.store]).toEqual([`${host.cwd}/data`, `sqlite:${host.cwd}/data/server/state.db`]);
+  expect(config.snapshots).toMatchObject({ folder: `${host.cwd}/kept` });
+});

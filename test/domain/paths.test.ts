@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { posix } from "node:path";
 import fc from "fast-check";
-import { join, withinRoot } from "../../internal/domain/paths.ts";
+import { join, pathFrom, withinRoot } from "../../internal/domain/paths.ts";
 
 const WITHIN: readonly (readonly [string, string | null])[] = [
   ["", ""],
@@ -65,3 +65,14 @@ for (const [parts, want] of [
 ] as const) {
   test(`${JSON.stringify(parts)} is joined to "${want}"`, () => expect(join(...parts)).toBe(want));
 }
+
+test.each([
+  ["/srv", "data", "/srv/data"],
+  ["/srv", "./data", "/srv/data"],
+  ["/srv", ".//./data", "/srv/data"],
+  ["/srv", "../data", "/srv/../data"],
+  ["/srv", "/data", "/data"],
+  ["/", "data", "/data"],
+])("seen from %s, %s is %s", (folder, path, want) => {
+  expect(pathFrom(folder, path)).toBe(want);
+});

@@ -5,6 +5,7 @@ import type { ClientSettings } from "../../../internal/client/fingerprint/finger
 import type { NodeOffers } from "../../../internal/client/fingerprint/offers.ts";
 import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
+import { pathFrom } from "../../../internal/domain/paths.ts";
 import type { DockerSettings } from "../../../internal/runner/drivers/docker/settings.ts";
 import type { ExecSettings } from "../../../internal/runner/drivers/exec.ts";
 import type { QemuSettings } from "../../../internal/runner/drivers/qemu/driver.ts";
@@ -144,10 +145,12 @@ async function readFile(runtime: Runtime, path: string): Promise<SettingValues> 
 
 function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): AgentConfig {
   const text = (key: string, otherwise: string) => String(values.get(key) ?? otherwise);
+  // Tasks and helpers of the agent are started elsewhere.
+  const absolute = (key: string, otherwise: string) => pathFrom(runtime.host.cwd, text(key, otherwise));
   const number = (key: string, otherwise: number) => Number(values.get(key) ?? otherwise);
   const [server, client] = [values.get("server.enabled"), values.get("client.enabled")];
   const isUnsaid = server !== true && client !== true;
-  const dataDirectory = isDev ? runtime.files.temporaryDirectory("edgectl-dev-") : text("data_dir", defaultDataDirectory(runtime));
+  const dataDirectory = isDev ? runtime.files.temporaryDirectory("edgectl-dev-") : absolute("data_dir", defaultDataDirectory(runtime));
   const bind = text("bind", "127.0.0.1");
   if (!isLoopback(bind) && values.get("insecure") !== true)
     throw new EdgeError("config", `refusing to listen on ${bind}: without TLS and ACLs anyone who reaches it could run programs here`, {
@@ -196,7 +199,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     memoryTotalMiB: number("client.memory_total_mb", 0),
     offers: nodeOffersOf(values, runtime),
     gc: gcSettings(number),
-    snapshots: snapshotSettings(number, text("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),
+    snapshots: snapshotSettings(number, absolute("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),
     isUpgradeEnabled: values.get("client.upgrade.enabled") === true,
     upgradeKey: upgradeKeyOf(runtime, text("upgrade.key", "")),
   };

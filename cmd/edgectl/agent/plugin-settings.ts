@@ -3,7 +3,7 @@
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import type { JsonMap } from "../../../internal/domain/job.ts";
 import { LIMITS } from "../../../internal/domain/limits.ts";
-import { join } from "../../../internal/domain/paths.ts";
+import { join, pathFrom } from "../../../internal/domain/paths.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
 import type { SettingValues } from "./settings.ts";
 
@@ -13,9 +13,8 @@ export function pluginSettingsOf(
   runtime: Runtime,
   dataDirectory: string,
 ): { readonly folder: string; readonly settings: Readonly<Record<string, JsonMap>> } {
-  const said = String(values.get("plugin_dir") ?? join(dataDirectory, "plugins"));
   // A driver is started elsewhere.
-  const folder = said.startsWith("/") ? said : join(runtime.host.cwd, said);
+  const folder = pathFrom(runtime.host.cwd, String(values.get("plugin_dir") ?? join(dataDirectory, "plugins")));
   const tables = Object.entries((values.get("plugin") as Readonly<Record<string, unknown>> | undefined) ?? {}); // of that kind by the settings table
   return { folder, settings: Object.fromEntries(tables.map(([name, value]) => [name, tableOf(name, value)])) };
 }

@@ -3,6 +3,7 @@
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import type { JobSpec, JsonMap } from "../../../internal/domain/job.ts";
 import { LIMITS } from "../../../internal/domain/limits.ts";
+import { pathFrom } from "../../../internal/domain/paths.ts";
 import { createApi } from "./api.ts";
 import type { Call, OptionDefinitions } from "./command.ts";
 
@@ -74,7 +75,7 @@ export function inRegionOf<C extends Call>(call: C, spec: Pick<JobSpec, "region"
 
 function readSource(call: Call, path: string): string {
   const { files, host } = call.runtime;
-  const full = path.startsWith("/") ? path : `${host.cwd}/${path}`;
+  const full = pathFrom(host.cwd, path);
   const info = files.stat(full);
   if (info === null) throw new EdgeError("invalid", `the file ${path} does not exist`, { hint: "`edgectl init` writes an example job.toml" });
   if (info.isDirectory) throw new EdgeError("invalid", `${path} is a folder, not a job file`);

@@ -2,6 +2,7 @@
 
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import { LIMITS } from "../../../internal/domain/limits.ts";
+import { pathFrom } from "../../../internal/domain/paths.ts";
 import { nearest } from "../../../internal/jobspec/nearest.ts";
 import type { Call } from "./command.ts";
 
@@ -31,7 +32,7 @@ memory_oversubscription_enabled = true
 /** Throws `invalid` with what is wrong and where. `-` is standard input. */
 export async function readNodePoolFile(call: Pick<Call, "runtime">, path: string): Promise<WireNodePool> {
   const { terminal, host, files } = call.runtime;
-  const full = path.startsWith("/") ? path : `${host.cwd}/${path}`;
+  const full = pathFrom(host.cwd, path);
   const text = path === "-" ? await terminal.readInput(LIMITS.jobFileBytesMax) : files.readText(full);
   if (text === null) throw new EdgeError("invalid", `the file ${path} does not exist`, { hint: "`edgectl node pool init` writes an example" });
   const fileName = path === "-" ? "standard input" : path;
