@@ -42,6 +42,7 @@ export class Bench {
   readonly runtime: Runtime;
   readonly allocRoot: string;
   readonly #kit: DriverKit;
+  readonly #handles: TaskHandle[] = [];
 
   constructor(runtime: Runtime, folder: string, kit: DriverKit) {
     this.runtime = runtime;
@@ -95,11 +96,24 @@ export class Bench {
 
   async start(text: string, own: Parameters<Bench["request"]>[2] = {}, driver?: Driver): Promise<TaskHandle> {
     const agent = driver ?? (await this.agent());
-    return agent.start(this.request(agent, this.#kit.script(text), own));
+    return this.#held(await agent.start(this.request(agent, this.#kit.script(text), own)));
   }
 
-  recover(driver: Driver, attempt = 1): Promise<TaskHandle | null> {
-    return driver.recover({ allocId: this.allocId, task: { name: TASK }, attempt });
+  async recover(driver: Driver, attempt = 1): Promise<TaskHandle | null> {
+    const handle = await driver.recover({ allocId: this.allocId, task: { name: TASK }, attempt });
+    return handle && this.#held(handle);
+  }
+
+  /** Ends what still runs: without its folders a task can do nothing but fail without a pause. */
+  async end(): Promise<void> {
+    // What an agent holds that died by itself may never be told of its end.
+    const { clock } = this.runtime;
+    await Promise.all(this.#handles.map((handle) => Promise.race([handle.kill(), clock.sleep(2000)]).catch(() => undefined)));
+  }
+
+  #held(handle: TaskHandle): TaskHandle {
+    this.#handles.push(handle);
+    return handle;
   }
 
   control(name: string): string {

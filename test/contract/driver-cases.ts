@@ -33,7 +33,12 @@ export async function driverContract(kit: DriverKit): Promise<void> {
     const name = `${kit.name}: ${title}`;
     const lack = kit.missing ?? Object.entries(kit.skips ?? {}).find(([words]) => title.includes(words))?.[1] ?? null;
     if (lack !== null) return test(`${name} (skipped: ${lack})`, { skip: true }, () => undefined);
-    return test(name, { timeout: CASE_MS_MAX }, () => withFolder(runtime, (folder) => body(new Bench(runtime, folder, kit))));
+    return test(name, { timeout: CASE_MS_MAX }, () =>
+      withFolder(runtime, (folder) => {
+        const bench = new Bench(runtime, folder, kit);
+        return body(bench).finally(() => bench.end());
+      }),
+    );
   };
 
   for (const [name, script, want] of ENDS)
