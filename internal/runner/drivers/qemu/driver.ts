@@ -41,7 +41,7 @@ export function qemuDriver(parts: QemuParts): Driver {
     start: (request) => start(parts, tasks, request),
     async recover(id) {
       const handle = await tasks.recover(id);
-      return handle && withPowerButton(parts, id, handle);
+      return handle && asMachine(parts, id, handle);
     },
     watch: (changed) => void lookUntilFound(parts, changed, looking.signal),
     stop: () => looking.abort(),
@@ -140,7 +140,7 @@ async function start(parts: QemuParts, tasks: ShimTasks, request: StartRequest):
       EDGECTL_CGROUPS: groups.join(" "),
     },
   });
-  return withPowerButton(parts, request, handle);
+  return asMachine(parts, request, handle);
 }
 
 /** Root opens image and ports; what emulates has no use for it. From 9.1 on the option has another name. */
@@ -152,7 +152,7 @@ async function dropOf({ answers, runtime }: QemuParts, program: string): Promise
 }
 
 /** A machine with a monitor is shut down by its power button; one that cannot be reached is ended as a program is. */
-function withPowerButton(parts: QemuParts, id: AttemptId, handle: TaskHandle): TaskHandle {
+function asMachine(parts: QemuParts, id: AttemptId, { exec, ...handle }: TaskHandle): TaskHandle {
   const { runtime, allocRoot } = parts;
   const socket = join(taskPaths(allocRoot, id.allocId, id.task.name).task, MONITOR_SOCKET);
   if (runtime.files.stat(socket) === null) return handle;
