@@ -106,9 +106,13 @@ export class Bench {
 
   /** Ends what still runs: without its folders a task can do nothing but fail without a pause. */
   async end(): Promise<void> {
-    // What an agent holds that died by itself may never be told of its end.
     const { clock } = this.runtime;
-    await Promise.all(this.#handles.map((handle) => Promise.race([handle.kill(), clock.sleep(2000)]).catch(() => undefined)));
+    // Of a container the last output is kept once it has ended. What an agent holds that is made to die may never be told of an end.
+    const ended = async (handle: TaskHandle) => {
+      await handle.kill();
+      if (!this.#kit.hasShim) await handle.exited;
+    };
+    await Promise.all(this.#handles.map((handle) => Promise.race([ended(handle), clock.sleep(2000)]).catch(() => undefined)));
   }
 
   #held(handle: TaskHandle): TaskHandle {

@@ -67,8 +67,9 @@ export function besideCases(kit: DriverKit, check: Check): void {
     const task = await runningTask(bench);
     const session = await task.exec({ command: ["/bin/sh", "-i"], terminal: TERMINAL });
     const reader = task.read(session);
-    await session.write(Buffer.from("sleep 1000\n"));
-    await bench.until("it runs", () => reader.stdout().includes("sleep 1000"));
+    // What is typed is shown before it runs: that it runs is said in other letters.
+    await session.write(Buffer.from("/bin/sh -c 'echo be''gun; exec sleep 1000'\n"));
+    await bench.until("it runs", () => reader.stdout().includes("begun"));
     await session.write(Buffer.from("\x1a"));
     await bench.until("it is stopped", () => /Stopped|Suspended/i.test(reader.stdout()));
     await session.write(Buffer.from("kill %1; exit 5\n"));

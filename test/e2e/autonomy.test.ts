@@ -52,6 +52,7 @@ test(
         () => `the first fires to be told\n${node.log.slice(-2000)}\n${server.log.slice(-2000)}`,
         async () => (await children(place, "reading")).length >= 2,
       );
+      expect(place.ok("job", "status", "reading")).toMatch(/Fired By +.* node\n/);
       await server.kill();
       const told = starts(place, "reading").length;
       await until("fires without a server", () => starts(place, "reading").length >= told + 2, MINUTE);

@@ -40,10 +40,13 @@ export function isParent(job: WireJob): boolean {
 
 export async function showJob(call: Call, picture: JobPicture): Promise<void> {
   const { job } = picture;
-  call.output.pairs(await headOf(call, job));
+  call.output.pairs(await headOf(call, picture));
   if (isParent(job)) showChildren(call, picture);
   else showGroups(call, picture.summary);
-  if (isParent(job) && call.options["all-allocs"] !== true) return;
+  if (isParent(job) && call.options["all-allocs"] !== true) {
+    if (isFiredByNode(job)) showFailures(call, picture);
+    return;
+  }
   if (call.options.evals || call.isVerbose) showEvals(call, picture.evals);
   showFailures(call, picture);
   showLatestDeployment(call, picture.deployment);
@@ -98,7 +101,7 @@ function showLatestDeployment(call: Call, deployment: WireDeployment | null): vo
   showDeployed(call, deployment);
 }
 
-async function headOf(call: Call, job: WireJob): Promise<readonly Pair[]> {
+async function headOf(call: Call, { job, allocs }: JobPicture): Promise<readonly Pair[]> {
   const nowMs = call.runtime.clock.nowMs();
   const kept: Pair[] = [
     ["ID", job.ID],
@@ -115,8 +118,19 @@ async function headOf(call: Call, job: WireJob): Promise<readonly Pair[]> {
   if (job.ParentID) kept.push(["Parent Job", job.ParentID]);
   kept.push(["Periodic", Boolean(job.Periodic)]);
   if (job.Periodic) kept.push(["Next Periodic Launch", await nextFireText(job, nowMs)]);
+  if (isFiredByNode(job)) kept.push(["Fired By", firingText(allocs)]);
   kept.push(["Parameterized", Boolean(job.ParameterizedJob) && job.Dispatched !== true]);
   return kept;
+}
+
+/** A node fires it by itself: it has an alloc there, which runs nothing. */
+function isFiredByNode(job: WireJob): boolean {
+  return job.Periodic?.RunOn === "node";
+}
+
+function firingText(allocs: readonly AllocStub[]): string {
+  const nodes = allocs.filter((alloc) => alloc.DesiredStatus === "run" && alloc.ClientStatus !== "lost").map((alloc) => alloc.NodeName);
+  return nodes.length === 0 ? "no node yet" : [...new Set(nodes)].sort().join(", ");
 }
 
 function showGroups(call: Call, summary: WireSummary): void {

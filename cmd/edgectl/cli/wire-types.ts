@@ -47,6 +47,7 @@ export interface WireJob {
   readonly SubmitTime: number;
   readonly JobModifyIndex: number;
   readonly Periodic?: Maybe<{
+    readonly RunOn?: string;
     readonly Enabled: boolean;
     readonly Spec?: string;
     readonly Specs?: Maybe<readonly string[]>;
