@@ -78,9 +78,7 @@ export const posixFiles: Files = {
   remove(path) {
     rmSync(path, { force: true });
   },
-  async removeTree(path) {
-    await promises.rm(path, { recursive: true, force: true });
-  },
+  removeTree,
   truncate: truncateSync,
   chmod: chmodSync,
   chown: chownSync,
@@ -189,6 +187,21 @@ function isMissing(error: unknown): boolean {
   const code = codeOf(error);
   return code === "ENOENT" || code === "ENOTDIR";
 }
+
+/** Somebody may write into it meanwhile, as the shim of a task that was just killed does; Bun tells that by EFAULT. */
+async function removeTree(path: string): Promise<void> {
+  for (let left = REMOVALS_MAX - 1; ; left--) {
+    try {
+      return await promises.rm(path, { recursive: true, force: true });
+    } catch (error) {
+      if (left === 0 || (codeOf(error) !== "ENOTEMPTY" && codeOf(error) !== "EFAULT")) throw error;
+      await new Promise((resolve) => setTimeout(resolve, REMOVAL_PAUSE_MS));
+    }
+  }
+}
+
+const REMOVALS_MAX = 10;
+const REMOVAL_PAUSE_MS = 30;
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error ? String(error.code) : undefined;

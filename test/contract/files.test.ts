@@ -119,6 +119,19 @@ filesTest("folders are made with their parents, listed in order and removed with
   files.remove(`${folder}/none`);
 });
 
+filesTest("a tree is removed although somebody still writes into it for a while", async (folder) => {
+  const tree = `${folder}/tree`;
+  for (const part of ["d0", "d1", "d2"]) files.makeDirectory(`${tree}/${part}`);
+  for (let at = 0; at < 300; at++) files.writeText(`${tree}/d${at % 3}/${at}`, "x");
+  let left = 40;
+  const writer = setInterval(() => {
+    left -= 1;
+    if (left > 0) for (const part of ["d0", "d1", "d2"]) writeIfThere(`${tree}/${part}/late-${left}`);
+  }, 1);
+  await files.removeTree(tree).finally(() => clearInterval(writer));
+  assert.equal(files.stat(tree), null);
+});
+
 filesTest("stat follows a link, lstat and removeTree do not", async (folder) => {
   files.makeDirectory(`${folder}/real`);
   files.writeText(`${folder}/real/kept`, "x");
@@ -156,3 +169,11 @@ filesTest("rename replaces what has the name", (folder) => {
   files.rename(`${folder}/a`, `${folder}/b`);
   assert.deepEqual([files.list(folder), files.readText(`${folder}/b`)], [["b"], "a"]);
 });
+
+function writeIfThere(path: string): void {
+  try {
+    files.writeText(path, "x");
+  } catch {
+    // Its folder is gone by now.
+  }
+}
