@@ -1,7 +1,8 @@
 // Which folders of the machine a task is given, and where it sees them. Pure: whether they are there, its node finds out.
 
 import { EdgeError } from "../domain/errors.ts";
-import type { TaskGroup, VolumeMount } from "../domain/job.ts";
+import type { TaskGroup } from "../domain/job.ts";
+import type { VolumeMount } from "../domain/job-inputs.ts";
 import { destinationProblem } from "../domain/job-model/rules-volume.ts";
 import type { NodeSpec } from "../domain/node.ts";
 

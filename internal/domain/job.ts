@@ -2,6 +2,8 @@
 // Shapes only; defaults, limits and rules stand in the job model table (job-model/).
 // Durations are milliseconds (`Ms`), memory and disk MiB, CPU MHz.
 
+import type { Action, Artifact, Identity, Secret, Template, Vault, VolumeMount } from "./job-inputs.ts";
+
 export type JobType = "service" | "batch" | "system" | "sysbatch";
 export type JobStatus = "pending" | "running" | "dead";
 
@@ -296,90 +298,6 @@ export interface Lifecycle {
 
 /** What a task waits for in another one of its group. */
 export type DependencyCondition = "started" | "healthy" | "succeeded";
-
-export interface Artifact {
-  readonly source: string;
-  readonly destination: string;
-  readonly mode: "any" | "file" | "dir";
-  readonly options: StringMap;
-  readonly headers: StringMap;
-  readonly insecure: boolean;
-  readonly chown: boolean;
-}
-
-export interface ChangeScript {
-  readonly command: string;
-  readonly args: readonly string[];
-  readonly timeoutMs: number;
-  readonly failOnError: boolean;
-  readonly runOnFirstRender: boolean;
-}
-
-export interface Template {
-  readonly source: string;
-  readonly destination: string;
-  readonly data: string;
-  readonly changeMode: "restart" | "signal" | "noop" | "script";
-  readonly changeSignal: string;
-  readonly changeScript: ChangeScript | null;
-  readonly splayMs: number;
-  readonly perms: string;
-  readonly uid: number | null;
-  readonly gid: number | null;
-  readonly leftDelimiter: string;
-  readonly rightDelimiter: string;
-  readonly env: boolean;
-  readonly errorOnMissingKey: boolean;
-  readonly once: boolean;
-  readonly wait: { readonly minMs: number; readonly maxMs: number } | null;
-}
-
-export interface Vault {
-  readonly role: string;
-  readonly policies: readonly string[];
-  readonly env: boolean;
-  readonly disableFile: boolean;
-  readonly changeMode: string;
-  readonly changeSignal: string;
-  readonly namespace: string;
-  readonly cluster: string;
-  readonly allowTokenExpiration: boolean;
-}
-
-export interface Identity {
-  readonly name: string;
-  readonly aud: readonly string[];
-  readonly env: boolean;
-  readonly file: boolean;
-  readonly filepath: string;
-  readonly ttlMs: number;
-  readonly changeMode: string;
-  readonly changeSignal: string;
-  readonly serviceName: string;
-  readonly extraClaims: StringMap;
-}
-
-export interface Secret {
-  readonly name: string;
-  readonly provider: string;
-  readonly path: string;
-  readonly config: JsonMap;
-  readonly env: StringMap;
-}
-
-export interface VolumeMount {
-  readonly volume: string;
-  readonly destination: string;
-  readonly readOnly: boolean;
-  readonly propagationMode: string;
-  readonly selinuxLabel: string;
-}
-
-export interface Action {
-  readonly name: string;
-  readonly command: string;
-  readonly args: readonly string[];
-}
 
 export interface Task {
   readonly name: string;

@@ -1,6 +1,7 @@
 // Table of a group's network with its ports, and of services with their checks.
 
-import type { CheckRestart, ConsulBlock, Identity, Network, Port, Service, ServiceCheck } from "../job.ts";
+import type { CheckRestart, ConsulBlock, Network, Port, Service, ServiceCheck } from "../job.ts";
+import type { Identity } from "../job-inputs.ts";
 import {
   block,
   bool,

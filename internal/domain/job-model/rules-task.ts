@@ -1,7 +1,8 @@
 // Rules of a task.
 
 import { formatDuration } from "../duration.ts";
-import type { Resources, StringMap, Task, TaskGroup, Template } from "../job.ts";
+import type { Resources, StringMap, Task, TaskGroup } from "../job.ts";
+import type { Template } from "../job-inputs.ts";
 import { LIMITS } from "../limits.ts";
 import { nameProblem } from "./names.ts";
 import type { JobProblem, PathPart } from "./read.ts";

@@ -1,6 +1,7 @@
 // Rules of a group's volumes, and of where its tasks see them.
 
-import type { Task, TaskGroup, VolumeMount } from "../job.ts";
+import type { Task, TaskGroup } from "../job.ts";
+import type { VolumeMount } from "../job-inputs.ts";
 import { LIMITS } from "../limits.ts";
 import { withinRoot } from "../paths.ts";
 import type { JobProblem, PathPart } from "./read.ts";

@@ -1,6 +1,6 @@
 // Table of what a task is given before it starts: artifacts, templates, Vault, secrets.
 
-import type { Artifact, ChangeScript, Secret, Template, Vault } from "../job.ts";
+import type { Artifact, ChangeScript, Secret, Template, Vault } from "../job-inputs.ts";
 import { block, bool, choice, duration, json, maybeInt, maybeOne, stringMap, strings, text } from "./dsl.ts";
 
 export const ARTIFACT = block<Artifact>("artifact", {

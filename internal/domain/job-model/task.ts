@@ -1,6 +1,7 @@
 // Table of a task: what runs, with what, and how it is stopped.
 
-import type { Action, Device, Lifecycle, LogConfig, Resources, Task, VolumeMount } from "../job.ts";
+import type { Device, Lifecycle, LogConfig, Resources, Task } from "../job.ts";
+import type { Action, VolumeMount } from "../job-inputs.ts";
 import {
   block,
   bool,

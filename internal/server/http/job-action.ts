@@ -2,7 +2,7 @@
 
 import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
-import type { Action } from "../../domain/job.ts";
+import type { Action } from "../../domain/job-inputs.ts";
 import { findAlloc, sessionOf } from "./client-routes.ts";
 import { execRoute } from "./exec.ts";
 import type { Exchange } from "./reply.ts";

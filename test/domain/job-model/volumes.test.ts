@@ -1,7 +1,7 @@
 // The rules of where tasks see the volumes of their group.
 
 import { expect, test } from "bun:test";
-import type { VolumeMount } from "../../../internal/domain/job.ts";
+import type { VolumeMount } from "../../../internal/domain/job-inputs.ts";
 import { describePath } from "../../../internal/domain/job-model/paths.ts";
 import { validateJob } from "../../../internal/domain/job-model/validate.ts";
 import { LIMITS } from "../../../internal/domain/limits.ts";
