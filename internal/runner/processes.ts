@@ -46,6 +46,22 @@ export function signalSession(runtime: Runtime, bootId: string, process: TaskPro
   return runtime.processes.signal(process.pid, signal);
 }
 
+/** What these processes have used of the processor and hold of memory now; those that ended meanwhile count nothing. */
+export function usageOf(
+  files: Files,
+  pids: readonly number[],
+): { readonly cpuSeconds: number; readonly rssBytes: number; readonly pids: readonly number[] } {
+  let [ticks, pages] = [0, 0];
+  for (const pid of pids) {
+    const stat = files.readText(`/proc/${pid}/stat`);
+    if (stat === null) continue;
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    ticks += Number(fields[11]) + Number(fields[12]);
+    pages += Number(fields[21]);
+  }
+  return { cpuSeconds: ticks / 100, rssBytes: pages * 4096, pids };
+}
+
 // --- internal ---
 
 function scanProcesses(files: Files, matches: (pid: number) => boolean): number[] {

@@ -12,7 +12,7 @@ import type { CgroupTree } from "../cgroups.ts";
 import { groupMembers, killGroup, oomKills, removeGroups, taskGroupPaths } from "../cgroups.ts";
 import { controlDirectory, logFile } from "../layout.ts";
 import type { TaskProcess } from "../processes.ts";
-import { isAlive, readPidFile, sessionMembers, signalSession, tokenHolders } from "../processes.ts";
+import { isAlive, readPidFile, sessionMembers, signalSession, tokenHolders, usageOf } from "../processes.ts";
 import { type BesideParts, startBeside, sweepBeside } from "./beside.ts";
 import type { StartRequest, TaskHandle } from "./driver.ts";
 
@@ -230,16 +230,7 @@ export class ShimTasks {
       groups.filter((group) => files.stat(group) !== null),
     );
     const pids = members.length > 0 ? members : sessionMembers(files, process.pid);
-    let ticks = 0;
-    let pages = 0;
-    for (const pid of pids) {
-      const stat = files.readText(`/proc/${pid}/stat`);
-      if (stat === null) continue;
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      ticks += Number(fields[11]) + Number(fields[12]);
-      pages += Number(fields[21]);
-    }
-    return { cpuSeconds: ticks / 100, rssBytes: pages * 4096, pids };
+    return usageOf(files, pids);
   }
 }
 

@@ -8,6 +8,7 @@ import { LIMITS } from "../../../domain/limits.ts";
 import { makeLimitedGroups } from "../../cgroup-limits.ts";
 import { type CgroupTree, groupMembers, killGroup, oomKills, removeGroups, taskGroupPaths } from "../../cgroups.ts";
 import { controlDirectory, logFile, sharedDirectory, taskPaths } from "../../layout.ts";
+import { usageOf } from "../../processes.ts";
 import type { Driver, DriverState, StartRequest, TaskHandle } from "../driver.ts";
 import { memoryLimitOf } from "../exec.ts";
 import { tableProblems } from "./config-table.ts";
@@ -300,18 +301,6 @@ function existing(files: ExternalParts["runtime"]["files"], groups: readonly str
 
 function members(files: ExternalParts["runtime"]["files"], groups: readonly string[]): readonly number[] {
   return groupMembers(files, existing(files, groups));
-}
-
-function usageOf(files: ExternalParts["runtime"]["files"], pids: readonly number[]) {
-  let [ticks, pages] = [0, 0];
-  for (const pid of pids) {
-    const stat = files.readText(`/proc/${pid}/stat`);
-    if (stat === null) continue;
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    ticks += Number(fields[11]) + Number(fields[12]);
-    pages += Number(fields[21]);
-  }
-  return { cpuSeconds: ticks / 100, rssBytes: pages * 4096, pids };
 }
 
 function ended(startedAtMs: number, exit: Exit): TaskHandle {
