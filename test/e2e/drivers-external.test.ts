@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { testWith } from "../support/real-parts.ts";
+import { driverJob } from "./jobs.ts";
 import { inPlace, pidsWith, root, until } from "./place.ts";
 
 testWith(
@@ -26,15 +27,7 @@ testWith(
       expect(status()).toMatch(/Drivers\s+=.*\bchroot\b(?! \(unhealthy)/);
       expect(status()).toMatch(/driver-refused:loose: .*others than its owner may change it/);
 
-      const job = (id: string, config: string) => `id = "${id}"
-type = "batch"
-[group.g]
-restart = { attempts = 0, mode = "fail" }
-reschedule = { attempts = 0, unlimited = false }
-[group.g.task.main]
-driver = "chroot"
-config = { ${config} }
-`;
+      const job = (id: string, config: string) => driverJob(id, "chroot", config);
       expect(place.run(job("typo", 'comand = "/bin/true"')).stderr).toContain('chroot has no config key "comand"');
       place.run(job("absent", 'command = "/nowhere/sensor"'), "--detach");
       expect(JSON.stringify((await place.untilAlloc("absent", "failed")).TaskStates)).toContain("not found on this node: /nowhere/sensor");

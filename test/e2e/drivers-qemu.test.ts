@@ -5,6 +5,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { bootSector } from "../support/boot-sector.ts";
 import { linuxKernel, writeRamdisk } from "../support/linux-vm.ts";
 import { testWith } from "../support/real-parts.ts";
+import { driverJob } from "./jobs.ts";
 import { inPlace, pidsWith, root, until } from "./place.ts";
 
 /** Without an accelerator a kernel takes seconds to boot, and more on a machine under load. */
@@ -90,16 +91,7 @@ testWith(
       const flags = ["--client.qemu.image-paths", place.path("images"), "--client.raw-exec=false"];
       await place.start({ flags });
       await until("qemu is found", () => place.ok("node", "status", "-self").includes("qemu"));
-      const job = (id: string, config: string) => `id = "${id}"
-type = "batch"
-[group.g]
-restart = { attempts = 0, mode = "fail" }
-reschedule = { attempts = 0, unlimited = false }
-[group.g.task.main]
-driver = "qemu"
-config = { ${config} }
-resources = { cpu = 100, memory = 32 }
-`;
+      const job = (id: string, config: string) => driverJob(id, "qemu", config, "resources = { cpu = 100, memory = 32 }");
       const image = `image_path = "${place.path("images/boot.img")}"`;
       const refusals: readonly (readonly [string, string, string])[] = [
         ["outside", `image_path = "${place.path("secret.img")}"`, "client.qemu.image_paths"],

@@ -28,6 +28,20 @@ ${job.task ?? ""}
 `;
 }
 
+/** A batch job of one task `main` of this driver that is tried once. */
+export function driverJob(id: string, driver: string, config: string, task = ""): string {
+  return `id = "${id}"
+type = "batch"
+[group.g]
+restart = { attempts = 0, mode = "fail" }
+reschedule = { attempts = 0, unlimited = false }
+[group.g.task.main]
+driver = "${driver}"
+config = { ${config} }
+${task}
+`;
+}
+
 /** A job of one task `main` that runs a program. */
 export function programJob(
   id: string,
