@@ -8,6 +8,7 @@ import { createApp } from "../../internal/server/http/app.ts";
 import { Server } from "../../internal/server/server.ts";
 import { openStore } from "../../internal/store/open-store.ts";
 import { copySqlite } from "../../internal/store/sqlite/copy.ts";
+import { serverFacts } from "../sim/server-facts.ts";
 
 const machine = bunRuntime();
 const folder = machine.files.temporaryDirectory("edgectl-upgrade-");
@@ -56,17 +57,7 @@ async function start(store: string, name: string, schema: number): Promise<Start
     name,
     version: `${schema}.0.0`,
   });
-  const facts = {
-    version: "",
-    commit: "",
-    datacenter: "dc1",
-    isClient: false,
-    nodeId: () => "",
-    isNodeJoined: () => false,
-    allocs: () => [],
-    config: {},
-  };
-  answer = createApp(server, facts);
+  answer = createApp(server, serverFacts(""));
   server.start();
   await server.untilLeaderKnown(5000);
   const stop = async () => {

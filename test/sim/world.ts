@@ -18,6 +18,7 @@ import { History, Violation } from "./history.ts";
 import { Machine, type Program } from "./machines.ts";
 import { SimNetwork } from "./network.ts";
 import { Prng } from "./prng.ts";
+import { serverFacts } from "./server-facts.ts";
 import { simDriver } from "./sim-driver.ts";
 import { simRuntime } from "./sim-runtime.ts";
 import { SqliteFiles } from "./sqlite-files.ts";
@@ -141,17 +142,7 @@ export class World {
         gc: GC_DEFAULTS,
       });
       own.server = server;
-      const facts = {
-        version: "0",
-        commit: "",
-        datacenter: "dc1",
-        isClient: false,
-        nodeId: () => "",
-        isNodeJoined: () => false,
-        allocs: () => [],
-        config: {},
-      };
-      const handler = createApp(server, facts);
+      const handler = createApp(server, serverFacts("0"));
       await runtime.network.serve({ host: own.machine.address, port, maxBodyBytes: 4_000_000, fetch: handler });
       server.start();
     });
