@@ -80,7 +80,8 @@ dockerTest("an ended engine log that was rotated is copied whole; what the engin
     await until("all of it to be written", () => engine.docker("logs", "--tail", "1", containerOf(waster)).includes("400000 a line"), 40_000);
     await place.start({ dataDirectory: place.agent.dataDirectory, flags: nodeFlags(engine) });
     await until("the warning", () => /more than the engine keeps/.test(place.agent.log), 10_000);
-    expect(readFileSync(logFile(place, (await place.alloc("waster")).ID, "stdout"), "utf8")).toContain("400000 a line");
+    const kept = logFile(place, waster.ID, "stdout");
+    await until("what the engine still had", () => readFileSync(kept, "utf8").includes("400000 a line"), 10_000);
   }),
 );
 
