@@ -26,7 +26,11 @@ export interface RestartInput {
   readonly isLongRunning: boolean;
   /** The task could not be set up; trying again would not help. */
   readonly isFatal: boolean;
+  /** It ran when the machine went down, or nobody saw its end before that. */
+  readonly hasMachineRestarted: boolean;
 }
+
+const [SIGKILL, SIGTERM] = [9, 15];
 
 export type RestartDecision =
   | { readonly kind: "done" }
@@ -37,10 +41,20 @@ export function isSuccess(exit: Exit): boolean {
   return exit.code === 0 && exit.signal === 0 && !exit.isOom;
 }
 
+/**
+ * A device that loses its power again and again runs its tasks each time. What has an end of its own tells it by its exit code; without one
+ * it begins again, unless its policy says that it is tried once only.
+ */
+function wasEndedByMachine({ exit, isLongRunning, policy }: RestartInput): boolean {
+  return isLongRunning || (policy.attempts > 0 && (exit.code === null || exit.signal === SIGTERM || exit.signal === SIGKILL));
+}
+
 export function decideRestart(input: RestartInput): RestartDecision {
   const { policy, nowMs } = input;
   if (isSuccess(input.exit) && !input.isLongRunning) return { kind: "done" };
   if (input.isFatal) return { kind: "fail", reason: "Error was unrecoverable" };
+  if (input.hasMachineRestarted && wasEndedByMachine(input))
+    return { kind: "restart", delayMs: 0, exitsAtMs: input.exitsAtMs, reason: "The machine started again: this does not count" };
   const window = input.exitsAtMs.filter((atMs) => atMs > nowMs - policy.intervalMs);
   const exitsAtMs = [...window, nowMs];
   const jittered = Math.round(policy.delayMs * (1 + input.jitter / 4));

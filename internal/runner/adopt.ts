@@ -6,7 +6,7 @@ import type { Files } from "../runtime/runtime.ts";
 import type { AllocRecord } from "./alloc-record.ts";
 import { NEW_ALLOC } from "./alloc-record.ts";
 import type { Driver } from "./drivers/driver.ts";
-import { allocDirectory, attemptsDirectory, controlRoot } from "./layout.ts";
+import { allocDirectory, attemptsDirectory, controlDirectory, controlRoot } from "./layout.ts";
 import type { TaskRecord } from "./task-runner.ts";
 import { NEW_TASK } from "./task-runner.ts";
 
@@ -54,9 +54,18 @@ export async function endStray(files: Files, allocRoot: string, allocId: string,
   await files.removeTree(allocDirectory(allocRoot, allocId));
 }
 
+/** Best effort: what stays is looked at again by the next attempt, and goes with the allocation. */
+export async function removeAttemptsBefore(files: Files, allocRoot: string, allocId: string, task: string, attempt: number): Promise<void> {
+  for (const earlier of attemptsOf(files, allocRoot, allocId, task))
+    if (earlier < attempt) await files.removeTree(controlDirectory(allocRoot, allocId, task, earlier)).catch(() => undefined);
+}
+
 // --- internal ---
 
+function attemptsOf(files: Files, allocRoot: string, allocId: string, task: string): readonly number[] {
+  return (files.list(attemptsDirectory(allocRoot, allocId, task)) ?? []).map(Number).filter((attempt) => Number.isSafeInteger(attempt));
+}
+
 function newestAttempt(files: Files, allocRoot: string, allocId: string, task: string): number {
-  const attempts = (files.list(attemptsDirectory(allocRoot, allocId, task)) ?? []).map(Number).filter((attempt) => Number.isSafeInteger(attempt));
-  return Math.max(0, ...attempts);
+  return Math.max(0, ...attemptsOf(files, allocRoot, allocId, task));
 }

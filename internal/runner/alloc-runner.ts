@@ -11,6 +11,7 @@ import { canonicalizeJob } from "../domain/job-model/defaults.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
+import { removeAttemptsBefore } from "./adopt.ts";
 import type { AllocRecord, RunnableAlloc } from "./alloc-record.ts";
 import { AllocChecks } from "./checks/alloc-checks.ts";
 import { planChecks } from "./checks/plan.ts";
@@ -186,6 +187,7 @@ export class AllocRunner {
           env: runsAfterwards(task) ? groupEndEnv(groupEnd(this.#group, this.#states())) : {},
         }),
       changed: () => this.#taskChanged(),
+      tried: (attempt) => void removeAttemptsBefore(runtime.files, this.#parts.allocRoot, this.alloc.id, task.name, attempt),
       takenUp: () => this.#step(),
     });
   }

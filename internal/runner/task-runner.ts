@@ -12,6 +12,7 @@ import type { TaskEvent, TaskState } from "../domain/alloc.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import type { JobType, Task } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { readBootId } from "../runtime/process-identity.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { Driver, StartRequest, TaskHandle } from "./drivers/driver.ts";
 import { EVENT, TIME_LIMIT, WAITING } from "./task-events.ts";
@@ -24,6 +25,8 @@ export interface TaskRecord {
   readonly exitsAtMs: readonly number[];
   /** Whether the newest attempt may still have a process. */
   readonly isAttemptOpen: boolean;
+  /** The boot in which the newest attempt was begun; absent in records of older programs. */
+  readonly bootId?: string;
 }
 
 export const NEW_TASK: TaskRecord = {
@@ -43,6 +46,8 @@ export interface TaskRunnerParts {
   prepare(): Pick<StartRequest, "task" | "env" | "resources" | "origin" | "volumes">;
   /** Called after each change; the record is as durable as the journal when it returns. */
   changed(record: TaskRecord): void;
+  /** This attempt was begun, or could not be: what earlier ones left proves nothing any more. */
+  tried(attempt: number): void;
   /** A task was found running as it is known: there is nothing to write, yet it can be asked and signalled now. */
   takenUp(): void;
 }
@@ -199,7 +204,7 @@ export class TaskRunner {
       const prepared = this.#parts.prepare();
       const attempt = this.#record.attempt + 1;
       // Recorded before anything starts: an agent that takes over looks for this attempt first.
-      this.#update({}, [], { attempt, isAttemptOpen: true });
+      this.#update({}, [], { attempt, isAttemptOpen: true, bootId: readBootId(this.#parts.runtime.files) });
       this.#starting = new AbortController();
       const cancelled = this.#starting.signal;
       const say = (message: string) => this.#update({}, [EVENT.driver(this.#now(), message)]);
@@ -214,6 +219,7 @@ export class TaskRunner {
       return { kind: "failed", exit: { code: null, signal: 0, isOom: false }, isFatal: false };
     } finally {
       this.#starting = null;
+      this.#parts.tried(this.#record.attempt);
     }
   }
 
@@ -256,6 +262,7 @@ export class TaskRunner {
       jitter: this.#parts.runtime.chance.fraction(),
       isLongRunning: this.#parts.isLongRunning,
       isFatal,
+      hasMachineRestarted: this.#record.bootId !== undefined && this.#record.bootId !== readBootId(this.#parts.runtime.files),
     });
     this.#hasFailedChecks = false;
     if (decision.kind !== "restart") {

@@ -12,11 +12,9 @@ import { SHIM_SCRIPT, TASK_SCRIPT } from "../../internal/runner/shim-scripts.ts"
 import { bunRuntime } from "../../internal/runtime/bun.ts";
 import { Bench } from "../contract/driver-bench.ts";
 import { execMissing, openExec } from "../contract/exec-kit.ts";
-import { inPlace, pidsWith, sleep, until } from "../e2e/place.ts";
-import { type Figure, figure, percentile, pidsOf, proportionalMiB, round } from "./measure.ts";
+import { type Figure, figure, percentile, round } from "./measure.ts";
 
 const RUNS = 100;
-const TASKS = 20;
 const runtime = bunRuntime();
 const missing = execMissing(runtime);
 
@@ -44,48 +42,6 @@ export async function driverStarts(): Promise<Figure[]> {
       }),
     ),
   );
-}
-
-/** The shim, and what stands between it and the task, count as the task's. */
-export async function driverWeights(): Promise<Figure[]> {
-  const results: Figure[] = [];
-  for (const driver of missing === null ? ["raw_exec", "exec"] : ["raw_exec"])
-    await inPlace(async (place) => {
-      await place.start();
-      place.run(
-        `id = "sleepers"\ntype = "service"\n[group.g]\ncount = ${TASKS}\n[group.g.task.t]\ndriver = "${driver}"\nconfig = { command = "/bin/sleep", args = ["100000"] }\nresources = { cpu = 1, memory = 10 }\n`,
-        "--detach",
-      );
-      const running = async () =>
-        (await place.get("/v1/job/sleepers/allocations")).filter((alloc: { ClientStatus: string }) => alloc.ClientStatus === "running");
-      await until("the sleepers to run", async () => (await running()).length === TASKS);
-      await sleep(1000);
-      const ids: string[] = (await running()).map((alloc: { ID: string }) => alloc.ID);
-      const pids = new Set([...pidsOf(place.folder), ...ids.flatMap((id) => pidsWith(`EDGECTL_TASK_TOKEN=${id}`))]);
-      pids.delete(place.agent.process.pid ?? 0);
-      const memory = [...pids].reduce((sum, pid) => sum + proportionalMiB(pid), 0) / TASKS;
-      results.push(
-        figure({
-          name: `memory (PSS) per task of ${driver}, with its helpers`,
-          unit: "MiB",
-          value: round(memory, 3),
-          field: 30,
-          budget: 0.75,
-          isRate: false,
-        }),
-        figure({
-          name: `processes per task of ${driver}, itself included`,
-          unit: "processes",
-          value: pids.size / TASKS,
-          field: 3,
-          budget: 3,
-          isRate: false,
-        }),
-      );
-      place.ok("stop", "sleepers");
-      await until("the sleepers to end", async () => (await running()).length === 0);
-    });
-  return results;
 }
 
 // --- internal ---

@@ -6,7 +6,9 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, statSync, writeFileSyn
 import { join } from "node:path";
 import { shellJob } from "../e2e/jobs.ts";
 import { executable, inPlace, type Place, root, sleep, until } from "../e2e/place.ts";
+import * as device from "./device.ts";
 import { docker } from "./docker.ts";
+import { driverWeights } from "./driver-weights.ts";
 import * as drivers from "./drivers.ts";
 import {
   anonymousMiB,
@@ -47,7 +49,10 @@ const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
   tasks,
   idle,
   driverStarts: drivers.driverStarts,
-  driverWeights: drivers.driverWeights,
+  driverWeights,
+  boot: device.boot,
+  output: device.output,
+  ends: device.ends,
   submit,
   docker,
   registrations,

@@ -21,6 +21,7 @@ function decide(own: Partial<Parameters<typeof decideRestart>[0]> = {}, agoS: re
     jitter: 0,
     isLongRunning: true,
     isFatal: false,
+    hasMachineRestarted: false,
     ...own,
   });
 }
@@ -71,6 +72,30 @@ describe("a task that", () => {
   test("may not restart at all says so", () => {
     expect(decide({ policy: { ...FAIL, attempts: 0 } })).toEqual({ kind: "fail", reason: "Policy allows no restarts" });
   });
+
+  const UNKNOWN: Exit = { code: null, signal: 0, isOom: false };
+  const TERMINATED: Exit = { code: 0, signal: 15, isOom: false };
+  const ONCE: Restart = { ...FAIL, attempts: 0 };
+  /** [how it ended, whether it runs on for ever, policy, whether that was its machine] */
+  const ENDS_OF_MACHINES: readonly (readonly [Exit, boolean, Restart, boolean])[] = [
+    [UNKNOWN, true, FAIL, true],
+    [UNKNOWN, true, ONCE, true],
+    [FAILED, true, FAIL, true],
+    [GOOD, true, FAIL, true],
+    [UNKNOWN, false, FAIL, true],
+    [TERMINATED, false, FAIL, true],
+    [{ ...TERMINATED, signal: 9 }, false, FAIL, true],
+    [{ ...TERMINATED, signal: 11 }, false, FAIL, false],
+    [FAILED, false, FAIL, false],
+    [UNKNOWN, false, ONCE, false],
+  ];
+  for (const [exit, isLongRunning, policy, isMachine] of ENDS_OF_MACHINES)
+    test(`ended before its machine started again, ${JSON.stringify(exit)}, ${isLongRunning ? "service" : "batch"}, ${policy.attempts} attempts: ${isMachine ? "again at once, and nothing is counted" : "by its policy"}`, () => {
+      const decision = decide({ exit, isLongRunning, policy, hasMachineRestarted: true }, [5, 4]);
+      if (isMachine) expect(decision).toMatchObject({ kind: "restart", delayMs: 0, exitsAtMs: [NOW_MS - 5000, NOW_MS - 4000] });
+      else expect(decision.kind).toBe("fail");
+      expect(decide({ exit, isLongRunning, policy }, [5, 4]).kind).toBe("fail");
+    });
 
   test("restarts with up to a quarter more of the delay", () => {
     for (const [jitter, want] of [

@@ -44,6 +44,8 @@ test(
       expect(alloc.TaskStates.main.Restarts).toBe(2);
       expect(await eventsOf(place, "quick")).toContain('Exceeded allowed attempts 2 in interval 1m0s and mode is \\"fail\\"');
       expect(await place.logs(alloc.ID, "main")).toBe("ran\nran\nran\n");
+      const attempts = join(place.agent.dataDirectory, "alloc", alloc.ID, ".control/main");
+      await until("the files of the newest attempt alone", () => readdirSync(attempts).join() === "3");
     }),
   MINUTE,
 );

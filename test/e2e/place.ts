@@ -284,7 +284,7 @@ export function isAlive(pid: number): boolean {
 // --- internal ---
 
 /** Shims, and agents whose wrapper (strace, unshare) was killed instead of them. */
-function pidsNaming(folder: string): number[] {
+export function pidsNaming(folder: string): number[] {
   return processes().filter(
     (pid) =>
       quietly(() =>

@@ -174,8 +174,9 @@ export class ShimTasks {
     const { files, clock } = this.#parts.runtime;
     while (files.stat(join(attempt.control, "status")) === null) {
       if (!isAlive(files, this.#bootId, process)) {
-        // The shim writes the status just after the task is gone; a killed shim never will.
-        for (let round = 0; round < 40 && files.stat(join(attempt.control, "status")) === null; round++) await clock.sleep(25);
+        // The shim writes the status just after the task is gone; a killed shim never will, nor one of an earlier boot.
+        const rounds = process.bootId === this.#bootId ? 40 : 0;
+        for (let round = 0; round < rounds && files.stat(join(attempt.control, "status")) === null; round++) await clock.sleep(25);
         return;
       }
       await new Promise<void>((resolve) => clock.after(LIMITS.attachPollMs, resolve, { keepsAlive: false }));
