@@ -1,6 +1,6 @@
 // Allocations as Nomad's wire has them: the full object, the list stub, metrics and task states.
 
-import type { Alloc, AllocatedDevice, AllocMetric, AllocResources, TaskEvent, TaskState } from "../domain/alloc.ts";
+import type { Alloc, AllocatedDevice, AllocMetric, AllocResources, AllocResume, TaskEvent, TaskState } from "../domain/alloc.ts";
 import type { Job } from "../domain/job.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import type { JsonObject } from "./wire.ts";
@@ -31,6 +31,7 @@ export function encodeAlloc(alloc: Alloc, job: JsonObject | null): JsonObject {
       ForceReschedule: null,
       NoShutdownDelay: alloc.skipsShutdownDelay ?? null,
       MigrateDisablePlacement: null,
+      ...(alloc.isToResume ? { Resume: true } : {}),
     },
     ClientStatus: alloc.clientStatus,
     ClientDescription: alloc.clientDescription,
@@ -39,6 +40,7 @@ export function encodeAlloc(alloc: Alloc, job: JsonObject | null): JsonObject {
     DeploymentStatus: encodeHealth(alloc),
     FollowupEvalID: alloc.followupEvalId,
     PreviousAllocation: alloc.previousAlloc,
+    ...(alloc.resumes ? { Resumes: encodeResume(alloc.resumes) } : {}),
     NextAllocation: alloc.nextAlloc,
     RescheduleTracker: encodeRescheduleTracker(alloc),
     NetworkStatus: alloc.clientStatus === "pending" ? null : { InterfaceName: "", Address: "", AddressIPv6: "", DNS: null },
@@ -80,6 +82,7 @@ export function encodeAllocStub(
       ForceReschedule: null,
       NoShutdownDelay: alloc.skipsShutdownDelay ?? null,
       MigrateDisablePlacement: null,
+      ...(alloc.isToResume ? { Resume: true } : {}),
     },
     TaskStates: options.withTaskStates ? nullIfEmptyMap(mapValues(alloc.taskStates, encodeTaskState)) : null,
     DeploymentStatus: encodeHealth(alloc),
@@ -191,6 +194,10 @@ function encodeHealth(alloc: Alloc): JsonObject | null {
     Canary: alloc.health.isCanary,
     ModifyIndex: alloc.modifyIndex,
   };
+}
+
+function encodeResume({ allocId, takesData, done }: AllocResume): JsonObject {
+  return { AllocID: allocId, TakesData: takesData, DoneTasks: Object.keys(done).sort() };
 }
 
 function encodeRescheduleTracker(alloc: Alloc): JsonObject | null {

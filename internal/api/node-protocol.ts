@@ -1,7 +1,7 @@
 // What node and server say to each other over one connection: the messages, their version, their text form.
 // The same messages travel over a WebSocket or, inside one process, from object to object.
 
-import type { Alloc, AllocReport, AllocResources, ClientStatus, DesiredStatus } from "../domain/alloc.ts";
+import type { Alloc, AllocReport, AllocResources, AllocResume, ClientStatus, DesiredStatus } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { FireReport } from "../domain/fires.ts";
 import type { NodeSpec } from "../domain/node.ts";
@@ -24,6 +24,8 @@ export interface DesiredAlloc {
   readonly clientStatus: ClientStatus;
   readonly resources: AllocResources;
   readonly previousAlloc: string;
+  /** Of one that goes on where another failed; only for nodes whose attribute edgectl.resume says that they know how. */
+  readonly resumes?: AllocResume;
   /** It ends without shutdown delays. */
   readonly skipsShutdownDelay?: boolean;
   /** Those that make room for it, should they still run. */
@@ -241,6 +243,7 @@ export function desiredOf(alloc: Alloc, jobKey: string, settledUntilS?: number):
     clientStatus: alloc.clientStatus,
     resources: alloc.resources,
     previousAlloc: alloc.previousAlloc,
+    ...(alloc.resumes ? { resumes: alloc.resumes } : {}),
     ...(alloc.skipsShutdownDelay ? { skipsShutdownDelay: true } : {}),
     ...(alloc.preemptedAllocs ? { preemptedAllocs: alloc.preemptedAllocs } : {}),
     deploymentId: alloc.deploymentId,

@@ -10,7 +10,7 @@ import type { NodeSpec } from "../domain/node.ts";
 import { join } from "../domain/paths.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import { endStray, hasBegun, recordOnDisk, straysOf } from "../runner/adopt.ts";
-import { NEW_ALLOC } from "../runner/alloc-record.ts";
+import { type AllocRecord, firstRecord } from "../runner/alloc-record.ts";
 import { AllocRunner } from "../runner/alloc-runner.ts";
 import type { Driver, DriverState } from "../runner/drivers/driver.ts";
 import { allocDirectory } from "../runner/layout.ts";
@@ -147,7 +147,8 @@ export class NodeAgent {
   start(): void {
     for (const driver of this.#drivers.values()) driver.watch?.((state) => this.#driverChanged(driver.name, state));
     const held = [...this.#journal.state.allocs.values()].filter(({ alloc, job }) => !this.#fires.isHeldBack(alloc, job));
-    for (const { alloc, job, record } of held) this.#runners.set(alloc.id, this.#newRunner(alloc, job, this.#taken(job, alloc, record ?? NEW_ALLOC)));
+    for (const { alloc, job, record } of held)
+      this.#runners.set(alloc.id, this.#newRunner(alloc, job, this.#taken(job, alloc, record ?? firstRecord(alloc))));
     for (const { alloc } of held) {
       const runner = this.#runners.get(alloc.id);
       if (!runner || runner.isDone) continue;
@@ -192,7 +193,7 @@ export class NodeAgent {
   }
 
   /** What was cut off for too long is stopped and not begun again, whatever the last order was. */
-  #taken(job: JobVersion, alloc: DesiredAlloc, record: typeof NEW_ALLOC): typeof NEW_ALLOC {
+  #taken(job: JobVersion, alloc: DesiredAlloc, record: AllocRecord): AllocRecord {
     const group = job.groups.find((candidate) => candidate.name === alloc.group);
     return group && !record.isDone && this.#cutOff.isOver(group) ? { ...record, isStopping: true } : record;
   }
@@ -211,7 +212,7 @@ export class NodeAgent {
     this.#untilOrdered.clear();
   }
 
-  #newRunner(alloc: DesiredAlloc, job: JobVersion, record: typeof NEW_ALLOC): AllocRunner {
+  #newRunner(alloc: DesiredAlloc, job: JobVersion, record: AllocRecord): AllocRunner {
     return new AllocRunner(alloc, job, record, {
       runtime: this.#options.runtime,
       allocRoot: this.allocRoot,
@@ -292,7 +293,8 @@ export class NodeAgent {
     this.#journal.append({ k: "alloc", alloc, job });
     // Usually there is nothing on disk; a node that lost its journal takes up what still runs.
     const record = recordOnDisk(this.#options.runtime.files, this.allocRoot, alloc.id, job, alloc.group);
-    const runner = this.#newRunner(alloc, job, { ...record, isStopping: alloc.desiredStatus !== "run" });
+    const tasks = { ...firstRecord(alloc).tasks, ...record.tasks };
+    const runner = this.#newRunner(alloc, job, { ...record, tasks, isStopping: alloc.desiredStatus !== "run" });
     this.#runners.set(alloc.id, runner);
     this.#startInTurn(runner, alloc);
   }

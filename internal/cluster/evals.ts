@@ -207,7 +207,7 @@ function linkSuccessors(view: View, placed: readonly Alloc[], rows: AllocRows): 
   }
 }
 
-function stoppedAlloc(alloc: Alloc, stop: PlanToApply["stops"][number]): Alloc {
+function stoppedAlloc({ isToResume: _isToResume, ...alloc }: Alloc, stop: PlanToApply["stops"][number]): Alloc {
   return {
     ...alloc,
     desiredStatus: "stop",

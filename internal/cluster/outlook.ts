@@ -9,6 +9,7 @@ import type { Fire } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 import { parseSchedule } from "./cron.ts";
 import { queueOf } from "./queue.ts";
+import { isResumable } from "./resume.ts";
 import { accountsOf } from "./task-account.ts";
 
 export interface NextStep {
@@ -24,6 +25,7 @@ export function nextOfJob(view: View, job: Job, nowMs: number): readonly NextSte
   const steps = [...periodicSteps(view, job), ...queueSteps(view, job, nowMs), ...deploymentSteps(view, job)];
   if (job.parameterized && !job.dispatched) steps.push({ what: `it runs when it is dispatched: edgectl job dispatch ${job.id}`, atMs: null });
   const allocs = [...view.openAllocsOfJob(job.namespace, job.id)];
+  steps.push(...resumeSteps(view, job));
   for (const alloc of allocs.slice(0, ALLOCS_MAX)) steps.push(...restartSteps(alloc), ...nodeSteps(view, job, alloc));
   return sorted(steps);
 }
@@ -34,6 +36,8 @@ export function nextOfAlloc(view: View, alloc: Alloc): readonly NextStep[] {
     const followUp = alloc.followupEvalId === "" ? undefined : view.evaluation(alloc.followupEvalId);
     if (followUp?.status === "pending") return [{ what: "it is tried again on a node that the scheduler chooses", atMs: followUp.waitUntilMs }];
     if (alloc.nextAlloc !== "") return [{ what: `nothing: ${alloc.nextAlloc.slice(0, 8)} took its place`, atMs: null }];
+    if (alloc.isToResume) return [{ what: "another goes on where it failed, as soon as there is a place for it", atMs: null }];
+    if (job && isResumable(job, alloc)) return [{ what: `nothing by itself: ${resumeText(job)}`, atMs: null }];
     return [{ what: isClientTerminal(alloc) ? "nothing: it has ended" : "it ends: it was told to stop", atMs: null }];
   }
   return sorted([...restartSteps(alloc), ...(job ? nodeSteps(view, job, alloc) : [])]);
@@ -101,6 +105,22 @@ function queueSteps(view: View, job: Job, nowMs: number): NextStep[] {
     if (atMs === null) return { what: `it is evaluated (${evaluation.triggeredBy}): ${waitsFor.join(", ")}`, atMs };
     return { what: evaluation.triggeredBy === "max-disconnect-timeout" ? "what is cut off counts as lost" : "what failed is tried again", atMs };
   });
+}
+
+/** Once all of a batch job has ended, and some of it badly. */
+function resumeSteps(view: View, job: Job): NextStep[] {
+  if (job.status !== "dead") return [];
+  let looked = 0;
+  for (const alloc of view.latestAllocsOfJob(job.namespace, job.id)) {
+    if (isResumable(job, alloc) && !alloc.isToResume) return [{ what: `nothing by itself: ${resumeText(job)}`, atMs: null }];
+    looked += 1;
+    if (looked >= ALLOCS_MAX) break;
+  }
+  return [];
+}
+
+function resumeText(job: Job): string {
+  return `edgectl job resume ${job.id} goes on with what failed, edgectl job eval --force-reschedule ${job.id} runs all of it again`;
 }
 
 function deploymentSteps(view: View, job: Job): NextStep[] {

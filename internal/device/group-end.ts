@@ -1,6 +1,6 @@
 // How a group's tasks came to their end, as its poststop and postfail tasks are told. Pure.
 
-import type { TaskState } from "../domain/alloc.ts";
+import { hasCompleted, type TaskState } from "../domain/alloc.ts";
 import type { Task, TaskGroup } from "../domain/job.ts";
 
 /** The type of the event that says that a task was ended for taking too long. */
@@ -73,9 +73,4 @@ function firstFailed(group: TaskGroup, states: States): GroupEnd["failed"] {
     if (first === null || (state.finishedAtMs ?? 0) < (first.state.finishedAtMs ?? 0)) first = { task: task.name, state };
   }
   return first;
-}
-
-/** It ran and ended by itself. */
-function hasCompleted(state: TaskState | undefined): boolean {
-  return state?.state === "dead" && state.startedAtMs !== null && !state.events.some((event) => event.type === "Killed");
 }

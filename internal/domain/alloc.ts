@@ -100,6 +100,15 @@ export interface AllocHealth {
   readonly isCanary: boolean;
 }
 
+/** How an alloc goes on where another one failed. */
+export interface AllocResume {
+  readonly allocId: string;
+  /** Whether that one's data comes along; it is on the same node then. */
+  readonly takesData: boolean;
+  /** Tasks that succeeded there and are not run again, with what is known of them. */
+  readonly done: Readonly<Record<string, TaskState>>;
+}
+
 /** What an evaluation decided when it changed an alloc; the words of scheduler/decision.ts. */
 export interface AllocDecision {
   readonly kind:
@@ -109,6 +118,7 @@ export interface AllocDecision {
     | "replace"
     | "migrate"
     | "reschedule"
+    | "resume"
     | "reschedule-later"
     | "lose"
     | "disconnect"
@@ -144,6 +154,10 @@ export interface Alloc {
   /** Set by `alloc stop`: replace this alloc at the next evaluation. */
   readonly isToMigrate: boolean;
   readonly isToReschedule: boolean;
+  /** Set by `job resume` on one that failed: another goes on where it stopped, on its node with its data or anywhere without. */
+  readonly isToResume?: "on-its-node" | "anywhere";
+  /** Absent where it begins from the start. */
+  readonly resumes?: AllocResume;
   /** Whoever had it stopped does not want it to wait before; absent where nobody said so. */
   readonly skipsShutdownDelay?: boolean;
   readonly clientStatus: ClientStatus;
@@ -188,6 +202,11 @@ export interface AllocReport {
   readonly healthAtMs: number;
   /** Absent = it has none. */
   readonly checks?: readonly AllocCheck[];
+}
+
+/** Whether the task ran and ended by itself, however. */
+export function hasCompleted(state: TaskState | undefined): boolean {
+  return state?.state === "dead" && state.startedAtMs !== null && !state.events.some((event) => event.type === "Killed");
 }
 
 /** Whether the client will never report anything else of this alloc. */

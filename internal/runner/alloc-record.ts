@@ -1,8 +1,8 @@
 // What is known of an allocation on this machine: what it was ordered as, and what must outlive the agent.
 
-import type { AllocResources, ClientStatus } from "../domain/alloc.ts";
+import type { AllocResources, AllocResume, ClientStatus } from "../domain/alloc.ts";
 import type { AllocCheck } from "../domain/check.ts";
-import type { TaskRecord } from "./task-runner.ts";
+import { NEW_TASK, type TaskRecord } from "./task-runner.ts";
 
 export interface RunnableAlloc {
   readonly id: string;
@@ -13,6 +13,8 @@ export interface RunnableAlloc {
   readonly createdAtMs: number;
   /** "" = it came with no roll-out; absent in what an older agent wrote down. */
   readonly deploymentId?: string;
+  /** Absent where it begins from the start. */
+  readonly resumes?: AllocResume;
 }
 
 /** What must survive the agent. */
@@ -39,3 +41,9 @@ export const NEW_ALLOC: AllocRecord = {
   description: "",
   isStopping: false,
 };
+
+/** What an alloc begins with: of one that goes on where another failed, the tasks that were done there. */
+export function firstRecord({ resumes }: Pick<RunnableAlloc, "resumes">): AllocRecord {
+  const done = Object.entries(resumes?.done ?? {}).map(([name, state]) => [name, { ...NEW_TASK, state }] as const);
+  return { ...NEW_ALLOC, tasks: Object.fromEntries(done) };
+}

@@ -18,6 +18,7 @@ import { planChecks } from "./checks/plan.ts";
 import type { Driver } from "./drivers/driver.ts";
 import { HealthWatch } from "./health-watch.ts";
 import { type LimitedTask, RunLimits } from "./run-limits.ts";
+import { takeOverData } from "./take-over.ts";
 import { prepareAllocDirectories, prepareTask } from "./task-dir.ts";
 import type { TaskRecord } from "./task-runner.ts";
 import { NEW_TASK, TaskRunner } from "./task-runner.ts";
@@ -174,8 +175,9 @@ export class AllocRunner {
       jobType: this.#job.type,
       isLongRunning: isLongRunning(this.#job.type, task),
       driver,
-      prepare: () =>
-        prepareTask({
+      prepare: () => {
+        this.#takeOver();
+        return prepareTask({
           runtime,
           allocRoot: this.#parts.allocRoot,
           node: this.#parts.node(),
@@ -185,11 +187,19 @@ export class AllocRunner {
           task: this.#tasks.get(task.name)?.task ?? task,
           driver,
           env: runsAfterwards(task) ? groupEndEnv(groupEnd(this.#group, this.#states())) : {},
-        }),
+        });
+      },
       changed: () => this.#taskChanged(),
       tried: (attempt) => void removeAttemptsBefore(runtime.files, this.#parts.allocRoot, this.alloc.id, task.name, attempt),
       takenUp: () => this.#step(),
     });
+  }
+
+  /** Before the first of its tasks begins: what the one that it resumes left behind becomes its own. */
+  #takeOver(): void {
+    const { resumes } = this.alloc;
+    if (!resumes?.takesData || [...this.#tasks.values()].some((task) => task.record.attempt > 0)) return;
+    takeOverData(this.#parts.runtime.files, this.#parts.allocRoot, { from: resumes.allocId, to: this.alloc.id, tasks: [...this.#tasks.keys()] });
   }
 
   #newChecks(record: AllocRecord): AllocChecks {
@@ -270,7 +280,13 @@ export class AllocRunner {
   #limitedTasks(): ReadonlyMap<string, LimitedTask> {
     const limited = [...this.#tasks].map(([name, task]): [string, LimitedTask] => [
       name,
-      { state: task.record.state, isTakenUp: task.isTakenUp, isWarned: task.isWarned, warn: (leftMs, what) => task.warn(leftMs, what) },
+      {
+        state: task.record.state,
+        hasBegunHere: task.record.attempt > 0,
+        isTakenUp: task.isTakenUp,
+        isWarned: task.isWarned,
+        warn: (leftMs, what) => task.warn(leftMs, what),
+      },
     ]);
     return new Map(limited);
   }

@@ -17,6 +17,8 @@ export interface RunLimitsParts {
 
 export interface LimitedTask {
   readonly state: TaskState;
+  /** False for one that was done in another allocation, whose time is not counted here. */
+  readonly hasBegunHere: boolean;
   /** What an earlier agent left is judged once it is known whether it still runs. */
   readonly isTakenUp: boolean;
   /** Has its task told that little time is left. */
@@ -86,7 +88,10 @@ export class RunLimits {
 // --- internal ---
 
 function limitsOf(group: TaskGroup, tasks: ReadonlyMap<string, LimitedTask>): readonly Limit[] {
-  const startOf = (name: string) => tasks.get(name)?.state.startedAtMs ?? null;
+  const startOf = (name: string) => {
+    const task = tasks.get(name);
+    return task?.hasBegunHere ? task.state.startedAtMs : null;
+  };
   const own = group.tasks.flatMap(({ name, maxRunDurationMs }): Limit[] =>
     maxRunDurationMs === null
       ? []

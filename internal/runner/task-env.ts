@@ -1,16 +1,16 @@
 // The environment a task sees: the host's few, NOMAD_*, then the job's own, interpolated. Pure.
 
-import type { AllocResources } from "../domain/alloc.ts";
 import { allocNameIndex } from "../domain/alloc.ts";
 import { interpolate } from "../domain/interpolate.ts";
 import type { Json, JsonMap, Task, TaskGroup } from "../domain/job.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import { nodeScope } from "../domain/node-scope.ts";
+import type { RunnableAlloc } from "./alloc-record.ts";
 import { reservedEnv } from "./reserved-env.ts";
 
 export interface TaskEnvInput {
   readonly node: NodeSpec;
-  readonly alloc: { readonly id: string; readonly name: string; readonly namespace: string; readonly resources: AllocResources };
+  readonly alloc: Pick<RunnableAlloc, "id" | "name" | "namespace" | "resources" | "resumes">;
   readonly job: {
     readonly id: string;
     readonly name: string;
@@ -62,6 +62,7 @@ function nomadEnv(input: TaskEnvInput): Record<string, string> {
     NOMAD_SHORT_ALLOC_ID: alloc.id.slice(0, 8),
     NOMAD_ALLOC_NAME: alloc.name,
     NOMAD_ALLOC_INDEX: String(allocNameIndex(alloc.name)),
+    ...(alloc.resumes ? { NOMAD_RESUMED_ALLOC_ID: alloc.resumes.allocId } : {}),
     NOMAD_TASK_NAME: task.name,
     NOMAD_GROUP_NAME: group.name,
     NOMAD_JOB_ID: job.id,

@@ -22,8 +22,8 @@ export interface Place {
   readonly rescheduleDelayMs: number | null;
   /** System jobs, and those that their node fires: the one node it is for. */
   readonly nodeId: string | null;
-  /** Why it is placed; counted under this name in the plan's annotations. */
-  readonly kind: "place" | "migrate" | "destructive";
+  /** Why it is placed; counted under this name in the plan's annotations, one that resumes another as a new one. */
+  readonly kind: "place" | "migrate" | "destructive" | "resume";
   /** It is judged before older ones are replaced. */
   readonly isCanary?: true;
   /** What its alloc says of why it is there. */
@@ -73,6 +73,7 @@ export const STOP_TEXT = {
   expired: "alloc is lost since its node did not come back in time",
   migrating: "alloc is being migrated",
   rescheduled: "alloc was rescheduled because it failed",
+  resumed: "alloc failed: another one goes on where it stopped",
   restarted: "alloc is stopped and replaced by request",
   reconnected: "alloc not needed: its replacement runs on",
   replacementOver: "alloc not needed: the one it replaced is back",

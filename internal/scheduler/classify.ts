@@ -13,6 +13,8 @@ export type Standing =
   /** It has ended and counts: nothing takes its place. */
   | "settled"
   | "failed"
+  /** It failed, and another is to go on where it stopped. */
+  | "resuming"
   | "unneeded"
   | "lost"
   /** Its node is cut off from now on. */
@@ -45,6 +47,8 @@ interface Rule {
   applies(look: Look): boolean;
 }
 
+const RESUMING = "it failed, and is to be resumed";
+
 /** What is said of those that did not end: the same for every type of job. */
 const STILL_WANTED_RULES: readonly Rule[] = [
   rule("lost", "its node is not known any more", ({ node }) => node === undefined),
@@ -70,6 +74,7 @@ export const COUNTED_RULES: readonly Rule[] = [
   rule("over", "it was lost", ({ alloc }) => alloc.clientStatus === "lost"),
   rule("over", "it failed, and another was placed for it", ({ alloc }) => alloc.clientStatus === "failed" && alloc.nextAlloc !== ""),
   rule("unneeded", "it is a canary of a roll-out that ended before it was promoted", isOrphanedCanary),
+  rule("resuming", RESUMING, isToResume),
   rule("failed", "its tasks failed", ({ alloc }) => alloc.clientStatus === "failed"),
   ...STILL_WANTED_RULES,
 ];
@@ -85,6 +90,7 @@ export const NODE_WIDE_RULES: readonly Rule[] = [
   ),
   rule("over", "its tasks have ended", ({ alloc }) => alloc.clientStatus === "complete"),
   rule("over", "it was lost", ({ alloc }) => alloc.clientStatus === "lost"),
+  rule("resuming", RESUMING, isToResume),
   rule("settled", "it failed: it is down until its job or its node changes", ({ alloc, isCurrent }) => alloc.clientStatus === "failed" && isCurrent),
   rule("over", "it failed as an older version", ({ alloc }) => alloc.clientStatus === "failed"),
   ...STILL_WANTED_RULES,
@@ -140,6 +146,10 @@ function isStopped({ alloc }: Look): boolean {
 
 function isDoneBatch({ input, alloc, isCurrent }: Look): boolean {
   return input.job.type === "batch" && alloc.clientStatus === "complete" && isCurrent;
+}
+
+function isToResume({ alloc, isCurrent }: Look): boolean {
+  return alloc.clientStatus === "failed" && alloc.isToResume !== undefined && alloc.nextAlloc === "" && isCurrent;
 }
 
 /** Once promoted, or once its deployment is forgotten, a canary is an alloc like any other. */

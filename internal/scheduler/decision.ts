@@ -41,6 +41,8 @@ export type Decision =
   | (OfAlloc & { readonly kind: "migrate" })
   /** It failed: another is tried now. */
   | (OfAlloc & { readonly kind: "reschedule" })
+  /** It failed: another goes on where it stopped. */
+  | (OfAlloc & { readonly kind: "resume" })
   /** It failed: another is tried at that instant. */
   | (OfAlloc & { readonly kind: "reschedule-later"; readonly atMs: number })
   /** Its node is gone, and it with it. */

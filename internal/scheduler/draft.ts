@@ -2,7 +2,8 @@
 
 import type { Alloc } from "../domain/alloc.ts";
 import type { CutOff, GroupChanges, GroupInput, Later, Place, Stop } from "./changes.ts";
-import { allocName, isOfThisVersion } from "./changes.ts";
+import { allocName, isOfThisVersion, STOP_TEXT } from "./changes.ts";
+import type { Classified } from "./classify.ts";
 import { type Decided, type Decision, isChange } from "./decision.ts";
 import type { Gate } from "./gate.ts";
 import { type TaskChanges, taskChanges } from "./task-change.ts";
@@ -59,6 +60,21 @@ export class Draft {
 
   place(place: Place): void {
     this.places.push(place);
+  }
+
+  /** It stays as it is until the one that goes on in its stead has a place. */
+  resume({ alloc, reason }: Classified): void {
+    const isBound = alloc.isToResume === "on-its-node" || this.input.job.type === "sysbatch";
+    this.stops.push({ alloc, description: STOP_TEXT.resumed });
+    this.decide({ kind: "resume", alloc, reason: isBound ? `${reason} on its node, ${alloc.nodeName}` : `${reason}, wherever there is room` });
+    this.place({
+      name: alloc.name,
+      previous: alloc,
+      rescheduleDelayMs: null,
+      nodeId: isBound ? alloc.nodeId : null,
+      kind: "resume",
+      decided: this.successorOf(alloc),
+    });
   }
 
   placeNew(number: number, { isCanary }: { readonly isCanary?: true }): void {

@@ -4,6 +4,7 @@ import type { Alloc, AllocDecision, AllocMetric } from "../domain/alloc.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
+import { resumeOf } from "../domain/resume.ts";
 import type { Context } from "../domain/view.ts";
 import type { Place } from "./changes.ts";
 import type { Decided } from "./decision.ts";
@@ -21,7 +22,7 @@ export interface PlaceInput extends StandingInput {
 
 export interface Placement {
   readonly failed: { readonly metric: AllocMetric; readonly count: number } | null;
-  /** Allocs that would have been replaced, had there been room: they run on. */
+  /** Allocs that would have been replaced, had there been room: they stay as they are. */
   readonly unplacedDestructive: string[];
 }
 
@@ -89,11 +90,15 @@ export function* placeInSlices(input: PlaceInput, places: readonly Place[], pace
     }
     failures += 1;
     if (chosen.kind === "none") failure ??= chosen.metric;
-    if (!replaced) continue;
-    placer.keep(replaced);
-    unplacedDestructive.push(replaced.id);
+    if (replaced) placer.keep(replaced);
+    if (awaitsPlace(place)) unplacedDestructive.push(place.previous?.id ?? "");
   }
   return { failed: failure ? { metric: { ...failure, coalescedFailures: failures - 1 }, count: failures } : null, unplacedDestructive };
+}
+
+/** Whether the one before stays as it is until there is a place for this one. */
+export function awaitsPlace({ kind }: Pick<Place, "kind">): boolean {
+  return kind === "destructive" || kind === "resume";
 }
 
 // --- internal ---
@@ -124,6 +129,7 @@ function newAlloc(input: PlaceInput, { place, placer, node, metric, decisions, v
     previous && place.rescheduleDelayMs !== null
       ? [{ atMs: input.context.nowMs, previousAllocId: previous.id, previousNodeId: previous.nodeId, delayMs: place.rescheduleDelayMs }]
       : [];
+  const resumes = place.kind === "resume" && previous ? resumeOf(input.group, previous, input.context.nowMs) : null;
   return {
     id: input.context.newId(),
     namespace: input.job.namespace,
@@ -141,13 +147,14 @@ function newAlloc(input: PlaceInput, { place, placer, node, metric, decisions, v
     isToReschedule: false,
     clientStatus: "pending",
     clientDescription: "",
-    taskStates: {},
+    taskStates: resumes?.done ?? {},
     resources: placer.resourcesOn(node),
     deploymentId: input.rollout?.id ?? "",
     health: input.rollout?.isCanary ? { isHealthy: null, atMs: 0, isCanary: true } : null,
     ...(victims ? { preemptedAllocs: victims.map((victim) => victim.id) } : {}),
     previousAlloc: previous?.id ?? "",
     nextAlloc: "",
+    ...(resumes ? { resumes } : {}),
     rescheduleEvents: [...history, ...event].slice(-LIMITS.rescheduleEventsKept),
     followupEvalId: "",
     metrics: metric,

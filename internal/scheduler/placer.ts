@@ -3,7 +3,8 @@
 import type { Alloc, AllocMetric } from "../domain/alloc.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
-import type { Job, TaskGroup } from "../domain/job.ts";
+import type { Constraint, Job, TaskGroup } from "../domain/job.ts";
+import { RESUME_ATTRIBUTE } from "../domain/resume.ts";
 import type { Context, View } from "../domain/view.ts";
 import type { Capacity } from "./capacity.ts";
 import type { Place } from "./changes.ts";
@@ -18,6 +19,9 @@ export interface PlacerParts {
   readonly rollout: Deployment | null;
   readonly pace: Pace;
 }
+
+/** A node of a version before that would run every task again. */
+const KNOWS_RESUME: Constraint = { attribute: `\${attr.${RESUME_ATTRIBUTE}}`, operator: "is_set", value: "" };
 
 export class Placer {
   /** Over all groups, as far as it is not in the state by now. */
@@ -43,16 +47,19 @@ export class Placer {
     this.queued[group.name] = 0;
     const counted: Place[] = [];
     const canaries: Place[] = [];
+    const resuming: Place[] = [];
     const older = new Map<number, Place[]>();
     for (const place of places) {
       const { jobVersion } = place;
-      if (jobVersion === undefined) (place.isCanary ? canaries : counted).push(place);
+      if (place.kind === "resume") resuming.push(place);
+      else if (jobVersion === undefined) (place.isCanary ? canaries : counted).push(place);
       else {
         const some = older.get(jobVersion);
         if (some) some.push(place);
         else older.set(jobVersion, [place]);
       }
     }
+    yield* this.#placeSome(job, { ...group, constraints: [...group.constraints, KNOWS_RESUME] }, resuming);
     yield* this.#placeSome(job, group, counted);
     yield* this.#placeSome(job, group, canaries);
     for (const [version, some] of older) {

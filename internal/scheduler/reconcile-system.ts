@@ -29,6 +29,10 @@ export function reconcileSystemGroup(input: GroupInput, feasibleNodes: readonly 
     served.add(item.alloc.nodeId);
   }
   for (const item of of("migrating")) migrate(draft, item, wanted, served);
+  for (const item of of("resuming")) {
+    served.add(item.alloc.nodeId);
+    draft.resume(item);
+  }
   for (const { alloc, standing, reason } of [...of("returned"), ...of("running")]) {
     const { mayStay, why } = standingOf(input, alloc, wanted);
     if (!mayStay) {

@@ -26,6 +26,7 @@ export function reconcileGroup(input: GroupInput): GroupChanges {
   for (const item of of("cut-off")) cutOff(input, draft, item, gate);
   for (const item of of("unknown")) stayUnknown(input, draft, item, gate);
   for (const item of of("migrating")) migrate(draft, item, gate);
+  for (const item of of("resuming")) draft.resume(item);
   for (const item of of("failed")) recover(input, draft, item, gate);
   shrink(input, draft);
   const left = update(draft, gate);

@@ -16,7 +16,7 @@ import { STOP_TEXT } from "./changes.ts";
 import { type Decided, type Decision, decidedOf } from "./decision.ts";
 import { advancedDeployment, begunDeployment, type DeploymentPlanInput, deploymentOfVersion, endedByChange } from "./deployment-plan.ts";
 import { feasibilityIn } from "./feasible.ts";
-import { type Pace, type Resumed, UNPACED } from "./place.ts";
+import { awaitsPlace, type Pace, type Resumed, UNPACED } from "./place.ts";
 import { Placer } from "./placer.ts";
 import { PlanParts } from "./plan-parts.ts";
 import { reconcileGroup } from "./reconcile.ts";
@@ -211,8 +211,9 @@ function annotate(changes: GroupChanges): DesiredUpdates {
   const counts = { place: 0, canary: 0, migrate: 0, destructive: 0 };
   let succeeding = 0;
   for (const { kind, isCanary, previous } of changes.places) {
-    counts[kind === "place" && isCanary ? "canary" : kind] += 1;
-    if (kind === "place" && previous && stopped.has(previous)) succeeding += 1;
+    const isNew = kind === "place" || kind === "resume";
+    counts[isNew ? (isCanary ? "canary" : "place") : kind] += 1;
+    if (isNew && previous && stopped.has(previous)) succeeding += 1;
   }
   return {
     ignore: changes.ignored,
@@ -227,6 +228,6 @@ function annotate(changes: GroupChanges): DesiredUpdates {
 
 function replacedIds(places: readonly Place[]): ReadonlySet<string> {
   const ids = new Set<string>();
-  for (const { kind, previous } of places) if (kind === "destructive" && previous) ids.add(previous.id);
+  for (const place of places) if (awaitsPlace(place) && place.previous) ids.add(place.previous.id);
   return ids;
 }

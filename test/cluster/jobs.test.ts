@@ -2,12 +2,12 @@
 
 import { describe, expect, test } from "bun:test";
 import { deregisterJob, evaluateJob, revertJob, type ScaleInput, scaleJob, setJobStability } from "../../internal/cluster/jobs.ts";
-import { EdgeError } from "../../internal/domain/errors.ts";
 import type { JobSpec } from "../../internal/domain/job.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
 import { type JobVersion, put } from "../../internal/domain/tables.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, aSpec } from "../fixtures/model.ts";
+import { refusal } from "../fixtures/refusal.ts";
 
 const SUBMISSION = { source: 'id = "j"', format: "toml", variables: "", variableFlags: {} };
 const version = (text: string, own = {}): JobSpec => aSpec({ meta: { text }, ...own });
@@ -16,16 +16,6 @@ function aCluster(): Cluster {
   const cluster = new Cluster();
   cluster.addNodes(aNode("n1"));
   return cluster;
-}
-
-function refusal(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof EdgeError) return `${error.code}: ${error.message}`;
-    throw error;
-  }
-  return "";
 }
 
 /** The value without what says nothing: null, and empty lists, maps and texts. */

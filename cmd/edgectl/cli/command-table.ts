@@ -39,6 +39,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry("job deployments", "list a job's deployments", () => import("../commands/job/deployments.ts")),
   entry("job promote", "replace a job's older allocations by what its canaries are", () => import("../commands/job/promote.ts")),
   entry("job start", "run a stopped job again", () => import("../commands/job/start.ts")),
+  entry("job resume", "let a failed batch job go on where it stopped", () => import("../commands/job/resume.ts")),
   entry("job action", "run an action of a job inside its task", () => import("../commands/job/action.ts"), { aliases: ["action"] }),
   entry("job tag apply", "name a version of a job, and keep it", () => import("../commands/job/tag/apply.ts")),
   entry("job tag unset", "take the name from a version of a job", () => import("../commands/job/tag/unset.ts")),

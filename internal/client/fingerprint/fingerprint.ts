@@ -4,6 +4,7 @@
 import { UPGRADE_ATTRIBUTE } from "../../domain/fleet-upgrade.ts";
 import type { JsonMap } from "../../domain/job.ts";
 import type { NodeSpec } from "../../domain/node.ts";
+import { RESUME_ATTRIBUTE } from "../../domain/resume.ts";
 import type { DockerSettings } from "../../runner/drivers/docker/settings.ts";
 import type { ExecSettings } from "../../runner/drivers/exec.ts";
 import type { QemuSettings } from "../../runner/drivers/qemu/driver.ts";
@@ -67,6 +68,7 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
   note(facts, UPGRADE_ATTRIBUTE, { value: settings.upgrade ?? "disabled", source: "the agent's settings" });
   note(facts, "edgectl.runtime", { value: `${runtime.name} ${runtime.version}`, source: "the program's own build" });
   note(facts, "edgectl.fires", { value: "1", source: "the program's own build" });
+  note(facts, RESUME_ATTRIBUTE, { value: "1", source: "the program's own build" });
   const nowMs = runtime.clock.nowMs();
   const rawExec = settings.isRawExecEnabled
     ? { detected: true, healthy: true, description: "Healthy", attributes: { "driver.raw_exec": "true" }, updatedAtMs: nowMs }

@@ -64,7 +64,7 @@ const WAITING_LOOKED_AT_MAX = 1000;
 const DECISIONS_MAX = 50;
 /** How many of a job's allocations, the newest first, are searched for one that failed. */
 const FAILURES_SEARCHED_MAX = 200;
-const TELLING: readonly DecisionKind[] = ["settle", "hold", "reschedule-later", "replace-later"];
+const TELLING: readonly DecisionKind[] = ["settle", "hold", "resume", "reschedule-later", "replace-later"];
 
 /** By id, by its beginning, or by name. */
 function askedNode(view: View, text: string): Node | null {

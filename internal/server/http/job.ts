@@ -8,6 +8,7 @@ import { nanos } from "../../api/wire.ts";
 import { dispatchJob } from "../../cluster/dispatch.ts";
 import { deregisterJob, evaluateJob, revertJob, scaleJob, setJobStability } from "../../cluster/jobs.ts";
 import { forcePeriodic } from "../../cluster/periodic.ts";
+import { resumeJob } from "../../cluster/resume.ts";
 import { admitting } from "../../cluster/settings.ts";
 import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
@@ -51,6 +52,7 @@ const ROUTES: readonly (readonly [string, Methods])[] = [
   ["/evaluate", { PUT: evaluate }],
   ["/dispatch", { PUT: dispatch }],
   ["/actions", { GET: actions }],
+  ["/resume", { PUT: resume }],
   ["/action", { GET: (exchange) => actionRoute(exchange, exchange.id) }],
   ["/revert", { PUT: revert }],
   ["/stable", { PUT: stable }],
@@ -166,6 +168,21 @@ async function evaluate(exchange: JobExchange): Promise<Response> {
     evaluateJob(view, { namespace: exchange.query.namespace, id: exchange.id, forceReschedule }, context),
   );
   return written(exchange, index, jobWrite(result, index));
+}
+
+async function resume(exchange: JobExchange): Promise<Response> {
+  const body = await jsonBody(exchange);
+  const id = textField(body, "JobID");
+  if (id !== "" && id !== exchange.id) throw new EdgeError("invalid", "Job ID does not match");
+  const input = {
+    namespace: exchange.query.namespace,
+    id: exchange.id,
+    allocId: textField(body, "AllocID"),
+    group: textField(body, "Group"),
+    isAnywhere: isTrue(body, "Anywhere"),
+  };
+  const { result, index } = await exchange.server.leader.ledger.write((view, context) => resumeJob(view, input, context));
+  return written(exchange, index, { ...jobWrite(result, index), ResumedAllocs: result.allocIds });
 }
 
 async function revert(exchange: JobExchange): Promise<Response> {

@@ -1,0 +1,37 @@
+// Gives an allocation the data of the one that it resumes: what the group shares, and each task's own folder.
+
+import { EdgeError } from "../domain/errors.ts";
+import { join } from "../domain/paths.ts";
+import type { Files } from "../runtime/runtime.ts";
+import { allocDirectory, sharedDirectory, taskPaths } from "./layout.ts";
+
+export interface TakeOver {
+  readonly from: string;
+  readonly to: string;
+  readonly tasks: readonly string[];
+}
+
+/** Moves it, so that a crash in between loses nothing and the next call goes on. Throws `invalid` where that data is gone. */
+export function takeOverData(files: Files, root: string, { from, to, tasks }: TakeOver): void {
+  const target = join(sharedDirectory(root, to), "data");
+  if (files.stat(allocDirectory(root, from)) === null) {
+    // It was taken over already, and its folder removed since.
+    if ((files.list(target) ?? []).length > 0) return;
+    throw new EdgeError("invalid", `the data of allocation ${from.slice(0, 8)}, which this one resumes, is not on this node any more`, {
+      hint: "`edgectl job resume --anywhere` goes on without it",
+    });
+  }
+  for (const task of tasks) {
+    files.makeDirectory(taskPaths(root, to, task).task);
+    move(files, taskPaths(root, from, task).local, taskPaths(root, to, task).local);
+  }
+  // The last one: where it is there, all is.
+  move(files, join(sharedDirectory(root, from), "data"), target);
+}
+
+// --- internal ---
+
+/** What is there of the target is an empty folder: nothing has run in it. */
+function move(files: Files, source: string, target: string): void {
+  if (files.lstat(source)?.isDirectory) files.rename(source, target);
+}
