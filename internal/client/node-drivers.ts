@@ -78,6 +78,7 @@ export function makeNodeDrivers(parts: NodeDriverParts): ReadonlyMap<string, Dri
         version: settings.version,
         allocRoot,
         cgroups: shim.cgroups,
+        directory,
         log: (level, message) => log[level](`driver ${name}: ${message}`),
       }),
     );

@@ -202,6 +202,10 @@ export const LIMITS = {
   driverLineCharsMax: 262_144,
   /** What such a driver gives to find its task again. */
   driverHandleCharsMax: 16_384,
+  /** Words that it puts before a command in its task: with the command they are one word of a terminal's command line. */
+  driverEnterBytesMax: 16_384,
+  /** The environment of those words, as JSON. */
+  driverEnterEnvBytesMax: 65_536,
   driverConfigKeysMax: 200,
   driverAttributesMax: 100,
   /** What it may say unasked in ten seconds. */

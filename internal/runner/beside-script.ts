@@ -2,20 +2,22 @@
 // then, when all else is given up, with the task's.
 
 /**
- * `sh beside CONTROL_DIR WORK_DIR UID:GID ID COMMAND ARGS...`, as a session of its own or, by `script`, on a terminal of
- * its own, which it names in its first line. UID:GID is who the streams belong to, "" = they stay the agent's. The namespaces entered are those of edgectl's own process in the sandbox;
+ * `sh beside CONTROL_DIR WORK_DIR UID:GID ID ENV COMMAND ARGS...`, as a session of its own or, by `script`, on a terminal of
+ * its own, which it names in its first line. UID:GID is who the streams belong to, "" = they stay the agent's. ENV is the file with the environment, the task's or one
+ * of this command's own, which is gone once it is open. The namespaces entered are those of edgectl's own process in the sandbox;
  * they are opened before that process is known to be the right one, so that its number cannot be another's by then.
  * What the agent gives as streams are sockets, which nobody can open again by name, as scripts do with /dev/stderr: the
  * command has pipes. The input's has no name either, since one with a name would make the second opener wait for a writer.
  * A shell waits outside of the pid namespace, since what leads a session from there would be no leader inside.
  */
 export const BESIDE_SCRIPT = `# Runs one command beside a task. Written by edgectl; changes are overwritten.
-c=$1 w=$2 o=$3 n=$4
-shift 4
+c=$1 w=$2 o=$3 n=$4 e=$5
+shift 5
 go() {
 for g in $EDGECTL_CGROUPS; do echo 0 >"$g/cgroup.procs" || exit 125; done
 if [ -n "$EDGECTL_OOM_SCORE_ADJ" ]; then echo "$EDGECTL_OOM_SCORE_ADJ" >/proc/self/oom_score_adj || exit 125; fi
-exec 3<"$c/env" || exit 125
+exec 3<"$c/$e" || exit 125
+if [ "$e" != env ]; then rm -f "$c/$e"; fi
 run='cd "$1" || exit 126; shift; . /proc/self/fd/3 && exec 3<&- && exec "$@"'
 if [ -z "$EDGECTL_INIT" ]; then exec $EDGECTL_SETPRIV -c "$run" sh "$w" "$@"; fi
 p=\${EDGECTL_INIT% *}

@@ -38,6 +38,12 @@ export function environmentHolders(files: Files, wanted: string): number[] {
   return scanProcesses(files, (pid) => readQuietly(files, `/proc/${pid}/environ`)?.split("\0").includes(wanted) === true);
 }
 
+/** Living processes with this word on their command line. */
+export function commandLineHolders(files: Files, word: string): number[] {
+  const lives = (pid: number) => !/^State:\s+[ZX]/m.test(readQuietly(files, `/proc/${pid}/status`) ?? "State: X");
+  return scanProcesses(files, (pid) => readQuietly(files, `/proc/${pid}/cmdline`)?.split("\0").includes(word) === true && lives(pid));
+}
+
 /** Sends the signal to the task's whole session, the task itself last. Never signals a pid that is not the task's. */
 export function signalSession(runtime: Runtime, bootId: string, process: TaskProcess, signal: string): boolean {
   if (!isAlive(runtime.files, bootId, process)) return false;

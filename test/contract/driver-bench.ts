@@ -5,6 +5,7 @@ import type { AllocResources } from "../../internal/domain/alloc.ts";
 import type { JsonMap, Task } from "../../internal/domain/job.ts";
 import type { Driver, StartRequest, TaskHandle } from "../../internal/runner/drivers/driver.ts";
 import { controlDirectory, logFile, sharedDirectory, taskPaths } from "../../internal/runner/layout.ts";
+import { commandLineHolders } from "../../internal/runner/processes.ts";
 import { prepareAllocDirectories } from "../../internal/runner/task-dir.ts";
 import type { Runtime } from "../../internal/runtime/runtime.ts";
 import { aSpec } from "../fixtures/model.ts";
@@ -21,6 +22,8 @@ export interface DriverKit {
   absent(): JsonMap;
   /** Whether attempts stand in control files as the shim writes them: their torn forms are tried then. */
   readonly hasShim: boolean;
+  /** Without a shim: whether commands beside its tasks are the agent's own processes all the same. */
+  readonly runsCommands?: true;
   /** Where a task without a work_dir begins. */
   workDirectory(taskFolder: string): string;
   /** Puts into the task's folders what its config names. */
@@ -149,15 +152,7 @@ export class Bench {
 
   /** Living processes with this word on their command line. */
   named(word: string): number[] {
-    const { files } = this.runtime;
-    const quietly = (pid: string) => {
-      try {
-        return /^State:\s+[ZX]/m.test(files.readText(`/proc/${pid}/status`) ?? "Z") ? "" : (files.readText(`/proc/${pid}/cmdline`) ?? "");
-      } catch {
-        return ""; // ended meanwhile
-      }
-    };
-    return (files.list("/proc") ?? []).filter((pid) => /^\d+$/.test(pid) && quietly(pid).split("\0").includes(word)).map(Number);
+    return commandLineHolders(this.runtime.files, word);
   }
 }
 

@@ -91,3 +91,84 @@ test("an external driver that refuses a task, or gives a handle without end: the
     },
   ),
 );
+
+/** A driver of one task that never ends; `line` is what it does when it is asked for the way in. */
+const withTask = (line: string, abilities = "exec") =>
+  driver(`    *'"method":"hello"'*) echo "{\\"id\\":$id,\\"result\\":{\\"protocol\\":1,\\"abilities\\":[\\"${abilities}\\"],\\"config\\":{}}}" ;;
+    *'"method":"wait"'*) ;;
+    *'"method":"recover"'*) echo "{\\"id\\":$id,\\"result\\":{\\"state\\":\\"running\\"}}" ;;
+    *'"method":"exec"'*) ${line} ;;`);
+const answers = (result: string) => withTask(`printf '{"id":%s,"result":%s}\\n' "$id" '${result.replaceAll("'", "'\\''")}'`);
+
+/** [what, its text, what whoever wants the command is told] */
+const NO_WAY_IN: readonly (readonly [string, string, RegExp])[] = [
+  [
+    "without saying that it can",
+    withTask("echo never", "stats"),
+    /the driver chroot runs no commands in its tasks: it does not say "exec" among its abilities/,
+  ],
+  ["by a word instead of a list", answers(`{"enter":"nsenter"}`), /does not say how a command gets into its task: `enter` is no list of strings/],
+  ["by numbers", answers(`{"enter":[1,null]}`), /`enter` is no list of strings/],
+  ["by words with a NUL", answers(`{"enter":["a\\u0000b"]}`), /`enter` is no list of strings/],
+  ["by words without end", answers(`{"enter":["${"x".repeat(17_000)}"]}`), /`enter` is longer than 16384 bytes \(driverEnterBytesMax\)/],
+  ["with an environment that is a list", answers(`{"env":["A=1"]}`), /`env` is no map of strings/],
+  ["with an environment of numbers", answers(`{"env":{"A":1}}`), /`env` is no map of strings/],
+  ["with a name that is none", answers(`{"env":{"A=B":"1"}}`), /`env` is no map of strings/],
+  [
+    "with an environment without end",
+    answers(`{"env":{"A":"${"x".repeat(66_000)}"}}`),
+    /`env` is longer than 65536 bytes \(driverEnterEnvBytesMax\)/,
+  ],
+  ["in a place that is none", answers(`{"cwd":"here"}`), /`cwd` is no absolute path/],
+  ["as a user that is a number", answers(`{"user":0}`), /`user` is no string/],
+  ["as nobody that is there", answers(`{"user":"no-such-user"}`), /user "no-such-user"/],
+  [
+    "with a refusal",
+    withTask(`echo "{\\"id\\":$id,\\"error\\":{\\"code\\":\\"invalid\\",\\"message\\":\\"not in this task\\"}}"`),
+    /not in this task/,
+  ],
+  ["with its death", withTask("echo lost its way >&2; exit 3"), /the driver chroot does not run: it ended with 3 \("lost its way"\)/],
+  // For as long as an agent waits.
+  ["with nothing", withTask(":"), /the driver chroot does not run: it did not answer "exec" within 10 s/],
+];
+
+for (const [what, text, words] of NO_WAY_IN)
+  test(`an external driver that answers a command ${what}: whoever wants it is told, and the task runs on`, { timeout: 40_000 }, () =>
+    withDriver(text, async (bench, open) => {
+      const mine = open();
+      const handle = await mine.start(bench.request(mine, {}));
+      await assert.rejects(async () => handle.exec?.({ command: ["/bin/true"], terminal: null }), words);
+      const ended = await Promise.race([handle.exited, runtime.clock.sleep(400).then(() => "it runs")]);
+      assert.equal(ended, "it runs");
+      mine.stop?.();
+    }),
+  );
+
+const WAY = { enter: ["/bin/sh", "-c", 'cd /usr && exec "$@"', "way"], env: { A: "it's $HOME" } };
+
+test("a shell is driver enough for commands: it says the words, and nothing of edgectl's environment comes through", { timeout: 30_000 }, () =>
+  withDriver(answers(JSON.stringify(WAY)), async (bench, open) => {
+    const mine = open();
+    const handle = await mine.start(bench.request(mine, {}));
+    const session = await handle.exec?.({ command: ["/bin/sh", "-c", 'pwd; echo "$A"; env; exit 5'], terminal: null });
+    assert.ok(session);
+    session.endInput();
+    let text = "";
+    for await (const { bytes } of session.output) text += Buffer.from(bytes).toString();
+    assert.equal(await session.exitCode(), 5);
+    const lines = text.trimEnd().split("\n");
+    assert.deepEqual(lines.slice(0, 2), ["/usr", "it's $HOME"]);
+    const names = lines.slice(2).map((line) => line.slice(0, line.indexOf("=")));
+    assert.deepEqual(names.filter((name) => !["PWD", "OLDPWD", "SHLVL", "_"].includes(name)).sort(), [
+      "A",
+      "EDGECTL_COMMAND",
+      "EDGECTL_TASK_TOKEN",
+      "PATH",
+    ]);
+    assert.deepEqual(
+      runtime.files.list(bench.control(""))?.filter((name) => name.endsWith(".env")),
+      [],
+    );
+    mine.stop?.();
+  }),
+);

@@ -17,6 +17,7 @@ export function openExternal(runtime: Runtime, folder: string, path: string, own
     version: "test",
     allocRoot: `${folder}/alloc`,
     cgroups: findCgroups(runtime.files),
+    directory: `${folder}/client`,
     log: () => undefined,
     ...own,
   });

@@ -40,6 +40,9 @@ testWith(
       await until("beats", async () => (await beats()).length > 2);
       for (const pid of childrenOf(first.process.pid, "chroot")) process.kill(pid, "SIGKILL");
       await until("it is told", () => place.agent.log.includes("driver chroot: the driver's process failed"));
+      const exec = (script: string) => place.cli("exec", "external", "--", "sh", "-c", script);
+      const folder = join(first.dataDirectory, "alloc", alloc.ID, "beacon");
+      expect(exec('echo "$NOMAD_JOB_ID"; pwd; echo err >&2; exit 7')).toEqual({ status: 7, stdout: `external\n${folder}\n`, stderr: "err\n" });
       const beaten = (await beats()).length;
       await until("it beats on", async () => (await beats()).length > beaten);
       await first.kill();
@@ -47,6 +50,7 @@ testWith(
       await until("chroot is greeted again", () => /Drivers\s+=.*\bchroot\b(?! \(unhealthy)/.test(status()));
       await place.untilAlloc("external", "running");
       expect((await beats()).filter((line) => line === "beat 1").length).toBe(1);
+      expect(exec('echo "$NOMAD_JOB_ID"').stdout).toBe("external\n");
       place.ok("stop", "external");
       await place.untilAlloc("external", "complete");
       expect(pidsWith(`NOMAD_ALLOC_ID=${alloc.ID}`)).toEqual([]);

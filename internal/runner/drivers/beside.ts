@@ -38,9 +38,7 @@ export function noteEntry(files: Files, control: string, entry: Entry): void {
 
 /** The environment as a script that only the task's user can read. */
 export function noteEnvironment(files: Files, control: string, env: Readonly<Record<string, string>>, owner: Owner | null, isImage: boolean): void {
-  const path = join(control, "env");
-  files.writeText(path, envScript(env, isImage), 0o400);
-  if (owner) files.chown(path, owner.uid, owner.gid);
+  writeEnvironment(files, join(control, "env"), { env, owner, isImage });
 }
 
 export interface BesideParts {
@@ -56,15 +54,28 @@ export interface BesideTask {
   readonly token: string;
 }
 
-/** Throws EdgeError where this task, or this machine, cannot have such a command. */
+/** As it was noted when the task began. Throws EdgeError where this task, or this machine, cannot have such a command. */
 export async function startBeside(parts: BesideParts, task: BesideTask, request: ExecRequest): Promise<ExecSession> {
-  const { runtime, cgroups } = parts;
-  const { files } = runtime;
-  const entry = readEntry(files, task);
+  const entry = readEntry(parts.runtime.files, task);
   if (entry === null)
     throw new EdgeError("unsupported", "of this task it is not known how commands run beside it: an earlier version of edgectl started it", {
       hint: "restart the task, then try again",
     });
+  return startBy({ parts, task, entry, env: null }, request);
+}
+
+export interface Way {
+  readonly parts: BesideParts;
+  readonly task: BesideTask;
+  readonly entry: Entry;
+  /** The command's whole environment; null = what was noted with the task. */
+  readonly env: Readonly<Record<string, string>> | null;
+}
+
+/** Throws EdgeError where this machine cannot have such a command. */
+export async function startBy({ parts, task, entry, env }: Way, request: ExecRequest): Promise<ExecSession> {
+  const { runtime, cgroups } = parts;
+  const { files } = runtime;
   const init = readPidFile(files, join(task.control, "init")) ?? readPidFile(files, join(task.control, "sandbox"));
   if (entry.nsenter !== "" && init === null)
     throw new EdgeError("unsupported", "the task's namespaces are not known", { hint: "restart the task, then try again" });
@@ -73,7 +84,9 @@ export async function startBeside(parts: BesideParts, task: BesideTask, request:
   const group = makeCommandGroup(files, cgroups, entry.groups, id);
   const groups = entry.groups.map((one) => (group?.startsWith(`${one}/`) ? group : one)).filter((one) => files.stat(one) !== null);
   const owner = entry.owner ? `${entry.owner.uid}:${entry.owner.gid}` : "";
-  const line = ["sh", scriptOf(parts), task.control, entry.workDirectory, owner, id, ...request.command];
+  const envFile = env === null ? "env" : `${id}.env`;
+  if (env !== null) writeEnvironment(files, join(task.control, envFile), { env, owner: entry.owner, isImage: false });
+  const line = ["sh", scriptOf(parts), task.control, entry.workDirectory, owner, id, envFile, ...request.command];
   const [command = "sh", ...args] = relay === null ? line : [relay, "-q", "-e", "-c", `exec ${line.map(quote).join(" ")}`, "/dev/null"];
   const child = runtime.processes.open({
     command,
@@ -94,10 +107,13 @@ export async function startBeside(parts: BesideParts, task: BesideTask, request:
   return new Session({ runtime, child, group, id, isTerminal: request.terminal !== null });
 }
 
+/** The task's groups as they were noted when it began. */
+export function notedGroups(files: Files, task: BesideTask): readonly string[] {
+  return readEntry(files, task)?.groups ?? [];
+}
+
 /** Ends commands of an agent that is no more. */
-export async function sweepBeside(parts: BesideParts, task: BesideTask): Promise<void> {
-  const { runtime } = parts;
-  const groups = readEntry(runtime.files, task)?.groups ?? [];
+export async function sweepBeside({ runtime }: Pick<BesideParts, "runtime">, task: BesideTask, groups: readonly string[]): Promise<void> {
   const left = commandGroups(runtime.files, groups);
   if (left.length > 0) {
     await killGroup(runtime, left);
@@ -112,6 +128,17 @@ export async function sweepBeside(parts: BesideParts, task: BesideTask): Promise
 }
 
 // --- internal ---
+
+interface Environment {
+  readonly env: Readonly<Record<string, string>>;
+  readonly owner: Owner | null;
+  readonly isImage: boolean;
+}
+
+function writeEnvironment(files: Files, path: string, { env, owner, isImage }: Environment): void {
+  files.writeText(path, envScript(env, isImage), 0o400);
+  if (owner) files.chown(path, owner.uid, owner.gid);
+}
 
 /** Null for tasks of a version that noted none, and for what a power cut left of it. */
 function readEntry(files: Files, task: BesideTask): Entry | null {

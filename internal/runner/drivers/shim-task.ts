@@ -13,7 +13,7 @@ import { groupMembers, killGroup, oomKills, removeGroups, taskGroupPaths } from 
 import { controlDirectory, logFile } from "../layout.ts";
 import type { TaskProcess } from "../processes.ts";
 import { isAlive, readPidFile, sessionMembers, signalSession, tokenHolders, usageOf } from "../processes.ts";
-import { type BesideParts, startBeside, sweepBeside } from "./beside.ts";
+import { type BesideParts, notedGroups, startBeside, sweepBeside } from "./beside.ts";
 import type { StartRequest, TaskHandle } from "./driver.ts";
 
 export interface ShimParts {
@@ -135,7 +135,7 @@ export class ShimTasks {
       process = readPidFile(files, join(attempt.control, "pid"));
     }
     if (process === null) return this.#neverBegan(attempt);
-    await sweepBeside(this.#beside, attempt);
+    await sweepBeside(this.#beside, attempt, notedGroups(files, attempt));
     const startedAtMs = files.stat(join(attempt.control, "pid"))?.modifiedAtMs ?? clock.nowMs();
     return this.#handleOf(attempt, process, startedAtMs, null);
   }

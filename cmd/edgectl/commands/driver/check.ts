@@ -6,7 +6,7 @@ import { DONE, defineEdgeCommand, FAILED } from "../../cli/command.ts";
 
 export default defineEdgeCommand({
   description:
-    "Starts the executable as an agent would and tries each promise of a driver: it is greeted, runs tasks, dies, is started again. Prints what was seen; ends with 1 when a promise is not kept.\nA driver that takes `command` and `args` is given shells to run; for others FILE (TOML) holds [config], the config of a task that runs until it is told to end, and [ending] with config and exit_code, of one that ends by itself.",
+    "Starts the executable as an agent would and tries each promise of a driver: it is greeted, runs tasks, dies, is started again. Prints what was seen; ends with 1 when a promise is not kept.\nA driver that takes `command` and `args` is given shells to run; for others FILE (TOML) holds [config], the config of a task that runs until it is told to end, and [ending] with config and exit_code, of one that ends by itself; [exec] with shell, the words before a script in the first.",
   operands: "DRIVER",
   examples: [
     ["driver check ./my-driver", "a driver that takes command and args"],
@@ -32,6 +32,7 @@ export default defineEdgeCommand({
       folder,
       config: mapOf(tasks.config),
       ending: ending && mapOf(ending.config) ? { config: mapOf(ending.config) ?? {}, exitCode: Number(ending.exit_code ?? 0) } : null,
+      shell: wordsOf(mapOf(tasks.exec)?.shell),
       settings: mapOf(tasks.settings) ?? {},
     });
     await files.removeTree(folder);
@@ -60,4 +61,8 @@ async function readTasks(text: string | null, path: string): Promise<JsonMap> {
 
 function mapOf(value: unknown): JsonMap | null {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonMap) : null; // a map, as just seen
+}
+
+function wordsOf(value: unknown): readonly string[] | null {
+  return Array.isArray(value) ? value.map(String) : null;
 }

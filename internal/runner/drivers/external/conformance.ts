@@ -5,7 +5,11 @@ import type { Json, JsonMap } from "../../../domain/job.ts";
 import { LIMITS } from "../../../domain/limits.ts";
 import { join } from "../../../domain/paths.ts";
 import type { Runtime } from "../../../runtime/runtime.ts";
+import { type CgroupTree, findCgroups, groupMembers, killGroup, makeTaskGroups, removeGroups } from "../../cgroups.ts";
 import { SAFE_PATH } from "../../sandbox/tools.ts";
+import type { ExecRequest } from "../driver.ts";
+import { COMMAND_PROMISES } from "./conformance-commands.ts";
+import { readEntrance, startEntered } from "./entrance.ts";
 import { DriverGone } from "./gone.ts";
 import { Life } from "./life.ts";
 import { type Introduction, isHandle, PROTOCOL, readExit, readFound, readIntroduction, readState } from "./protocol.ts";
@@ -25,6 +29,8 @@ export interface CheckInput {
   readonly config: JsonMap | null;
   /** Of one that ends by itself, and its code. */
   readonly ending: { readonly config: JsonMap; readonly exitCode: number } | null;
+  /** Words before a script, as the task's own shell; null = /bin/sh, where the driver takes command and args. */
+  readonly shell: readonly string[] | null;
   readonly settings: JsonMap;
 }
 
@@ -45,6 +51,14 @@ export async function checkDriver(input: CheckInput): Promise<readonly Tried[]> 
 
 const ENDED_MS_MAX = 15_000;
 
+interface Started {
+  readonly task: string;
+  readonly handle: Json;
+  readonly logs: { readonly stdout: string; readonly stderr: string };
+  readonly groups: readonly string[];
+  readonly control: string;
+}
+
 class Check {
   readonly results: Tried[] = [];
   readonly #input: CheckInput;
@@ -53,10 +67,16 @@ class Check {
   #introduction: Introduction | null = null;
   #endings = 0;
   #tasks = 0;
-  readonly #open = new Set<string>();
+  /** Tasks that run, with their groups. */
+  readonly #open = new Map<string, readonly string[]>();
+  readonly #cgroups: CgroupTree;
+  /** In the names of its groups. */
+  readonly #mark: string;
 
   constructor(input: CheckInput) {
     this.#input = input;
+    this.#cgroups = findCgroups(input.runtime.files);
+    this.#mark = `driver-check-${input.runtime.chance.secret(4)}`;
     this.#name = input.path.slice(input.path.lastIndexOf("/") + 1);
   }
 
@@ -70,7 +90,7 @@ class Check {
     const shell = (text: string): JsonMap | null => (takesShell ? { command: "/bin/sh", args: ["-c", text] } : null);
     const long = this.#input.config ?? shell("echo begun; exec sleep 1000");
     if (long === null) return this.#skip("starts, finds, waits for and ends tasks", "it takes no command and args: give a task by --config FILE");
-    if (!(await this.#try("starts a task, gives a handle, and answers others while it waits", () => this.#startAndPing(long)))) return;
+    if (!(await this.#try("starts a task in its cgroups, gives a handle, and answers others while it waits", () => this.#startAndPing(long)))) return;
     await this.#try("ends a task that is asked to end, and tells so", () => this.#stopped(long, false));
     await this.#try("ends a task by force, and tells so", () => this.#stopped(long, true));
     await this.#try("finds a task by its name alone, as after a start whose answer nobody got", () => this.#byName(long));
@@ -85,10 +105,14 @@ class Check {
     const speaking = shell("echo to-out; echo to-err >&2");
     if (speaking === null) this.#skip("writes the task's output to its files", "it takes no command and args");
     else await this.#try("writes the task's output to its files", () => this.#output(speaking));
+    await this.#commands(long, this.#input.shell ?? (takesShell ? ["/bin/sh", "-c"] : null));
   }
 
   async close(): Promise<void> {
-    for (const task of this.#open) await this.#ask("stop", { task, handle: null, signal: "SIGKILL", force: true }).catch(() => undefined);
+    for (const [task, groups] of this.#open) {
+      await this.#ask("stop", { task, handle: null, signal: "SIGKILL", force: true }).catch(() => undefined);
+      await this.#removeGroups(groups);
+    }
     this.#life?.end();
   }
 
@@ -121,7 +145,9 @@ class Check {
   }
 
   async #startAndPing(config: JsonMap): Promise<string> {
-    const { task, handle } = await this.#start(config);
+    const { task, handle, groups } = await this.#start(config);
+    if (groups.length > 0 && groupMembers(this.#input.runtime.files, groups).length === 0)
+      throw new EdgeError("invalid", "no process of the task is in the cgroups that it was given");
     const waiting = this.#ask("wait", { task, handle }, ENDED_MS_MAX * 2).catch(() => ({}) as JsonMap);
     let isEarly = false;
     void waiting.then(() => {
@@ -132,6 +158,8 @@ class Check {
     if (isEarly) throw new EdgeError("invalid", "the task ended at once, or wait was answered before its end");
     await this.#ask("stop", { task, handle, signal: "SIGKILL", force: true }, LIMITS.driverWorkMsMax);
     await waiting;
+    await this.#removeGroups(groups);
+    this.#open.delete(task);
     return `handle ${JSON.stringify(handle)}`.slice(0, 120);
   }
 
@@ -205,6 +233,35 @@ class Check {
     return "standard output and error, each to its own";
   }
 
+  /** All in one task, the last of them in a later life of the driver. */
+  async #commands(config: JsonMap, shell: readonly string[] | null): Promise<void> {
+    const all = "runs commands in its tasks";
+    if (this.#introduction?.abilities.includes("exec") !== true) return this.#skip(all, 'it does not say "exec" among its abilities');
+    if (shell === null) return this.#skip(all, 'it takes no command and args: give the words of a shell in its task by [exec] shell = ["sh", "-c"]');
+    const started = await this.#start(config);
+    const trial = { runtime: this.#input.runtime, shell, exec: (request: ExecRequest) => this.#enter(started, request) };
+    for (const [promise, work] of COMMAND_PROMISES) await this.#try(promise, () => work(trial));
+    await this.#try("runs commands in a task of an earlier life, which ran on meanwhile", async () => {
+      await this.#life?.giveUp("killed by this check").catch(() => undefined);
+      await this.#begin();
+      const found = readFound(await this.#ask("recover", { task: started.task, handle: started.handle }));
+      if (found.state !== "running") throw new EdgeError("invalid", `it says "${found.state}" of the task`);
+      const session = await this.#enter({ ...started, handle: found.handle }, { command: [...shell, "exit 6"], terminal: null });
+      const code = await session.exitCode();
+      if (code !== 6) throw new EdgeError("invalid", `exit code ${code} instead of 6`);
+      await this.#end(started.task, found.handle);
+      return "exit code 6";
+    });
+  }
+
+  async #enter({ task, handle, control, groups }: Started, request: ExecRequest) {
+    const { runtime, folder } = this.#input;
+    const answer = await this.#ask("exec", { task, handle, command: [...request.command], terminal: request.terminal !== null });
+    const entrance = readEntrance(answer);
+    if (typeof entrance === "string") throw new EdgeError("invalid", `in its answer ${entrance}`);
+    return startEntered({ runtime, cgroups: this.#cgroups, directory: folder }, { control, token: task, groups }, entrance, request);
+  }
+
   // --- steps ---
 
   async #try(promise: string, work: () => Promise<string>): Promise<boolean> {
@@ -213,7 +270,8 @@ class Check {
       this.results.push({ promise, outcome: "ok", seen: await work() });
       return true;
     } catch (error) {
-      this.results.push({ promise, outcome: "failed", seen: messageOf(error) });
+      const isLack = error instanceof EdgeError && error.code === "unsupported";
+      this.results.push({ promise, outcome: isLack ? "skipped" : "failed", seen: messageOf(error) });
       return false;
     }
   }
@@ -250,7 +308,7 @@ class Check {
     return this.#life === null ? Promise.reject(new DriverGone("it does not run any more")) : this.#life.ask(method, params, timeoutMs);
   }
 
-  async #start(config: JsonMap) {
+  async #start(config: JsonMap): Promise<Started> {
     const { files } = this.#input.runtime;
     const task = `check-${++this.#tasks}/main/1`;
     const folder = join(this.#input.folder, `task-${this.#tasks}`);
@@ -268,16 +326,25 @@ class Check {
       alloc_id: "check",
       task: "main",
     };
-    const rest = { control: folder, env: { PATH: SAFE_PATH }, user: "", job, folders, logs, resources, ports: [], cgroups: [] };
-    this.#open.add(task);
+    const groups = makeTaskGroups(files, this.#cgroups, `${this.#mark}.${this.#tasks}`);
+    const rest = { control: folder, env: { PATH: SAFE_PATH }, user: "", job, folders, logs, resources, ports: [], cgroups: [...groups] };
+    this.#open.set(task, groups);
     const handle: Json = (await this.#ask("start", { task, config, ...rest }, LIMITS.driverWorkMsMax)).handle ?? null;
     if (!isHandle(handle))
       throw new EdgeError("invalid", `its handle is longer than ${LIMITS.driverHandleCharsMax} characters (driverHandleCharsMax)`);
-    return { task, handle, logs };
+    return { task, handle, logs, groups, control: folder };
+  }
+
+  async #removeGroups(groups: readonly string[]): Promise<void> {
+    const { runtime } = this.#input;
+    const there = groups.filter((group) => runtime.files.stat(group) !== null);
+    if (groupMembers(runtime.files, there).length > 0) await killGroup(runtime, there);
+    await removeGroups(runtime, there);
   }
 
   async #exitOf(task: string, handle: Json) {
     const exit = readExit(await this.#ask("wait", { task, handle }, ENDED_MS_MAX));
+    await this.#removeGroups(this.#open.get(task) ?? []);
     this.#open.delete(task);
     return exit;
   }

@@ -9,9 +9,11 @@ import { makeLimitedGroups } from "../../cgroup-limits.ts";
 import { type CgroupTree, groupMembers, killGroup, oomKills, removeGroups, taskGroupPaths } from "../../cgroups.ts";
 import { controlDirectory, logFile, sharedDirectory, taskPaths } from "../../layout.ts";
 import { usageOf } from "../../processes.ts";
-import type { Driver, DriverState, StartRequest, TaskHandle } from "../driver.ts";
+import { type BesideParts, sweepBeside } from "../beside.ts";
+import type { Driver, DriverState, ExecRequest, ExecSession, StartRequest, TaskHandle } from "../driver.ts";
 import { memoryLimitOf } from "../exec.ts";
 import { tableProblems } from "./config-table.ts";
+import { readEntrance, startEntered, unableToEnter } from "./entrance.ts";
 import { DriverGone } from "./gone.ts";
 import { DriverHost, type HostParts } from "./host.ts";
 import { isHandle, readExit, readFound } from "./protocol.ts";
@@ -20,6 +22,8 @@ import { readTaskRecord, type TaskRecord, writeTaskRecord } from "./record.ts";
 export interface ExternalParts extends Omit<HostParts, "changed" | "said" | "log"> {
   readonly allocRoot: string;
   readonly cgroups: CgroupTree;
+  /** Where the scripts of the node are kept. */
+  readonly directory: string;
   log(level: "info" | "warn", message: string): void;
 }
 
@@ -94,6 +98,7 @@ class External {
     const record = readTaskRecord(this.#parts.runtime.files, this.#controlOf(id));
     if (record === null) return null;
     if (record.exit) return ended(record.startedAtMs ?? this.#parts.runtime.clock.nowMs(), record.exit);
+    await sweepBeside(this.#parts, this.#besideOf(id), this.#groupsOf(id));
     if (record.startedAtMs !== null) return this.#handleOf(id, record);
     const found = await this.#find(id, record.handle);
     if (found === null || found.state === "unknown") return null;
@@ -109,7 +114,7 @@ class External {
     try {
       return await this.#host.introduce();
     } catch (error) {
-      throw new EdgeError("no-path", `the driver ${this.#parts.name} does not run: ${messageOf(error)}`, { isRetryable: true });
+      throw notRunning(this.#parts.name, error);
     }
   }
 
@@ -176,11 +181,13 @@ class External {
     const release = this.#host.hold();
     let record = first;
     let isOver = false;
+    const commands = new Set<ExecSession>();
     let stats: ReturnType<TaskHandle["usage"]> = null;
     const exited = this.#untilEnded(id, first, (newer) => {
       record = newer;
     }).then(async (exit) => {
       isOver = true;
+      for (const session of commands) session.close();
       const whole = await this.#finish(id, record, exit, groups);
       release();
       return whole;
@@ -212,6 +219,14 @@ class External {
         }
         if (members(runtime.files, groups).length > 0) await killGroup(runtime, existing(runtime.files, groups));
       },
+      exec: async (request) => {
+        const session = await this.#enter(id, record, request, () => isOver);
+        commands.add(session);
+        const forget = () => commands.delete(session);
+        session.exitCode().then(forget, forget);
+        if (isOver) session.close();
+        return session;
+      },
       usage: () => {
         if (isOver) return null;
         const pids = members(runtime.files, groups);
@@ -226,6 +241,27 @@ class External {
         return stats;
       },
     };
+  }
+
+  /** The driver says how to get in; the command is the agent's own process, in the task's groups. */
+  async #enter(id: Id, record: TaskRecord, request: ExecRequest, isOver: () => boolean): Promise<ExecSession> {
+    const { name, runtime, cgroups, directory } = this.#parts;
+    const refuseIfOver = () => {
+      if (isOver()) throw new EdgeError("not-found", "the task has ended");
+    };
+    refuseIfOver();
+    const { abilities } = await this.#greeted();
+    if (!abilities.includes("exec")) throw unableToEnter(name);
+    const asked = { command: [...request.command], terminal: request.terminal !== null };
+    const answer = await this.#ask("exec", id, record, asked).catch((error) => {
+      throw error instanceof DriverGone ? notRunning(name, error) : error;
+    });
+    refuseIfOver();
+    const entrance = readEntrance(answer);
+    if (typeof entrance === "string")
+      throw new EdgeError("internal", `the driver ${name} does not say how a command gets into its task: ${entrance}`);
+    const parts: BesideParts = { runtime, cgroups, directory };
+    return startEntered(parts, { ...this.#besideOf(id), groups: this.#groupsOf(id) }, entrance, request);
   }
 
   /** Waits over all lives of the driver. Never resolves once the agent leaves. */
@@ -279,12 +315,20 @@ class External {
     return controlDirectory(this.#parts.allocRoot, id.allocId, id.task.name, id.attempt);
   }
 
+  #besideOf(id: Id) {
+    return { control: this.#controlOf(id), token: `${id.allocId}/${id.task.name}` };
+  }
+
   #groupsOf(id: Id): readonly string[] {
     return taskGroupPaths(this.#parts.cgroups, groupName(id));
   }
 }
 
 const UNKNOWN: Exit = { code: null, signal: 0, isOom: false };
+
+function notRunning(name: string, error: unknown): EdgeError {
+  return new EdgeError("no-path", `the driver ${name} does not run: ${messageOf(error)}`, { isRetryable: true });
+}
 
 /** The name that a task has with its driver: the same for every agent that asks. */
 function taskName(id: Id): string {
