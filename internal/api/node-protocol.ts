@@ -113,6 +113,9 @@ export interface UpgradeProgress {
   readonly reason: string;
 }
 
+/** How many bytes of pieces of streams may be on their way to who says so; absent from versions that do not tell what arrived. */
+export type LinkWindowBytes = number;
+
 /** What a node can be asked: from the first version on, or since it says so itself. */
 const CALLS: Readonly<Record<NodeCall["method"], "first" | "said">> = {
   logs: "first",
@@ -164,6 +167,7 @@ export type NodeMessage =
       readonly processId: string;
       /** What this node can be asked; absent from those of earlier versions. */
       readonly calls?: readonly string[];
+      readonly linkWindowBytes?: LinkWindowBytes;
     }
   | { readonly kind: "heartbeat" }
   | { readonly kind: "node-updated"; readonly node: NodeSpec }
@@ -175,6 +179,8 @@ export type NodeMessage =
   | { readonly kind: "call-failed"; readonly call: number; readonly code: string; readonly message: string }
   /** A piece of a stream; `offset` is its position in the file it came from. */
   | { readonly kind: "data"; readonly call: number; readonly file: string; readonly offset: number; readonly bytes: Uint8Array }
+  /** So many bytes of pieces of streams arrived, over all of them. */
+  | { readonly kind: "arrived"; readonly bytes: number }
   /** The command of a call took this many bytes more of its input. */
   | { readonly kind: "input-credit"; readonly call: number; readonly bytes: number }
   | { readonly kind: "end"; readonly call: number };
@@ -190,7 +196,10 @@ export type ServerMessage =
       readonly incarnation: number;
       readonly heartbeatTtlMs: number;
       readonly serverTimeMs: number;
+      readonly linkWindowBytes?: LinkWindowBytes;
     }
+  /** As the node's. */
+  | { readonly kind: "arrived"; readonly bytes: number }
   | { readonly kind: "refused"; readonly code: string; readonly message: string; readonly hint: string; readonly isFinal: boolean }
   /** Asks for a sign of life at once: any message answers. */
   | { readonly kind: "ping" }

@@ -1,6 +1,7 @@
 // What a server asks of this node while connected: logs, files, restart, signal, stats.
 // Streams send no more than their credit ahead of the reader.
 
+import { Arrivals, LinkWindow } from "../api/link-window.ts";
 import type { ExecResult, ListedFile, NodeCall, NodeMessage, ServerMessage } from "../api/node-protocol.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -11,6 +12,7 @@ import type { LogStream } from "../runner/log-store.ts";
 import { logPosition } from "../runner/log-store.ts";
 import type { FileInfo, Runtime } from "../runtime/runtime.ts";
 import { OpenCommand, refuseTooMany } from "./open-command.ts";
+import { OutStream, pumpFile } from "./out-stream.ts";
 import { allocStats, hostStats } from "./stats.ts";
 import type { UpgradeReceiver } from "./upgrade-receiver.ts";
 
@@ -29,17 +31,25 @@ interface OpenCall {
   command: OpenCommand | null;
   /** Whether it counts among the commands of its alloc and node. */
   commandOf: string | null;
-  credit: number;
-  isCancelled: boolean;
-  wake: () => void;
+  readonly stream: OutStream;
+  /** As long as the call is this connection's. */
+  send(message: NodeMessage): void;
 }
 
 export class Calls {
   readonly #parts: CallsParts;
   readonly #open = new Map<number, OpenCall>();
+  readonly #arrivals: Arrivals;
+  #link = new LinkWindow(null);
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
+    this.#arrivals = new Arrivals((bytes) => parts.send({ kind: "arrived", bytes }));
+  }
+
+  /** A connection stands. Null = its server does not tell what arrived. */
+  joined(linkWindowBytes: number | null): void {
+    this.#link = new LinkWindow(linkWindowBytes);
   }
 
   /** What belongs to calls; all else is of a later version. */
@@ -51,7 +61,12 @@ export class Calls {
         return this.credit(message.call, message.bytes);
       case "cancel":
         return this.cancel(message.call);
+      case "arrived":
+        return this.#link.acknowledged(message.bytes);
       case "data":
+        this.#arrivals.add(message.bytes.length);
+        this.#open.get(message.call)?.command?.take(message);
+        return;
       case "input-end":
       case "resize":
         this.#open.get(message.call)?.command?.take(message);
@@ -59,45 +74,51 @@ export class Calls {
   }
 
   open(call: number, request: NodeCall): void {
-    const state: OpenCall = { command: null, commandOf: null, credit: LIMITS.streamCreditBytes, isCancelled: false, wake: () => undefined };
+    // The next connection numbers its calls anew: what ends late says nothing in the name of another.
+    const send = (message: NodeMessage) => {
+      if (this.#open.get(call) === state) this.#parts.send(message);
+    };
+    const state: OpenCall = {
+      command: null,
+      commandOf: null,
+      stream: new OutStream({ call, runtime: this.#parts.runtime, link: this.#link, send }),
+      send,
+    };
     this.#open.set(call, state);
     this.#answer(call, request, state)
-      .catch((error) =>
-        this.#parts.send({ kind: "call-failed", call, code: error instanceof EdgeError ? error.code : "internal", message: messageOf(error) }),
-      )
-      .finally(() => this.#open.delete(call));
+      .catch((error) => send({ kind: "call-failed", call, code: error instanceof EdgeError ? error.code : "internal", message: messageOf(error) }))
+      .finally(() => {
+        if (this.#open.get(call) === state) this.#open.delete(call);
+      });
   }
 
   credit(call: number, bytes: number): void {
-    const state = this.#open.get(call);
-    if (!state) return;
-    state.credit += bytes;
-    state.wake();
+    this.#open.get(call)?.stream.grant(bytes);
   }
 
   cancel(call: number): void {
     const state = this.#open.get(call);
     if (!state) return;
-    state.isCancelled = true;
+    state.stream.cancel();
     state.command?.close();
-    state.wake();
   }
 
   endAll(): void {
     for (const call of this.#open.keys()) this.cancel(call);
+    this.#open.clear();
   }
 
   // --- internal ---
 
   async #answer(call: number, request: NodeCall, state: OpenCall): Promise<void> {
-    const reply = (result: unknown) => this.#parts.send({ kind: "reply", call, result });
+    const reply = (result: unknown) => state.send({ kind: "reply", call, result });
     switch (request.method) {
       case "logs":
-        return this.#logs(call, request, state);
+        return this.#logs(request, state.stream);
       case "file-stream":
-        return this.#fileStream(call, request, state);
+        return this.#fileStream(request, state.stream);
       case "file-read":
-        return this.#fileRead(call, request, state);
+        return this.#fileRead(request, state.stream);
       case "file-list":
         return reply(this.#fileList(request.allocId, request.path));
       case "file-stat":
@@ -145,21 +166,15 @@ export class Calls {
     );
     state.commandOf = request.allocId;
     const command = OpenCommand.start(task.handle, request, {
-      credit: () => state.credit,
-      isCancelled: () => state.isCancelled,
-      untilMore: () => this.#pause(state, 5000),
-      data: (file, offset, bytes) => {
-        state.credit -= bytes.length;
-        this.#parts.send({ kind: "data", call, file, offset, bytes });
-      },
-      took: (bytes) => this.#parts.send({ kind: "input-credit", call, bytes }),
+      stream: state.stream,
+      took: (bytes) => state.send({ kind: "input-credit", call, bytes }),
     });
     state.command = command;
-    if (state.isCancelled) command.close();
+    if (state.stream.isCancelled) command.close();
     return command.run();
   }
 
-  async #logs(call: number, request: NodeCall & { method: "logs" }, state: OpenCall): Promise<void> {
+  async #logs(request: NodeCall & { method: "logs" }, stream: OutStream): Promise<void> {
     const runner = this.#runner(request.allocId);
     if (!runner.group.tasks.some((task) => task.name === request.task))
       throw new EdgeError(
@@ -167,7 +182,7 @@ export class Calls {
         `task "${request.task}" is not part of the allocation (it has ${runner.group.tasks.map((task) => task.name).join(", ")})`,
       );
     const find = () => logPosition(this.#parts.runtime, this.#parts.allocRoot, request.allocId, request.task, request.stream as LogStream);
-    await this.#pump(call, state, {
+    await pumpFile(this.#parts.runtime, stream, {
       file: `${request.task}.${request.stream}.0`,
       request,
       position: () => find() ?? { path: "", headOffset: 0, endOffset: 0 },
@@ -176,12 +191,12 @@ export class Calls {
     });
   }
 
-  async #fileStream(call: number, request: NodeCall & { method: "file-stream" }, state: OpenCall): Promise<void> {
+  async #fileStream(request: NodeCall & { method: "file-stream" }, stream: OutStream): Promise<void> {
     const path = this.#resolve(request.allocId, request.path);
     const info = this.#parts.runtime.files.stat(path);
     if (info === null) throw new EdgeError("invalid", `file "${request.path}" does not exist`);
     if (info.isDirectory) throw new EdgeError("invalid", `file "${request.path}" is a directory`);
-    await this.#pump(call, state, {
+    await pumpFile(this.#parts.runtime, stream, {
       file: info.name,
       request,
       position: () => ({ path, headOffset: 0, endOffset: this.#parts.runtime.files.stat(path)?.sizeBytes ?? 0 }),
@@ -189,70 +204,17 @@ export class Calls {
     });
   }
 
-  async #fileRead(call: number, request: NodeCall & { method: "file-read" }, state: OpenCall): Promise<void> {
+  async #fileRead(request: NodeCall & { method: "file-read" }, stream: OutStream): Promise<void> {
     const path = this.#resolve(request.allocId, request.path);
     const info = this.#parts.runtime.files.stat(path);
     if (info === null) throw new EdgeError("not-found", `file "${request.path}" does not exist`);
     if (info.isDirectory) throw new EdgeError("invalid", `file "${request.path}" is a directory`);
     const endOffset = request.limit < 0 ? info.sizeBytes : Math.min(info.sizeBytes, request.offset + request.limit);
-    await this.#pump(call, state, {
+    await pumpFile(this.#parts.runtime, stream, {
       file: info.name,
       request: { offset: request.offset, origin: "start", isFollowing: false },
       position: () => ({ path, headOffset: 0, endOffset }),
       isEnded: () => true,
-    });
-  }
-
-  /** Sends a growing file piece by piece, within the reader's credit. */
-  async #pump(
-    call: number,
-    state: OpenCall,
-    source: {
-      readonly file: string;
-      readonly request: { readonly offset: number; readonly origin: "start" | "end"; readonly isFollowing: boolean };
-      position(): { readonly path: string; readonly headOffset: number; readonly endOffset: number };
-      isEnded(): boolean;
-    },
-  ): Promise<void> {
-    const { runtime } = this.#parts;
-    const first = source.position();
-    let at = source.request.origin === "end" ? first.endOffset - source.request.offset : source.request.offset;
-    at = Math.max(at, first.headOffset);
-    while (!state.isCancelled) {
-      const isEnded = source.isEnded();
-      const now = source.position();
-      if (now.endOffset < at && now.endOffset > 0) at = now.headOffset; // truncated: begin again
-      at = Math.max(at, Math.min(now.headOffset, now.endOffset));
-      if (at >= now.endOffset) {
-        if (!source.request.isFollowing || isEnded) break;
-        await this.#pause(state, LIMITS.logFollowPollMs);
-        continue;
-      }
-      if (state.credit <= 0) {
-        await this.#pause(state, 5000);
-        continue;
-      }
-      const bytes = await runtime.files.readAt(now.path, at, Math.min(LIMITS.frameBytesMax, now.endOffset - at, state.credit));
-      if (bytes === null || bytes.length === 0) {
-        await this.#pause(state, LIMITS.logFollowPollMs);
-        continue;
-      }
-      // The head may have been punched out while it was read: what came is a hole then, and the loop moves on.
-      if (at < source.position().headOffset) continue;
-      state.credit -= bytes.length;
-      this.#parts.send({ kind: "data", call, file: source.file, offset: at, bytes });
-      at += bytes.length;
-    }
-    if (!state.isCancelled) this.#parts.send({ kind: "end", call });
-  }
-
-  #pause(state: OpenCall, delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#parts.runtime.clock.after(delayMs, resolve, { keepsAlive: false });
-      state.wake = () => {
-        timer.cancel();
-        resolve();
-      };
     });
   }
 

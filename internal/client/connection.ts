@@ -18,7 +18,7 @@ export interface ConnectionParts {
   lastOrder(): OrderPosition | null;
   memory(): NodeMemory | null;
   /** The connection stands: everything unacknowledged goes out again. */
-  joined(memory: NodeMemory): void;
+  joined(memory: NodeMemory, linkWindowBytes: number | null): void;
   message(message: ServerMessage): void;
   /** The connection is gone: calls of the server end. */
   lost(): void;
@@ -92,6 +92,7 @@ export class Connection {
         memory: this.#parts.memory(),
         processId: this.#processId,
         calls: KNOWN_CALLS,
+        linkWindowBytes: LIMITS.linkWindowBytes,
       });
       this.#armHeartbeat(LIMITS.heartbeatTtlMsMin);
     } catch (error) {
@@ -109,7 +110,7 @@ export class Connection {
         this.#lastTold = "";
         this.#parts.log.info("joined the server", { epoch: message.epoch });
         this.#armHeartbeat(message.heartbeatTtlMs);
-        this.#parts.joined({ clusterId: message.clusterId, incarnation: message.incarnation });
+        this.#parts.joined({ clusterId: message.clusterId, incarnation: message.incarnation }, message.linkWindowBytes ?? null);
         return;
       case "refused":
         this.#tell(`the server refused this node: ${message.message}${message.hint === "" ? "" : ` (${message.hint})`}`);

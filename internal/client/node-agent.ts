@@ -84,7 +84,10 @@ export class NodeAgent {
       node: () => this.node,
       lastOrder: () => this.#journal.state.position,
       memory: () => this.#journal.state.memory,
-      joined: (memory) => this.#joined(memory),
+      joined: (memory, linkWindowBytes) => {
+        this.#calls.joined(linkWindowBytes);
+        this.#joined(memory);
+      },
       message: (message) => this.#message(message),
       lost: () => {
         this.#calls.endAll();

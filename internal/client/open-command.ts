@@ -5,14 +5,11 @@ import type { ExecResult, NodeCall, ServerMessage } from "../api/node-protocol.t
 import { EdgeError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { ExecSession, TaskHandle } from "../runner/drivers/driver.ts";
+import type { OutStream } from "./out-stream.ts";
 
 /** The call that a command belongs to. */
 export interface CommandCall {
-  /** Bytes that the reader has room for. */
-  credit(): number;
-  isCancelled(): boolean;
-  untilMore(): Promise<void>;
-  data(file: "stdout" | "stderr", offset: number, bytes: Uint8Array): void;
+  readonly stream: OutStream;
   took(bytes: number): void;
 }
 
@@ -62,13 +59,14 @@ export class OpenCommand {
   async run(): Promise<ExecResult> {
     const session = await this.#session;
     const offsets = { stdout: 0, stderr: 0 };
-    for await (const { stream, bytes } of session.output) {
+    const { stream } = this.#call;
+    for await (const { stream: file, bytes } of session.output) {
       for (let at = 0; at < bytes.length; ) {
-        while (this.#call.credit() <= 0 && !this.#call.isCancelled()) await this.#call.untilMore();
-        if (this.#call.isCancelled()) break;
-        const piece = bytes.subarray(at, at + Math.min(LIMITS.frameBytesMax, this.#call.credit()));
-        this.#call.data(stream, offsets[stream], piece);
-        offsets[stream] += piece.length;
+        const room = await stream.untilRoom("interactive");
+        if (room === null) break;
+        const piece = bytes.subarray(at, at + room.bytes);
+        room.send(file, offsets[file], piece);
+        offsets[file] += piece.length;
         at += piece.length;
       }
     }

@@ -42,6 +42,8 @@ export const LIMITS = {
 
   frameBytesMax: 16_384,
   streamCreditBytes: 65_536,
+  /** Pieces of all streams of a node together that are on their way one way: what is urgent finds no more ahead of it. */
+  linkWindowBytes: 65_536,
   nodeMessageBytesMax: 16_000_000,
   streamsPerNodeMax: 256,
   reportAllocsPerBatchMax: 200,

@@ -1,6 +1,7 @@
 // A command beside a task, asked for over its node's connection: output as it comes, input no further ahead than the
 // window, and the end of one with the other.
 
+import type { Turn } from "../api/link-window.ts";
 import type { ExecResult, NodeCall } from "../api/node-protocol.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { NodeSession, StreamChunk } from "./node-session.ts";
@@ -15,6 +16,7 @@ export class NodeCommand {
   #window: number = LIMITS.streamCreditBytes;
   #offset = 0;
   #wake: () => void = () => undefined;
+  #leaveQueue: () => void = () => undefined;
 
   constructor(session: NodeSession, request: NodeCall & { method: "exec" }) {
     this.#session = session;
@@ -46,8 +48,11 @@ export class NodeCommand {
         });
         continue;
       }
+      const turn = await this.#turn();
+      if (turn === null) return;
       const piece = bytes.subarray(at, at + Math.min(this.#window, LIMITS.frameBytesMax));
       this.#session.send({ kind: "data", call: this.#call, file: "stdin", offset: this.#offset, bytes: piece });
+      turn.sent(piece.length);
       this.#window -= piece.length;
       this.#offset += piece.length;
       at += piece.length;
@@ -65,5 +70,19 @@ export class NodeCommand {
   stop(): void {
     this.#stop.abort();
     this.#wake();
+    this.#leaveQueue();
+  }
+
+  // --- internal ---
+
+  /** Null once it was stopped. */
+  #turn(): Promise<Turn | null> {
+    return new Promise((resolve) => {
+      const leave = this.#session.link.take("interactive", resolve);
+      this.#leaveQueue = () => {
+        leave();
+        resolve(null);
+      };
+    });
   }
 }

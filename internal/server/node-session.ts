@@ -1,6 +1,7 @@
 // One living connection of a node, seen from the server: orders out, reports in, calls and streams
 // multiplexed over it. It knows nothing of other nodes.
 
+import { Arrivals, LinkWindow } from "../api/link-window.ts";
 import type { NodeCall, NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
 import type { ErrorCode } from "../domain/errors.ts";
 import { EdgeError } from "../domain/errors.ts";
@@ -34,11 +35,14 @@ export class NodeSession {
   readonly machineId: string;
   readonly incarnation: number;
   readonly #knownCalls: readonly string[];
+  /** For what goes to the node in pieces. */
+  readonly link: LinkWindow;
   lastHeardMs: number;
   /** By when it was told to be heard from again. */
   heartbeatTtlMs: number;
   readonly #transport: Transport<ServerMessage, NodeMessage>;
   readonly #calls = new Map<number, PendingCall>();
+  readonly #arrivals = new Arrivals((bytes) => this.send({ kind: "arrived", bytes }));
   #nextCall = 1;
   #lastSequence = 0;
   #isClosed = false;
@@ -52,6 +56,8 @@ export class NodeSession {
     readonly nowMs: number;
     readonly heartbeatTtlMs: number;
     readonly knownCalls: readonly string[];
+    /** Null = the node does not tell what arrived. */
+    readonly linkWindowBytes: number | null;
   }) {
     this.nodeId = parts.nodeId;
     this.processId = parts.processId;
@@ -61,6 +67,7 @@ export class NodeSession {
     this.lastHeardMs = parts.nowMs;
     this.heartbeatTtlMs = parts.heartbeatTtlMs;
     this.#knownCalls = parts.knownCalls;
+    this.link = new LinkWindow(parts.linkWindowBytes);
   }
 
   send(message: ServerMessage): void {
@@ -121,6 +128,12 @@ export class NodeSession {
 
   /** Whether the message belonged to a call of this session. */
   handle(message: NodeMessage): boolean {
+    if (message.kind === "arrived") {
+      this.link.acknowledged(message.bytes);
+      return true;
+    }
+    // Also of a call that was cancelled meanwhile: it came over the link.
+    if (message.kind === "data") this.#arrivals.add(message.bytes.length);
     if (
       message.kind !== "reply" &&
       message.kind !== "call-failed" &&

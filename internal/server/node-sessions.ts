@@ -8,6 +8,7 @@ import type { Alloc } from "../domain/alloc.ts";
 import { isClientTerminal } from "../domain/alloc.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import { firesOnNodes } from "../domain/fires.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import type { ChangeSet, JobVersion } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
@@ -155,6 +156,7 @@ export class NodeSessions {
       nowMs: runtime.clock.monotonicMs(),
       heartbeatTtlMs,
       knownCalls: hello.calls ?? FIRST_CALLS,
+      linkWindowBytes: hello.linkWindowBytes ?? null,
     });
     this.#sessions.get(hello.node.id)?.close("replaced by a newer connection of the same node");
     this.#sessions.set(hello.node.id, session);
@@ -167,6 +169,7 @@ export class NodeSessions {
       incarnation,
       heartbeatTtlMs,
       serverTimeMs: runtime.clock.nowMs(),
+      linkWindowBytes: LIMITS.linkWindowBytes,
     });
     session.send(this.#fullOrder(hello.node.id));
     log.info("node joined", { node: hello.node.name, id: hello.node.id });

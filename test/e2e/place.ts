@@ -79,6 +79,10 @@ export class Place {
   readonly #cleanups: (() => void)[] = [];
   agent!: Agent;
 
+  get agents(): readonly Agent[] {
+    return this.#agents;
+  }
+
   path(name: string): string {
     return join(this.folder, name);
   }
@@ -143,6 +147,20 @@ export class Place {
       ...(options.input === undefined ? {} : { input: options.input }),
     });
     return { status: done.status, stdout: done.stdout, stderr: done.stderr };
+  }
+
+  /** The same beside whatever else this process does meanwhile. */
+  async cliBeside(...words: readonly string[]): Promise<Finished> {
+    const child = spawn(executable, words, {
+      cwd: this.folder,
+      env: { ...environment(), EDGECTL_ADDR: this.agent.address },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.onClose(() => child.kill("SIGKILL"));
+    const said = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const) child[name].on("data", (data) => (said[name] += data));
+    const status = await new Promise<number | null>((done) => void child.once("close", done));
+    return { status, ...said };
   }
 
   /** The CLI's standard output; throws with everything it said unless it ended with 0. */

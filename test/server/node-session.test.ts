@@ -20,7 +20,7 @@ test("a command's input waits for its window, and goes on as it is taken", async
   const output = command.output.next();
   const written = command.write(new Uint8Array(LIMITS.streamCreditBytes + 100));
   const bytes = () => sent.reduce((sum, message) => sum + (message.kind === "data" ? message.bytes.length : 0), 0);
-  await Promise.resolve();
+  await new Promise((done) => setTimeout(done));
   expect(bytes()).toBe(LIMITS.streamCreditBytes);
   expect(sent.every((message) => message.kind !== "data" || message.bytes.length <= LIMITS.frameBytesMax)).toBe(true);
   session.handle({ kind: "input-credit", call: 1, bytes: 200 });
@@ -61,6 +61,7 @@ function aSession(knownCalls: readonly string[]): { readonly session: NodeSessio
     nowMs: 0,
     heartbeatTtlMs: 1000,
     knownCalls,
+    linkWindowBytes: null,
   });
   return { session, sent };
 }

@@ -202,7 +202,9 @@ async function streamed(
         controller.enqueue(encode(result.value));
         next = chunks.next();
       } catch (error) {
-        controller.error(new Error(messageOf(error)));
+        exchange.server.options.log.debug("a stream from a node broke off", { node: session.nodeId, error: messageOf(error) });
+        // Without a reason: one runtime writes it to standard error, its own code around it.
+        controller.error();
       }
     },
     cancel: () => abort.abort(),
