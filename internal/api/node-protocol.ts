@@ -203,7 +203,7 @@ export type ServerMessage =
   | { readonly kind: "refused"; readonly code: string; readonly message: string; readonly hint: string; readonly isFinal: boolean }
   /** Asks for a sign of life at once: any message answers. */
   | { readonly kind: "ping" }
-  | { readonly kind: "heartbeat-ack"; readonly heartbeatTtlMs: number; readonly serverTimeMs: number }
+  | { readonly kind: "heartbeat-ack"; readonly heartbeatTtlMs: number }
   | {
       readonly kind: "desired";
       readonly position: OrderPosition;

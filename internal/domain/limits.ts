@@ -141,8 +141,7 @@ export const LIMITS = {
   minHealthyTimeMsDefault: 10_000,
   heartbeatTtlMsMin: 10_000,
   heartbeatGraceMs: 10_000,
-  /** Of all nodes together: beyond it each of them is asked for fewer. */
-  heartbeatsPerSecond: 50,
+  heartbeatTtlMsMax: 3_600_000,
   /** Nodes that were lost together are marked so many at once, between which the server answers others. */
   silentNodesPerSliceMax: 100,
   /** Allocs of draining nodes that are told to move in one change set. */

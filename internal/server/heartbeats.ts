@@ -3,6 +3,7 @@
 
 import { silenceNodes } from "../cluster/silence.ts";
 import { EdgeError } from "../domain/errors.ts";
+import type { HeartbeatSettings } from "../domain/heartbeat.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
@@ -21,6 +22,7 @@ export interface HeartbeatsParts {
   readonly runtime: Runtime;
   readonly log: Log;
   readonly ledger: Ledger;
+  readonly settings: HeartbeatSettings;
   sessions(): ReadonlyMap<string, NodeSession>;
   /** Nothing was heard of it for too long: it is to end at once. */
   lapsed(session: NodeSession): void;
@@ -66,7 +68,7 @@ export class Heartbeats {
 
   /** The node's connection ended: one that fell silent had its time. */
   left(session: NodeSession): void {
-    const atMs = this.#nowMs() + (this.#hasLapsed(session) ? 0 : session.heartbeatTtlMs + LIMITS.heartbeatGraceMs);
+    const atMs = this.#nowMs() + (this.#hasLapsed(session) ? 0 : session.heartbeatTtlMs + this.#parts.settings.graceMs);
     this.#deadlines.set(session.nodeId, atMs);
     this.#armBy(atMs);
   }
@@ -97,17 +99,18 @@ export class Heartbeats {
     return this.#parts.runtime.clock.monotonicMs();
   }
 
-  /** Grows with the fleet so that heartbeats stay at about fifty a second. */
+  /** Grows with the fleet, so that heartbeats of all nodes stay at so many a second. */
   #baseMs(): number {
-    return Math.max(LIMITS.heartbeatTtlMsMin, (this.#parts.ledger.view.nodeCount() / LIMITS.heartbeatsPerSecond) * 1000);
+    const { ttlMsMin, perSecond } = this.#parts.settings;
+    return Math.max(ttlMsMin, (this.#parts.ledger.view.nodeCount() / perSecond) * 1000);
   }
 
   #ttlMsMax(): number {
-    return this.#baseMs() * 2 + LIMITS.heartbeatGraceMs;
+    return this.#baseMs() * 2 + this.#parts.settings.graceMs;
   }
 
   #hasLapsed(session: NodeSession): boolean {
-    return this.#nowMs() - session.lastHeardMs > session.heartbeatTtlMs + LIMITS.heartbeatGraceMs;
+    return this.#nowMs() - session.lastHeardMs > session.heartbeatTtlMs + this.#parts.settings.graceMs;
   }
 
   #check(): void {

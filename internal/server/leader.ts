@@ -4,6 +4,7 @@
 import { GC_FORCED, type GcSettings } from "../cluster/gc-rules.ts";
 import { deriveJobStatuses } from "../cluster/job-status.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
+import type { HeartbeatSettings } from "../domain/heartbeat.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { ChangeSet } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
@@ -36,6 +37,7 @@ export interface LeaderOptions {
   readonly epoch: number;
   readonly clusterId: string;
   readonly gc: GcSettings;
+  readonly heartbeats: HeartbeatSettings;
   /** Where programs wait that nodes are to become. */
   readonly programs: ProgramFiles;
   hasAuthority(): boolean;
@@ -102,6 +104,7 @@ export class Leader implements Reader {
       ledger: this.ledger,
       epoch: options.epoch,
       clusterId: options.clusterId,
+      heartbeats: options.heartbeats,
       hasAuthority: options.hasAuthority,
     });
     this.#periodic = new PeriodicLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger, hasAuthority: options.hasAuthority });

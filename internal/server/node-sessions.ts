@@ -8,6 +8,7 @@ import type { Alloc } from "../domain/alloc.ts";
 import { isClientTerminal } from "../domain/alloc.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import { firesOnNodes } from "../domain/fires.ts";
+import { HEARTBEAT_DEFAULTS, type HeartbeatSettings } from "../domain/heartbeat.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import type { ChangeSet, JobVersion } from "../domain/tables.ts";
@@ -27,6 +28,8 @@ export interface NodeSessionsParts {
   readonly ledger: Ledger;
   readonly epoch: number;
   readonly clusterId: string;
+  /** Nomad's unless given. */
+  readonly heartbeats?: HeartbeatSettings;
   hasAuthority(): boolean;
 }
 
@@ -45,6 +48,7 @@ export class NodeSessions {
       runtime: parts.runtime,
       log: parts.log,
       ledger: parts.ledger,
+      settings: parts.heartbeats ?? HEARTBEAT_DEFAULTS,
       sessions: () => this.#sessions,
       lapsed: (session) => {
         session.close("no heartbeat");
@@ -205,7 +209,7 @@ export class NodeSessions {
     switch (message.kind) {
       case "heartbeat":
         session.heartbeatTtlMs = this.#heartbeats.drawTtlMs();
-        session.send({ kind: "heartbeat-ack", heartbeatTtlMs: session.heartbeatTtlMs, serverTimeMs: this.#parts.runtime.clock.nowMs() });
+        session.send({ kind: "heartbeat-ack", heartbeatTtlMs: session.heartbeatTtlMs });
         return;
       case "report":
         void this.#store(session, message.sequence, (view, context) =>

@@ -5,6 +5,7 @@ import type { NodeMessage, ServerMessage, Transport } from "../api/node-protocol
 import type { ServerFacts } from "../api/server-protocol.ts";
 import { GC_DEFAULTS, type GcSettings } from "../cluster/gc-rules.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
+import { HEARTBEAT_DEFAULTS, type HeartbeatSettings } from "../domain/heartbeat.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -40,6 +41,8 @@ export interface ServerOptions {
   readonly regions?: Readonly<Record<string, readonly string[]>>;
   /** Ages at which what has ended goes; Nomad's unless given. */
   readonly gc?: GcSettings;
+  /** How often nodes speak; as in Nomad unless given. */
+  readonly heartbeats?: HeartbeatSettings;
   /** Snapshots that it makes by itself while it leads; none unless given. */
   readonly snapshots?: SnapshotSettings;
   /** Where a store over the network is kept as it was before its schema is raised; not at all unless given. */
@@ -342,6 +345,7 @@ export class Server {
       epoch,
       clusterId,
       gc: this.options.gc ?? GC_DEFAULTS,
+      heartbeats: this.options.heartbeats ?? HEARTBEAT_DEFAULTS,
       programs: this.programs,
       hasAuthority: () => this.#loop.hasAuthority,
       durable: () => {

@@ -10,6 +10,7 @@ import * as device from "./device.ts";
 import { docker } from "./docker.ts";
 import { driverWeights } from "./driver-weights.ts";
 import * as drivers from "./drivers.ts";
+import { idleLink } from "./link.ts";
 import {
   anonymousMiB,
   bytesWritten,
@@ -48,6 +49,7 @@ const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
   memory,
   tasks,
   idle,
+  link: idleLink,
   driverStarts: drivers.driverStarts,
   driverWeights,
   boot: device.boot,

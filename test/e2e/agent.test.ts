@@ -33,6 +33,7 @@ const REFUSED: readonly (readonly [name: string, flags: readonly string[], file:
   ["a wrong type", [], "port = 'many'\n", /port: must be a whole number/],
   ["a wrong choice", ["--client.on-agent-stop", "maybe"], null, /"maybe" is not one of keep, stop/],
   ["a port out of range", ["--port", "70000"], null, /port 70000 is not between/],
+  ["heartbeats without a pause", ["--server.min-heartbeat-ttl", "10ms"], null, /server\.min_heartbeat_ttl must be between 1s and 1h/],
   ["an address off loopback", ["--bind", "0.0.0.0"], null, /refusing to listen on 0\.0\.0\.0[\s\S]*--insecure/],
   ["a store that is none", ["--store", "mysql://x"], null, /a store of the kind "mysql:" is not supported/],
   ["a config file that is missing", ["--config", "/nowhere.toml"], null, /config file \/nowhere\.toml does not exist/],

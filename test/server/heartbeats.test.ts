@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import type { NodeMessage, ServerMessage } from "../../internal/api/node-protocol.ts";
 import { registerJob } from "../../internal/cluster/jobs.ts";
+import { HEARTBEAT_DEFAULTS } from "../../internal/domain/heartbeat.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
 import { type Change, type ChangeSet, put } from "../../internal/domain/tables.ts";
 import type { Runtime } from "../../internal/runtime/runtime.ts";
@@ -29,7 +30,7 @@ class Bench {
   readonly #ledger: Ledger;
   #timers: { readonly atMs: number; readonly call: () => void }[] = [];
 
-  constructor() {
+  constructor(heartbeats = HEARTBEAT_DEFAULTS) {
     const clock = {
       ...machine.clock,
       nowMs: () => this.nowMs,
@@ -63,7 +64,7 @@ class Bench {
     };
     this.#ledger = new Ledger({ runtime, store, state: this.state, epoch: 1, hooks });
     const log = { debug() {}, info() {}, warn() {}, error() {} };
-    this.sessions = new NodeSessions({ runtime, log, ledger: this.#ledger, epoch: 1, clusterId: "c", hasAuthority: () => true });
+    this.sessions = new NodeSessions({ runtime, log, ledger: this.#ledger, epoch: 1, clusterId: "c", heartbeats, hasAuthority: () => true });
   }
 
   write(...changes: readonly Change[]): void {
@@ -162,6 +163,16 @@ test("a node that is heard stays; one that falls silent is down when its TTL and
   expect([bench.statusOf("n1"), node.isOpen()]).toEqual(["ready", true]);
   await bench.pass(6 * SECOND_MS);
   expect([bench.statusOf("n1"), node.isOpen()]).toEqual(["down", false]);
+});
+
+test("where links cost, nodes are asked to speak seldom, and are waited for as long", async () => {
+  const bench = new Bench({ ttlMsMin: 300 * SECOND_MS, graceMs: 60 * SECOND_MS, perSecond: 1 });
+  const node = await bench.connect("n1");
+  expect(node.heard[0]).toMatchObject({ heartbeatTtlMs: 300 * SECOND_MS });
+  await bench.pass(359 * SECOND_MS);
+  expect(bench.statusOf("n1")).toBe("ready");
+  await bench.pass(10 * SECOND_MS);
+  expect(bench.statusOf("n1")).toBe("down");
 });
 
 test("a node whose connection broke has its TTL and the grace to come back", async () => {

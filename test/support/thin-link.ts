@@ -67,6 +67,8 @@ export class ThinLink {
 export class Direction {
   /** What went over so far. */
   bytes = 0;
+  /** The same in pieces as they were sent, where they are small and far apart. */
+  pieces = 0;
   readonly #quality: LinkQuality;
   readonly #queue: { readonly data: Uint8Array; readonly from: Socket; readonly to: Socket }[] = [];
   readonly #paused = new Set<Socket>();
@@ -106,6 +108,7 @@ export class Direction {
       if (!piece) break;
       this.#busyUntilMs += (piece.data.length / this.#quality.bytesPerSecond) * 1000;
       this.#queuedBytes -= piece.data.length;
+      this.pieces += 1;
       this.bytes += piece.data.length;
       const { latencyMs = 0 } = this.#quality;
       if (latencyMs > 0) setTimeout(() => piece.to.write(piece.data), latencyMs);

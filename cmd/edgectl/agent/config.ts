@@ -5,6 +5,8 @@ import type { ClientSettings } from "../../../internal/client/fingerprint/finger
 import type { NodeOffers } from "../../../internal/client/fingerprint/offers.ts";
 import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
+import { HEARTBEAT_DEFAULTS, type HeartbeatSettings } from "../../../internal/domain/heartbeat.ts";
+import { LIMITS } from "../../../internal/domain/limits.ts";
 import { pathFrom } from "../../../internal/domain/paths.ts";
 import type { DockerSettings } from "../../../internal/runner/drivers/docker/settings.ts";
 import type { ExecSettings } from "../../../internal/runner/drivers/exec.ts";
@@ -55,6 +57,7 @@ export interface AgentConfig {
   readonly memoryTotalMiB: number;
   readonly offers: NodeOffers;
   readonly gc: GcSettings;
+  readonly heartbeats: HeartbeatSettings;
   /** `everyMs` 0 = the leader makes none by itself. */
   readonly snapshots: SnapshotSettings;
   /** Text of the public key that must have signed a program that takes this one's place; null = none is asked for. */
@@ -199,6 +202,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     memoryTotalMiB: number("client.memory_total_mb", 0),
     offers: nodeOffersOf(values, runtime),
     gc: gcSettings(number),
+    heartbeats: heartbeatSettings(number),
     snapshots: snapshotSettings(number, absolute("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),
     isUpgradeEnabled: values.get("client.upgrade.enabled") === true,
     upgradeKey: upgradeKeyOf(runtime, text("upgrade.key", "")),
@@ -231,6 +235,20 @@ function gcSettings(number: (key: string, otherwise: number) => number): GcSetti
     nodeMs: number("server.node_gc_threshold", GC_DEFAULTS.nodeMs),
     deploymentMs: number("server.deployment_gc_threshold", GC_DEFAULTS.deploymentMs),
   };
+}
+
+function heartbeatSettings(number: (key: string, otherwise: number) => number): HeartbeatSettings {
+  const ttlMsMin = number("server.min_heartbeat_ttl", HEARTBEAT_DEFAULTS.ttlMsMin);
+  const graceMs = number("server.heartbeat_grace", HEARTBEAT_DEFAULTS.graceMs);
+  const perSecond = number("server.max_heartbeats_per_second", HEARTBEAT_DEFAULTS.perSecond);
+  if (ttlMsMin < 1000 || ttlMsMin > LIMITS.heartbeatTtlMsMax)
+    throw new EdgeError("config", "server.min_heartbeat_ttl must be between 1s and 1h (heartbeatTtlMsMax)", {
+      hint: "5m is a good choice on links that cost",
+    });
+  if (graceMs < 0 || graceMs > LIMITS.heartbeatTtlMsMax)
+    throw new EdgeError("config", "server.heartbeat_grace must be between 0 and 1h (heartbeatTtlMsMax)");
+  if (perSecond < 1) throw new EdgeError("config", "server.max_heartbeats_per_second must be at least 1");
+  return { ttlMsMin, graceMs, perSecond };
 }
 
 function defaultDataDirectory(runtime: Runtime): string {

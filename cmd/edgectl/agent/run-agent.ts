@@ -156,6 +156,7 @@ async function makeServer(runtime: Runtime, log: Log, config: AgentConfig, addre
     name,
     version: BUILD.version,
     gc: config.gc,
+    heartbeats: config.heartbeats,
     ...snapshots,
     snapshotFolder: config.snapshots.folder,
     programFolder: `${config.dataDirectory}/server/programs`,
