@@ -2,9 +2,6 @@
 
 import { LIMITS } from "./limits.ts";
 
-/** Nomad's defaults. */
-export const HEARTBEAT_DEFAULTS = { ttlMsMin: LIMITS.heartbeatTtlMsMin, graceMs: LIMITS.heartbeatGraceMs, perSecond: 50 };
-
 export interface HeartbeatSettings {
   /** What a node is told at least: it speaks twice in that time. */
   readonly ttlMsMin: number;
@@ -13,3 +10,6 @@ export interface HeartbeatSettings {
   /** Of all nodes together: beyond it each of them is asked for fewer. */
   readonly perSecond: number;
 }
+
+/** Nomad's defaults. */
+export const HEARTBEAT_DEFAULTS: HeartbeatSettings = { ttlMsMin: LIMITS.heartbeatTtlMsMin, graceMs: LIMITS.heartbeatGraceMs, perSecond: 50 };

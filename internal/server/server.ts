@@ -3,16 +3,14 @@
 
 import type { NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
 import type { ServerFacts } from "../api/server-protocol.ts";
-import { GC_DEFAULTS, type GcSettings } from "../cluster/gc-rules.ts";
+import { GC_DEFAULTS } from "../cluster/gc-rules.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
-import { HEARTBEAT_DEFAULTS, type HeartbeatSettings } from "../domain/heartbeat.ts";
+import { HEARTBEAT_DEFAULTS } from "../domain/heartbeat.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { Log } from "../runtime/log.ts";
-import type { Runtime } from "../runtime/runtime.ts";
 import type { State } from "../state/state.ts";
 import type { Snapshot } from "../store/snapshot/decode-snapshot.ts";
 import type { SnapshotFile } from "../store/snapshot/encode-snapshot.ts";
-import type { LeaseRow, Store } from "../store/store.ts";
+import type { LeaseRow } from "../store/store.ts";
 import type { Leader } from "./leader.ts";
 import { startLeader } from "./leader.ts";
 import { LeaseLoop } from "./lease-loop.ts";
@@ -22,36 +20,11 @@ import { ProgramFiles } from "./program-files.ts";
 import type { Reader } from "./reader.ts";
 import { Regions } from "./regions.ts";
 import { Replica } from "./replica.ts";
+import type { ServerOptions } from "./server-options.ts";
 import { ServiceCatalog } from "./service-catalog.ts";
-import { SnapshotLoop, type SnapshotSettings } from "./snapshot-loop.ts";
+import { SnapshotLoop } from "./snapshot-loop.ts";
 import { checkRegion, keepBeforeMigration, type Restored, replaceBySnapshot, takeSnapshot } from "./snapshots.ts";
 import { Standby } from "./standby.ts";
-
-export interface ServerOptions {
-  readonly runtime: Runtime;
-  readonly log: Log;
-  readonly store: Store;
-  /** host:port under which this server answers the others. */
-  readonly address: string;
-  readonly region: string;
-  readonly datacenter: string;
-  readonly name: string;
-  readonly version: string;
-  /** Servers of other regions, URLs by name. */
-  readonly regions?: Readonly<Record<string, readonly string[]>>;
-  /** Ages at which what has ended goes; Nomad's unless given. */
-  readonly gc?: GcSettings;
-  /** How often nodes speak; as in Nomad unless given. */
-  readonly heartbeats?: HeartbeatSettings;
-  /** Snapshots that it makes by itself while it leads; none unless given. */
-  readonly snapshots?: SnapshotSettings;
-  /** Where a store over the network is kept as it was before its schema is raised; not at all unless given. */
-  readonly snapshotFolder?: string;
-  /** Where programs wait that are handed to nodes. */
-  readonly programFolder: string;
-  /** What to do about damaged data, for the log. */
-  wayBack?(): string;
-}
 
 /** Between two looks whether authority came back or went for good. */
 const AUTHORITY_LOOK_MS = 20;

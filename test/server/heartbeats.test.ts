@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import type { NodeMessage, ServerMessage } from "../../internal/api/node-protocol.ts";
 import { registerJob } from "../../internal/cluster/jobs.ts";
-import { HEARTBEAT_DEFAULTS } from "../../internal/domain/heartbeat.ts";
+import { HEARTBEAT_DEFAULTS, type HeartbeatSettings } from "../../internal/domain/heartbeat.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
 import { type Change, type ChangeSet, put } from "../../internal/domain/tables.ts";
 import type { Runtime } from "../../internal/runtime/runtime.ts";
@@ -30,7 +30,7 @@ class Bench {
   readonly #ledger: Ledger;
   #timers: { readonly atMs: number; readonly call: () => void }[] = [];
 
-  constructor(heartbeats = HEARTBEAT_DEFAULTS) {
+  constructor(heartbeats: HeartbeatSettings = HEARTBEAT_DEFAULTS) {
     const clock = {
       ...machine.clock,
       nowMs: () => this.nowMs,
