@@ -86,6 +86,9 @@ export type NodeCall =
   | { readonly method: "fire"; readonly allocId: string }
   | { readonly method: "host-stats" }
   | { readonly method: "alloc-checks"; readonly allocId: string }
+  /** Lets go of what ended: all of it, or that one. */
+  | { readonly method: "node-gc" }
+  | { readonly method: "alloc-gc"; readonly allocId: string }
   /** Of nodes whose attribute edgectl.upgrade says that they know of it. */
   | { readonly method: "upgrade-offer"; readonly sha256: string; readonly sizeBytes: number }
   | { readonly method: "upgrade-piece"; readonly sha256: string; readonly offset: number; readonly packing: "none" | "gzip"; readonly data: string }
@@ -129,6 +132,8 @@ const CALLS: Readonly<Record<NodeCall["method"], "first" | "said">> = {
   fire: "said",
   "host-stats": "first",
   "alloc-checks": "said",
+  "node-gc": "said",
+  "alloc-gc": "said",
   "upgrade-offer": "said",
   "upgrade-piece": "said",
   "upgrade-apply": "said",

@@ -4,16 +4,16 @@
 import { Arrivals, LinkWindow } from "../api/link-window.ts";
 import type { ExecResult, ListedFile, NodeCall, NodeMessage, ServerMessage } from "../api/node-protocol.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
-import { LIMITS } from "../domain/limits.ts";
 import { withinRoot } from "../domain/paths.ts";
 import type { AllocRunner } from "../runner/alloc-runner.ts";
 import { allocDirectory } from "../runner/layout.ts";
 import type { LogStream } from "../runner/log-store.ts";
 import { logPosition } from "../runner/log-store.ts";
 import type { FileInfo, Runtime } from "../runtime/runtime.ts";
+import type { Garbage } from "./garbage.ts";
 import { OpenCommand, refuseTooMany } from "./open-command.ts";
 import { OutStream, pumpFile } from "./out-stream.ts";
-import { allocStats, hostStats } from "./stats.ts";
+import type { Stats } from "./stats/stats.ts";
 import type { UpgradeReceiver } from "./upgrade-receiver.ts";
 
 export interface CallsParts {
@@ -24,9 +24,13 @@ export interface CallsParts {
   /** A run now of the job that this alloc makes the node fire. */
   fire(allocId: string): { readonly childId: string; readonly allocId: string };
   readonly upgrades: UpgradeReceiver;
+  readonly stats: Stats;
+  garbage(): Garbage;
 }
 
 interface OpenCall {
+  /** "" = it is about no allocation. */
+  readonly allocId: string;
   /** Of a command, once it runs. */
   command: OpenCommand | null;
   /** Whether it counts among the commands of its alloc and node. */
@@ -79,6 +83,8 @@ export class Calls {
       if (this.#open.get(call) === state) this.#parts.send(message);
     };
     const state: OpenCall = {
+      // Whoever asks for it to go is not who keeps it.
+      allocId: "allocId" in request && request.method !== "alloc-gc" ? request.allocId : "",
       command: null,
       commandOf: null,
       stream: new OutStream({ call, runtime: this.#parts.runtime, link: this.#link, send }),
@@ -101,6 +107,11 @@ export class Calls {
     if (!state) return;
     state.stream.cancel();
     state.command?.close();
+  }
+
+  /** Somebody reads its files, or is inside it. */
+  isUsing(allocId: string): boolean {
+    return [...this.#open.values()].some((call) => call.allocId === allocId);
   }
 
   endAll(): void {
@@ -137,11 +148,16 @@ export class Calls {
       case "fire":
         return reply(this.#parts.fire(request.allocId));
       case "host-stats":
-        return reply(hostStats(this.#parts.runtime, this.#parts.allocRoot));
+        return reply(await this.#parts.stats.ofHost());
+      case "node-gc":
+        return reply(await this.#parts.garbage().collectAll());
+      case "alloc-gc":
+        await this.#parts.garbage().collect(this.#runner(request.allocId));
+        return reply(null);
       case "alloc-checks":
         return reply(this.#runner(request.allocId).checks.readings());
       case "alloc-stats":
-        return reply(allocStats(this.#parts.runtime, this.#runner(request.allocId)));
+        return reply(await this.#parts.stats.ofAlloc(this.#runner(request.allocId)));
       default:
         throw new EdgeError("unsupported", `this node's edgectl does not know "${methodOf(request)}": upgrade it`);
     }
@@ -150,9 +166,10 @@ export class Calls {
   #runner(allocId: string): AllocRunner {
     const runner = this.#parts.runner(allocId);
     if (!runner)
-      throw new EdgeError("not-found", `Unknown allocation "${allocId}"`, {
-        hint: `its node keeps the files of the newest ${LIMITS.allocsKeptOnNodeMax} ended allocations (allocsKeptOnNodeMax)`,
-      });
+      throw new EdgeError(
+        "not-found",
+        `Unknown allocation "${allocId}" on its node, which collected it (client.gc_max_allocs, gc_disk_usage_threshold and gc_max_age say when)`,
+      );
     return runner;
   }
 

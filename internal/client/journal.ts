@@ -2,12 +2,13 @@
 // compacted by write, fsync, rename. Written only when something changed.
 
 import type { DesiredAlloc, NodeMemory, OrderPosition } from "../api/node-protocol.ts";
+import { messageOf } from "../domain/errors.ts";
 import type { FireReport } from "../domain/fires.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import { jobKey } from "../domain/tables.ts";
 import type { AllocRecord } from "../runner/alloc-record.ts";
 import type { Log } from "../runtime/log.ts";
-import type { AppendFile, Runtime } from "../runtime/runtime.ts";
+import type { AppendFile, Runtime, Timer } from "../runtime/runtime.ts";
 
 export interface JournalAlloc {
   readonly alloc: DesiredAlloc;
@@ -57,9 +58,11 @@ export function settledKeyOf(job: { readonly namespace: string; readonly jobId: 
 }
 
 const COMPACT_BYTES_MIN = 1_000_000;
+const RETRY_MS = 5000;
 
 export class Journal {
   readonly #runtime: Runtime;
+  readonly #log: Log;
   readonly #path: string;
   readonly #state = {
     memory: null as NodeMemory | null,
@@ -75,10 +78,14 @@ export class Journal {
   #liveBytes = 0;
   #isSyncing = false;
   #isDirty = false;
+  /** Why the file lacks what the state has, as on a full disk; null = it has it all. */
+  #behind: unknown = null;
+  #retry: Timer | null = null;
 
   /** Reads what is there and opens for appending. A torn end is cut off, and said so. */
   constructor(runtime: Runtime, path: string, log: Log) {
     this.#runtime = runtime;
+    this.#log = log;
     this.#path = path;
     const text = runtime.files.readText(path) ?? "";
     const good = this.#replay(text);
@@ -86,7 +93,7 @@ export class Journal {
       log.warn("the node's journal ended in a torn line, which was cut off", { path, bytes: text.length - good });
       runtime.files.truncate(path, Buffer.byteLength(text.slice(0, good)));
     }
-    this.#bytes = good;
+    this.#bytes = Buffer.byteLength(text.slice(0, good));
     this.#file = runtime.files.append(path);
     this.#compactIfWorth();
   }
@@ -95,17 +102,24 @@ export class Journal {
     return this.#state;
   }
 
+  /** Never throws: what a full disk does not take is kept in memory, and written once there is room. */
   append(entry: Entry): void {
     this.#apply(entry);
+    if (this.#behind !== null) return;
     const line = this.#lineOf(entry);
-    this.#file.write(line);
-    this.#bytes += line.length;
-    this.#compactIfWorth();
+    try {
+      this.#file.write(line);
+      this.#bytes += Buffer.byteLength(line);
+      this.#compactIfWorth();
+    } catch (error) {
+      return this.#fellBehind(error);
+    }
     this.#syncSoon();
   }
 
   /** Resolves when all that was appended before is on the disk; throws what the disk says. */
   async synced(): Promise<void> {
+    if (this.#behind !== null) throw this.#behind;
     const file = this.#file;
     await file.sync().catch((error: unknown) => {
       // A compaction, which syncs itself, may have taken the file's place.
@@ -114,6 +128,8 @@ export class Journal {
   }
 
   close(): void {
+    if (this.#behind !== null) this.#catchUp();
+    this.#retry?.cancel();
     this.#file.close();
   }
 
@@ -185,12 +201,52 @@ export class Journal {
     }
   }
 
+  /** A line that was written in part would hide all that comes after it. */
+  #fellBehind(error: unknown): void {
+    this.#behind = error;
+    this.#log.error("the node's journal cannot be written: what happens is kept in memory until it can", {
+      path: this.#path,
+      error: messageOf(error),
+    });
+    try {
+      this.#runtime.files.truncate(this.#path, this.#bytes);
+    } catch {
+      // It is replaced as a whole when there is room; until then a torn end is cut off when it is read.
+    }
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    this.#retry = this.#runtime.clock.after(
+      RETRY_MS,
+      () => {
+        if (!this.#catchUp()) this.#retryLater();
+      },
+      { keepsAlive: false },
+    );
+  }
+
+  /** The whole state, as the file should have it. */
+  #catchUp(): boolean {
+    try {
+      this.#compact();
+    } catch {
+      return false; // still no room: said when it began
+    }
+    this.#behind = null;
+    this.#log.info("the node's journal can be written again", { path: this.#path });
+    return true;
+  }
+
   #settle(job: string, untilS: number): void {
     this.#state.settledS.set(job, Math.max(untilS, this.#state.settledS.get(job) ?? 0));
   }
 
   #compactIfWorth(): void {
-    if (this.#bytes < COMPACT_BYTES_MIN || this.#bytes < this.#liveBytes * 4) return;
+    if (this.#bytes >= COMPACT_BYTES_MIN && this.#bytes >= this.#liveBytes * 4) this.#compact();
+  }
+
+  #compact(): void {
     const lines: string[] = [];
     if (this.#state.memory) lines.push(this.#lineOf({ k: "memory", memory: this.#state.memory }));
     if (this.#state.position) lines.push(this.#lineOf({ k: "position", position: this.#state.position }));
@@ -203,11 +259,11 @@ export class Journal {
     for (const [job, untilS] of this.#state.settledS) lines.push(this.#lineOf({ k: "settled", job, untilS }));
     for (const fire of this.#state.fires.values()) lines.push(this.#lineOf({ k: "fire", ...fire }));
     const text = lines.join("");
-    this.#file?.close();
     this.#runtime.files.writeAtomic(this.#path, text, 0o600);
+    this.#file?.close();
     this.#file = this.#runtime.files.append(this.#path);
-    this.#bytes = text.length;
-    this.#liveBytes = text.length;
+    this.#bytes = Buffer.byteLength(text);
+    this.#liveBytes = this.#bytes;
   }
 
   /** Durable soon, without holding anything up: what a power cut takes, the server and the shim's files know. */

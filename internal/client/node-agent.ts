@@ -2,32 +2,33 @@
 // told to run without waiting for a server, and never restarts anything for bookkeeping's sake.
 
 import { type DesiredAlloc, isNewerOrder, type NodeMemory, type OrderPosition, type ServerMessage } from "../api/node-protocol.ts";
+import type { CollectSettings } from "../device/collect.ts";
 import { decideSteps } from "../device/desired.ts";
 import { onBootOf } from "../device/on-boot.ts";
 import { messageOf } from "../domain/errors.ts";
-import { LIMITS } from "../domain/limits.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import { join } from "../domain/paths.ts";
 import type { JobVersion } from "../domain/tables.ts";
-import { endStray, hasBegun, recordOnDisk, straysOf } from "../runner/adopt.ts";
+import { hasBegun, recordOnDisk, removeStrays } from "../runner/adopt.ts";
 import { type AllocRecord, firstRecord } from "../runner/alloc-record.ts";
-import { AllocRunner } from "../runner/alloc-runner.ts";
-import type { Driver, DriverState } from "../runner/drivers/driver.ts";
-import { allocDirectory } from "../runner/layout.ts";
+import { AllocRunner, stopTasks } from "../runner/alloc-runner.ts";
+import type { Driver } from "../runner/drivers/driver.ts";
 import type { Log } from "../runtime/log.ts";
 import { readBootId } from "../runtime/process-identity.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { Calls } from "./calls.ts";
 import { Connection } from "./connection.ts";
 import { CutOff } from "./cut-off.ts";
-import { withDriverState } from "./driver-health.ts";
 import { type ClientSettings, fingerprint } from "./fingerprint/fingerprint.ts";
 import { Fires } from "./fires.ts";
+import { Garbage } from "./garbage.ts";
 import { loadIdentity, type NodeIdentity } from "./identity.ts";
 import { Journal } from "./journal.ts";
 import { LogBounds } from "./log-bounds.ts";
 import { makeNodeDrivers } from "./node-drivers.ts";
+import { OwnNode } from "./own-node.ts";
 import { Reports } from "./reports.ts";
+import { Stats } from "./stats/stats.ts";
 import type { Dial } from "./transports.ts";
 import { type UpgradePort, UpgradeReceiver } from "./upgrade-receiver.ts";
 
@@ -38,10 +39,15 @@ export interface NodeAgentOptions {
   readonly settings: ClientSettings;
   readonly onAgentStop: "keep" | "stop";
   readonly dial: Dial;
+  /** How long ended allocations stay; default COLLECT_DEFAULTS. */
+  readonly collect?: CollectSettings;
   readonly upgrades?: UpgradePort;
   /** The drivers of this node; default: those of the real machine, as the settings allow. */
   makeDrivers?(allocRoot: string): ReadonlyMap<string, Driver>;
 }
+
+/** Why such an alloc goes. */
+const NOT_SHOWN = "no server shows it any more";
 
 export class NodeAgent {
   readonly identity: NodeIdentity;
@@ -54,6 +60,7 @@ export class NodeAgent {
   readonly #cutOff: CutOff;
   readonly #reports: Reports;
   readonly #fires: Fires;
+  readonly #garbage: Garbage;
   readonly #drivers: ReadonlyMap<string, Driver>;
   readonly #runners = new Map<string, AllocRunner>();
   /** Whose end each alloc that was not begun waits for. */
@@ -61,7 +68,7 @@ export class NodeAgent {
   /** Allocs that a reboot ended and that begin again when a server says so. */
   readonly #untilOrdered = new Set<string>();
   readonly #isRebooted: boolean;
-  #node: NodeSpec;
+  readonly #own: OwnNode;
   #isStopped = false;
 
   constructor(options: NodeAgentOptions) {
@@ -72,7 +79,12 @@ export class NodeAgent {
     runtime.files.makeDirectory(directory, 0o700);
     runtime.files.makeDirectory(this.allocRoot, 0o711);
     this.identity = loadIdentity(runtime, directory);
-    this.#node = fingerprint(runtime, settings, this.identity, this.allocRoot);
+    this.#own = new OwnNode({
+      clock: runtime.clock,
+      log,
+      found: fingerprint(runtime, settings, this.identity, this.allocRoot),
+      changed: (node) => this.#connection.send({ kind: "node-updated", node }),
+    });
     this.#journal = new Journal(runtime, join(directory, "client.journal"), log);
     this.#drivers =
       options.makeDrivers?.(this.allocRoot) ?? makeNodeDrivers({ runtime, log, directory, allocRoot: this.allocRoot, settings, node: this.node });
@@ -119,19 +131,32 @@ export class NodeAgent {
       begin: (alloc, job) => this.#startAlloc(alloc, job),
       isProven: (id, job, group) => hasBegun(runtime.files, this.allocRoot, { id, job, group }, (name) => this.#drivers.get(name)),
     });
+    this.#garbage = new Garbage({
+      runtime,
+      log,
+      allocRoot: this.allocRoot,
+      ...(options.collect ? { settings: options.collect } : {}),
+      runners,
+      heldFor: (runner) => this.#heldFor(runner),
+      runner: (id) => this.#runners.get(id),
+      forgotten: (id) => this.#forgotten(id),
+      pressure: (what) => this.#pressed(what),
+    });
     this.#calls = new Calls({
       runtime,
       allocRoot: this.allocRoot,
       send: (message) => this.#connection.send(message),
       runner: (id) => this.#runners.get(id),
       fire: (id) => this.#fires.force(id),
+      stats: new Stats({ runtime, allocRoot: this.allocRoot, node: () => this.node }),
+      garbage: () => this.#garbage,
       upgrades: new UpgradeReceiver(runtime, join(directory, "upgrade"), options.upgrades ?? null),
     });
   }
 
   /** As its drivers know it now. */
   get node(): NodeSpec {
-    return this.#node;
+    return this.#own.spec;
   }
 
   get isJoined(): boolean {
@@ -148,7 +173,7 @@ export class NodeAgent {
   }
 
   start(): void {
-    for (const driver of this.#drivers.values()) driver.watch?.((state) => this.#driverChanged(driver.name, state));
+    for (const driver of this.#drivers.values()) driver.watch?.((state) => this.#own.driverChanged(driver.name, state));
     const held = [...this.#journal.state.allocs.values()].filter(({ alloc, job }) => !this.#fires.isHeldBack(alloc, job));
     for (const { alloc, job, record } of held)
       this.#runners.set(alloc.id, this.#newRunner(alloc, job, this.#taken(job, alloc, record ?? firstRecord(alloc))));
@@ -167,6 +192,7 @@ export class NodeAgent {
     this.#cutOff.look();
     this.#connection.start();
     this.#logs.arm();
+    this.#garbage.look();
   }
 
   /** Leaves: by default tasks run on without the agent. Whoever takes its place keeps them in any case. */
@@ -175,11 +201,12 @@ export class NodeAgent {
     if (this.#connection.isJoined) this.#cutOff.lost();
     // Gone from the server first: it would replace what ends here by something new, on this very node.
     this.#connection.stop();
-    if (this.#options.onAgentStop === "stop" && !options.isReplaced) await this.#stopTasks();
+    if (this.#options.onAgentStop === "stop" && !options.isReplaced) await stopTasks(this.#options.runtime.clock, [...this.#runners.values()]);
     this.#isStopped = true;
     for (const runner of this.#runners.values()) runner.release();
     for (const driver of this.#drivers.values()) driver.stop?.();
     this.#logs.stop();
+    this.#garbage.stop();
     this.#cutOff.stop();
     this.#reports.stop();
     this.#fires.stop();
@@ -189,10 +216,8 @@ export class NodeAgent {
 
   // --- internal ---
 
-  #driverChanged(name: string, state: DriverState): void {
-    this.#node = withDriverState(this.#node, name, state, this.#options.runtime.clock.nowMs());
-    this.#options.log.info(`driver ${name}: ${state.description}`);
-    this.#connection.send({ kind: "node-updated", node: this.#node });
+  #pressed(what: string | null): void {
+    if (what !== null) this.#options.log.warn(`${what}: the oldest ended allocations go until it is not`);
   }
 
   /** What was cut off for too long is stopped and not begun again, whatever the last order was. */
@@ -229,7 +254,7 @@ export class NodeAgent {
     if (this.#isStopped) return;
     this.#journal.append({ k: "record", id: runner.alloc.id, record: runner.record });
     if (!this.#fires.changed(runner)) this.#reports.note(runner.report());
-    else if (runner.isDone) this.#collectEnded();
+    else if (runner.isDone) this.#garbage.look();
     if (runner.isDone) this.#startWaiting(runner.alloc.id);
     this.#logs.arm();
   }
@@ -241,9 +266,9 @@ export class NodeAgent {
       case "report-ack":
         this.#reports.acknowledged(message.sequence);
         this.#fires.acknowledged(message.sequence);
-        return this.#collectEnded();
+        return this.#garbage.look();
       case "forget":
-        for (const id of message.ids) if (!this.#fires.forget(id)) void this.#forget(id);
+        for (const id of message.ids) if (!this.#fires.forget(id)) void this.#garbage.remove(id, NOT_SHOWN);
         return;
       case "report-refused":
         this.#options.log.warn("the server could not store a status report: it is sent again", { reason: message.message });
@@ -271,7 +296,7 @@ export class NodeAgent {
     for (const step of steps) {
       const alloc = wanted.get(step.id);
       const job = alloc && order.jobs[alloc.jobKey];
-      if (step.kind === "forget") void this.#forget(step.id);
+      if (step.kind === "forget") void this.#garbage.remove(step.id, NOT_SHOWN);
       else if (step.kind === "report")
         this.#reports.note((this.#runners.get(step.id) as AllocRunner).report()); // it is held
       else if (step.kind === "stop" && alloc) this.#stopAlloc(alloc);
@@ -300,6 +325,7 @@ export class NodeAgent {
     const runner = this.#newRunner(alloc, job, { ...record, tasks, isStopping: alloc.desiredStatus !== "run" });
     this.#runners.set(alloc.id, runner);
     this.#startInTurn(runner, alloc);
+    this.#garbage.look();
   }
 
   /** It begins when its predecessor, and those that make room for it, are gone: ports, devices and files are free then. */
@@ -339,45 +365,26 @@ export class NodeAgent {
     this.#runners.get(alloc.id)?.update(job);
   }
 
-  /** A device's disk is small: of ended allocations the newest are kept, as many as the limit says. */
-  #collectEnded(): void {
-    const ended = [...this.#runners.values()].filter((runner) => runner.isDone && !this.#reports.isWaiting(runner.alloc.id));
-    const surplus = ended.length - LIMITS.allocsKeptOnNodeMax;
-    if (surplus <= 0) return;
-    ended.sort((a, b) => a.alloc.createdAtMs - b.alloc.createdAtMs);
-    for (const runner of ended.slice(0, surplus)) void this.#forget(runner.alloc.id);
+  /** Why the files of an ended allocation must stay. */
+  #heldFor({ alloc, isDone }: AllocRunner): string | null {
+    if (!isDone) return "it runs";
+    if (this.#reports.isWaiting(alloc.id)) return "no server knows of its end yet";
+    if (this.#calls.isUsing(alloc.id)) return "its files are being read";
+    const isSuccessor = (other: AllocRunner) =>
+      other.record.clientStatus === "pending" && this.#journal.state.allocs.get(other.alloc.id)?.alloc.previousAlloc === alloc.id;
+    return [...this.#runners.values()].some(isSuccessor) ? "the one that takes its place has not begun" : null;
   }
 
-  /** The server knows nothing of it any more: end it if need be, then remove its files. */
-  async #forget(id: string): Promise<void> {
-    const runner = this.#runners.get(id);
-    if (!runner) return;
-    runner.stop();
-    const { clock, files } = this.#options.runtime;
-    while (!runner.isDone && !this.#isStopped) await clock.sleep(100);
-    if (this.#isStopped) return;
+  #forgotten(id: string): void {
     this.#runners.delete(id);
     this.#reports.drop(id);
     this.#journal.append({ k: "forget", id });
-    await files.removeTree(allocDirectory(this.allocRoot, id));
   }
 
-  /** Folders that neither the journal nor the server knows, as after a lost journal: what runs in them is ended. */
-  async #removeStrays(order: ServerMessage & { kind: "desired" }): Promise<void> {
+  #removeStrays(order: ServerMessage & { kind: "desired" }): Promise<void> {
     const { runtime, log } = this.#options;
     const known = new Set([...order.known, ...order.allocs.map((alloc) => alloc.id), ...this.#runners.keys()]);
-    for (const id of straysOf(runtime.files, this.allocRoot, known)) {
-      log.warn("an allocation that nobody knows any more is ended and its files are removed", { alloc: id });
-      await endStray(runtime.files, this.allocRoot, id, [...this.#drivers.values()]);
-    }
-  }
-
-  async #stopTasks(): Promise<void> {
-    const runners = [...this.#runners.values()].filter((runner) => !runner.isDone);
-    for (const runner of runners) for (const task of runner.taskRunners()) task.stop({ reason: "the agent stops", kind: "end", skipsDelay: true });
-    const { clock } = this.#options.runtime;
-    for (let waitedMs = 0; waitedMs < LIMITS.killTimeoutMsMax + 5000 && runners.some((runner) => !runner.isDone); waitedMs += 50)
-      await clock.sleep(50);
+    return removeStrays({ files: runtime.files, log, allocRoot: this.allocRoot, known, drivers: [...this.#drivers.values()] });
   }
 
   #joined(memory: NodeMemory): void {

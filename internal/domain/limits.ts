@@ -162,10 +162,14 @@ export const LIMITS = {
   logPollMsMax: 4000,
   logFollowPollMs: 250,
   attachPollMs: 500,
+  /** Two readings from which a use per second is told lie so far apart; an earlier one counts for so long. */
+  statsApartMsMin: 200,
+  statsKeptMs: 15_000,
+  /** Processes of one task that are told of one by one. */
+  statsProcessesMax: 200,
   taskStartMsMax: 10_000,
   /** Processes and threads of an isolated task that says no number of its own. */
   taskPidsMax: 1024,
-  allocsKeptOnNodeMax: 50,
   /** Fires that a node decided and no server knows yet; beyond it the oldest of a job become one record that counts them. */
   firesKeptOnNodeMax: 2000,
 

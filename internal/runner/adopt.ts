@@ -2,6 +2,7 @@
 // neither start a task twice nor leave one running that nobody watches.
 
 import type { JobVersion } from "../domain/tables.ts";
+import type { Log } from "../runtime/log.ts";
 import type { Files } from "../runtime/runtime.ts";
 import type { AllocRecord } from "./alloc-record.ts";
 import { NEW_ALLOC } from "./alloc-record.ts";
@@ -40,6 +41,22 @@ export async function hasBegun(
 /** Ids of the allocations that have a folder and are not among `known`. */
 export function straysOf(files: Files, allocRoot: string, known: ReadonlySet<string>): readonly string[] {
   return (files.list(allocRoot) ?? []).filter((id) => !known.has(id) && files.stat(controlRoot(allocRoot, id)) !== null).sort();
+}
+
+export interface Strays {
+  readonly files: Files;
+  readonly log: Log;
+  readonly allocRoot: string;
+  readonly known: ReadonlySet<string>;
+  readonly drivers: readonly Driver[];
+}
+
+/** Folders of allocations that nobody knows, as after a lost journal: what runs in them is ended, then they go. */
+export async function removeStrays({ files, log, allocRoot, known, drivers }: Strays): Promise<void> {
+  for (const id of straysOf(files, allocRoot, known)) {
+    log.warn("an allocation that nobody knows any more is ended and its files are removed", { alloc: id });
+    await endStray(files, allocRoot, id, drivers);
+  }
 }
 
 /** Ends whatever the allocation's newest attempts left running, then removes its folder. Repeatable. */

@@ -8,9 +8,10 @@ import { taskHealth } from "../device/task-health.ts";
 import type { AllocReport, TaskState } from "../domain/alloc.ts";
 import type { Task, TaskGroup } from "../domain/job.ts";
 import { canonicalizeJob } from "../domain/job-model/defaults.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { NodeSpec } from "../domain/node.ts";
 import type { JobVersion } from "../domain/tables.ts";
-import type { Runtime, Timer } from "../runtime/runtime.ts";
+import type { Clock, Runtime, Timer } from "../runtime/runtime.ts";
 import { removeAttemptsBefore } from "./adopt.ts";
 import type { AllocRecord, RunnableAlloc } from "./alloc-record.ts";
 import { AllocChecks } from "./checks/alloc-checks.ts";
@@ -311,6 +312,13 @@ export class AllocRunner {
   #tell(): void {
     if (!this.#isReleased) this.#parts.changed(this);
   }
+}
+
+/** All of them at once, without delays; resolves when they have ended, or will not. */
+export async function stopTasks(clock: Clock, all: readonly AllocRunner[]): Promise<void> {
+  const runners = all.filter((runner) => !runner.isDone);
+  for (const runner of runners) for (const task of runner.taskRunners()) task.stop({ reason: "the agent stops", kind: "end", skipsDelay: true });
+  for (let waitedMs = 0; waitedMs < LIMITS.killTimeoutMsMax + 5000 && runners.some((runner) => !runner.isDone); waitedMs += 50) await clock.sleep(50);
 }
 
 // --- internal ---

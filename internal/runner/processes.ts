@@ -1,6 +1,7 @@
 // The processes of a task beyond its first: its session, and whatever carries its token.
 
 import { readStartTicks } from "../runtime/process-identity.ts";
+import { readOrNull } from "../runtime/read-or-null.ts";
 import type { Files, Runtime } from "../runtime/runtime.ts";
 
 export interface TaskProcess {
@@ -23,7 +24,7 @@ export function isAlive(files: Files, bootId: string, process: TaskProcess): boo
 /** Members of the session that the task leads. */
 export function sessionMembers(files: Files, sessionId: number): number[] {
   return scanProcesses(files, (pid) => {
-    const stat = readQuietly(files, `/proc/${pid}/stat`);
+    const stat = readOrNull(files, `/proc/${pid}/stat`);
     return stat !== null && stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3] === String(sessionId);
   });
 }
@@ -35,13 +36,13 @@ export function tokenHolders(files: Files, token: string): number[] {
 
 /** Processes that were started with this `NAME=value`. */
 export function environmentHolders(files: Files, wanted: string): number[] {
-  return scanProcesses(files, (pid) => readQuietly(files, `/proc/${pid}/environ`)?.split("\0").includes(wanted) === true);
+  return scanProcesses(files, (pid) => readOrNull(files, `/proc/${pid}/environ`)?.split("\0").includes(wanted) === true);
 }
 
 /** Living processes with this word on their command line. */
 export function commandLineHolders(files: Files, word: string): number[] {
-  const lives = (pid: number) => !/^State:\s+[ZX]/m.test(readQuietly(files, `/proc/${pid}/status`) ?? "State: X");
-  return scanProcesses(files, (pid) => readQuietly(files, `/proc/${pid}/cmdline`)?.split("\0").includes(word) === true && lives(pid));
+  const lives = (pid: number) => !/^State:\s+[ZX]/m.test(readOrNull(files, `/proc/${pid}/status`) ?? "State: X");
+  return scanProcesses(files, (pid) => readOrNull(files, `/proc/${pid}/cmdline`)?.split("\0").includes(word) === true && lives(pid));
 }
 
 /** Sends the signal to the task's whole session, the task itself last. Never signals a pid that is not the task's. */
@@ -52,22 +53,6 @@ export function signalSession(runtime: Runtime, bootId: string, process: TaskPro
   return runtime.processes.signal(process.pid, signal);
 }
 
-/** What these processes have used of the processor and hold of memory now; those that ended meanwhile count nothing. */
-export function usageOf(
-  files: Files,
-  pids: readonly number[],
-): { readonly cpuSeconds: number; readonly rssBytes: number; readonly pids: readonly number[] } {
-  let [ticks, pages] = [0, 0];
-  for (const pid of pids) {
-    const stat = files.readText(`/proc/${pid}/stat`);
-    if (stat === null) continue;
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    ticks += Number(fields[11]) + Number(fields[12]);
-    pages += Number(fields[21]);
-  }
-  return { cpuSeconds: ticks / 100, rssBytes: pages * 4096, pids };
-}
-
 // --- internal ---
 
 function scanProcesses(files: Files, matches: (pid: number) => boolean): number[] {
@@ -76,13 +61,4 @@ function scanProcesses(files: Files, matches: (pid: number) => boolean): number[
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter(matches);
-}
-
-/** A process may end, or be another user's, between listing and reading: either way it is not ours. */
-function readQuietly(files: Files, path: string): string | null {
-  try {
-    return files.readText(path);
-  } catch {
-    return null;
-  }
 }

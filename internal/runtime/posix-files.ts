@@ -97,7 +97,13 @@ export const posixFiles: Files = {
   diskSpace(path) {
     return orNull(() => {
       const stats = statfsSync(path);
-      return { totalBytes: stats.blocks * stats.bsize, freeBytes: stats.bavail * stats.bsize };
+      return {
+        totalBytes: stats.blocks * stats.bsize,
+        usedBytes: (stats.blocks - stats.bfree) * stats.bsize,
+        freeBytes: stats.bavail * stats.bsize,
+        inodes: stats.files,
+        freeInodes: stats.ffree,
+      };
     });
   },
   openForSync(path) {

@@ -1,6 +1,7 @@
 // Who a process is beyond its number: boot id, pid namespace, pid and start time.
 // A pid alone may be reused; nothing is ever signalled or believed alive by its number only.
 
+import { readOrNull } from "./read-or-null.ts";
 import type { Files } from "./runtime.ts";
 
 export interface ProcessIdentity {
@@ -17,7 +18,7 @@ export function readBootId(files: Files): string {
 
 /** Start of the process in clock ticks after boot, or null when there is none with this pid (zombies count as gone). */
 export function readStartTicks(files: Files, pid: number): number | null {
-  const stat = readProc(files, `/proc/${pid}/stat`);
+  const stat = readOrNull(files, `/proc/${pid}/stat`);
   if (stat === null) return null;
   // The name in parentheses may hold anything, so fields are counted after its last one.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -37,7 +38,7 @@ export function identityOf(files: Files, pid: number): ProcessIdentity {
 
 /** Whether the kernel holds the process stopped, by a signal or by a tracer. */
 export function isStopped(files: Files, pid: number): boolean {
-  const stat = readProc(files, `/proc/${pid}/stat`);
+  const stat = readOrNull(files, `/proc/${pid}/stat`);
   if (stat === null) return false;
   return /^[Tt]/.test(stat.slice(stat.lastIndexOf(")") + 2));
 }
@@ -61,17 +62,6 @@ export function decodeIdentity(text: string): ProcessIdentity | null {
     return { bootId, pidNamespace, pid, startTicks };
   } catch {
     // A torn or foreign file: the caller treats "no identity" as its own case.
-    return null;
-  }
-}
-
-// --- internal ---
-
-function readProc(files: Files, path: string): string | null {
-  try {
-    return files.readText(path);
-  } catch {
-    // A process that ends between open and read gives ESRCH, which means the same as a missing file.
     return null;
   }
 }

@@ -50,6 +50,17 @@ export interface FileInfo {
   readonly inode: number;
 }
 
+/** Of the file system that holds a path. */
+export interface DiskSpace {
+  readonly totalBytes: number;
+  readonly usedBytes: number;
+  /** What others than root may still write: less than the rest where some is kept back. */
+  readonly freeBytes: number;
+  /** 0 where the file system counts none. */
+  readonly inodes: number;
+  readonly freeInodes: number;
+}
+
 export interface AppendFile {
   /** Appends; durable only after `sync`. */
   write(data: string | Uint8Array): void;
@@ -88,7 +99,7 @@ export interface Files {
   chown(path: string, uid: number, gid: number): void;
   symlink(target: string, path: string): void;
   isExecutable(path: string): boolean;
-  diskSpace(path: string): { readonly totalBytes: number; readonly freeBytes: number } | null;
+  diskSpace(path: string): DiskSpace | null;
   /** A handle for repeated fdatasync calls on one file, kept open. */
   openForSync(path: string): { datasync(): Promise<void>; close(): void };
   temporaryDirectory(prefix: string): string;

@@ -59,7 +59,9 @@ function someCalls() {
     send: (message) => void sent.push(message),
     runner: () => runner,
     fire: () => ({ childId: "", allocId: "" }),
-    upgrades: null as never, // not asked here
+    upgrades: null as never, // not asked here, as are the next two
+    stats: null as never,
+    garbage: () => null as never,
   });
   return { calls, sent, ends };
 }

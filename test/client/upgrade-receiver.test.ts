@@ -70,7 +70,10 @@ test("another program makes the one before go", async () => {
 test("what names no sum, is too large, or has no room is refused; a node that does not allow it refuses all", async () => {
   expect(await refusal({ method: "upgrade-offer", sha256: "../../../etc/passwd", sizeBytes: 1 })).toContain("is no SHA-256");
   expect(await refusal({ method: "upgrade-offer", sha256, sizeBytes: LIMITS.upgradeProgramBytesMax + 1 })).toContain("upgradeProgramBytesMax");
-  const full = { ...runtime, files: { ...runtime.files, diskSpace: () => ({ totalBytes: 10, freeBytes: 10 }) } };
+  const full = {
+    ...runtime,
+    files: { ...runtime.files, diskSpace: () => ({ totalBytes: 10, usedBytes: 0, freeBytes: 10, inodes: 0, freeInodes: 0 }) },
+  };
   expect(await refusal(offer, new UpgradeReceiver(full, `${folder}/upgrade`, port))).toContain("are free");
   for (const call of [offer, apply, pieceAt(0, "none"), { method: "upgrade-status", id: "known" } as const])
     expect(await refusal(call, new UpgradeReceiver(runtime, `${folder}/upgrade`, null))).toContain("does not let servers upgrade it");

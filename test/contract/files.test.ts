@@ -153,6 +153,8 @@ filesTest("sizes say what a file holds and what it takes", (folder) => {
   assert.ok((info?.allocatedBytes ?? 0) < 1_000_000);
   const space = files.diskSpace(folder);
   assert.ok(space && space.freeBytes > 0 && space.freeBytes <= space.totalBytes);
+  assert.ok(space.usedBytes >= 0 && space.usedBytes + space.freeBytes <= space.totalBytes);
+  assert.ok(space.freeInodes <= space.inodes);
 });
 
 filesTest("only a file with its bit is executable", (folder) => {

@@ -94,7 +94,7 @@ export class Disk {
       chown: () => undefined,
       symlink: () => undefined,
       isExecutable: () => false,
-      diskSpace: () => ({ totalBytes: 32e9, freeBytes: 16e9 }),
+      diskSpace: () => ({ totalBytes: 32e9, usedBytes: 16e9, freeBytes: 16e9, inodes: 1e6, freeInodes: 5e5 }),
       openForSync: () => ({ datasync: () => this.#parts.writeOut(), close: () => undefined }),
       temporaryDirectory: (prefix) => `/tmp/${prefix}`,
     };

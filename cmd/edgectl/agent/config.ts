@@ -4,6 +4,7 @@ import { parseServerUrl } from "../../../internal/api/region-codec.ts";
 import type { ClientSettings } from "../../../internal/client/fingerprint/fingerprint.ts";
 import type { NodeOffers } from "../../../internal/client/fingerprint/offers.ts";
 import { GC_DEFAULTS, type GcSettings } from "../../../internal/cluster/gc-rules.ts";
+import type { CollectSettings } from "../../../internal/device/collect.ts";
 import { EdgeError } from "../../../internal/domain/errors.ts";
 import { HEARTBEAT_DEFAULTS, type HeartbeatSettings } from "../../../internal/domain/heartbeat.ts";
 import { LIMITS } from "../../../internal/domain/limits.ts";
@@ -15,6 +16,7 @@ import type { Runtime } from "../../../internal/runtime/runtime.ts";
 import type { SnapshotSettings } from "../../../internal/server/snapshot-loop.ts";
 import { parseStoreUrl } from "../../../internal/store/open-store.ts";
 import { checkAdvertise } from "./advertise.ts";
+import { collectSettingsOf } from "./collect-settings.ts";
 import { dockerSettingsOf } from "./docker-settings.ts";
 import { execSettingsOf } from "./exec-settings.ts";
 import { nodeOffersOf } from "./node-settings.ts";
@@ -56,6 +58,7 @@ export interface AgentConfig {
   readonly cpuTotalMHz: number;
   readonly memoryTotalMiB: number;
   readonly offers: NodeOffers;
+  readonly collect: CollectSettings;
   readonly gc: GcSettings;
   readonly heartbeats: HeartbeatSettings;
   /** `everyMs` 0 = the leader makes none by itself. */
@@ -201,6 +204,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     cpuTotalMHz: number("client.cpu_total_compute", 0),
     memoryTotalMiB: number("client.memory_total_mb", 0),
     offers: nodeOffersOf(values, runtime),
+    collect: collectSettingsOf(values),
     gc: gcSettings(number),
     heartbeats: heartbeatSettings(number),
     snapshots: snapshotSettings(number, absolute("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),

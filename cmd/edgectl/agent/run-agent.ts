@@ -196,6 +196,7 @@ async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server
     },
     ...(config.isUpgradeEnabled && !config.isServer ? { upgrades: upgradePort(runtime, config) } : {}),
     onAgentStop: config.onAgentStop,
+    collect: config.collect,
     dial,
   });
   node.start();

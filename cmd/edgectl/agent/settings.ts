@@ -63,6 +63,12 @@ export const SETTINGS: readonly Setting[] = [
   setting("client.node_class", "string", "class of this node", { flags: ["node-class"] }),
   setting("client.meta", "map", "meta of this node, k=v, may be given again", { flags: ["meta"] }),
   setting("client.on_agent_stop", "choice", "what becomes of tasks when the agent stops: keep or stop (default keep)", { choices: ["keep", "stop"] }),
+  setting("client.gc_max_allocs", "int", "ended allocations whose files stay, the newest ones (default 50)"),
+  setting("client.gc_max_age", "duration", "age beyond which they go in any case (default 0: none)"),
+  setting("client.gc_disk_usage_threshold", "int", "percent of the disk in use above which the oldest of them go (default 80)"),
+  setting("client.gc_inode_usage_threshold", "int", "the same of its inodes (default 70)"),
+  setting("client.gc_interval", "duration", "time between two looks while there are such allocations (default 1m)"),
+  setting("client.gc_parallel_destroys", "int", "how many are removed at a time (default 2)"),
   setting(
     "client.upgrade.enabled",
     "bool",

@@ -2,14 +2,17 @@
 
 import type { Call } from "./command.ts";
 import type { Pair } from "./output.ts";
+import { cpuText, memoryText, showMeasured, type WireAllocStats, type WireUsage } from "./show-usage.ts";
 import { agoFromNanos, instantFromNanos, instantOrNothing, shortId } from "./times.ts";
 import type { WireAlloc, WireDevice, WireTaskState } from "./wire-types.ts";
 
-export function showAlloc(call: Call, alloc: WireAlloc): void {
+/** `stats` = what its tasks use right now, where somebody asked for it. */
+export function showAlloc(call: Call, alloc: WireAlloc, stats: WireAllocStats | null = null): void {
   call.output.pairs(headOf(call, alloc));
   showPorts(call, alloc);
   showDecisions(call, alloc);
-  for (const [task, state] of Object.entries(alloc.TaskStates ?? {})) showTask(call, alloc, task, state);
+  for (const [task, state] of Object.entries(alloc.TaskStates ?? {}))
+    showTask(call, alloc, { task, state, usage: stats?.Tasks?.[task]?.ResourceUsage ?? null });
   if (Object.keys(alloc.TaskStates ?? {}).length === 0) call.output.line("\nno task has reported yet");
   if (call.isVerbose) showScores(call, alloc);
 }
@@ -84,7 +87,13 @@ function showDecisions(call: Call, alloc: WireAlloc): void {
   );
 }
 
-function showTask(call: Call, alloc: WireAlloc, task: string, state: WireTaskState): void {
+interface ShownTask {
+  readonly task: string;
+  readonly state: WireTaskState;
+  readonly usage: WireUsage | null;
+}
+
+function showTask(call: Call, alloc: WireAlloc, { task, state, usage }: ShownTask): void {
   const { output } = call;
   output.title(`Task "${task}" is "${state.State}"${state.Failed ? " (failed)" : ""}`);
   const waitsFor = state.State === "pending" ? waitsOf(alloc, task) : "";
@@ -97,8 +106,8 @@ function showTask(call: Call, alloc: WireAlloc, task: string, state: WireTaskSta
       ["CPU", "Memory", "Disk"],
       [
         [
-          `${resources.Cpu.CpuShares} MHz`,
-          `${memory} MiB${memoryMax > 0 ? ` (max ${memoryMax} MiB)` : ""}`,
+          cpuText(usage, resources.Cpu.CpuShares),
+          `${memoryText(usage, memory)}${memoryMax > 0 ? ` (max ${memoryMax} MiB)` : ""}`,
           `${alloc.AllocatedResources?.Shared.DiskMB ?? 0} MiB`,
         ],
       ],
@@ -107,6 +116,7 @@ function showTask(call: Call, alloc: WireAlloc, task: string, state: WireTaskSta
     if (cores.length > 0) output.line(`Cores: ${cores.join(", ")}`);
     for (const device of resources.Devices ?? []) output.line(`Device: ${deviceText(device)}`);
     output.line();
+    if (usage) showMeasured(call, usage);
   }
   output.line("Task Events:");
   output.pairs([

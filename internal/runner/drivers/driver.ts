@@ -4,6 +4,7 @@ import type { Exit } from "../../device/restart.ts";
 import type { TaskVolume } from "../../device/volumes.ts";
 import type { AllocResources } from "../../domain/alloc.ts";
 import type { StringMap, Task } from "../../domain/job.ts";
+import type { TaskUsage } from "../usage.ts";
 
 export interface StartRequest {
   readonly allocId: string;
@@ -73,8 +74,8 @@ export interface TaskHandle {
   exec?(request: ExecRequest): Promise<ExecSession>;
   /** Lets go without touching the task: the agent leaves. */
   release?(): void;
-  /** CPU time and memory now; null where nobody can tell. */
-  usage(): { readonly cpuSeconds: number; readonly rssBytes: number; readonly pids: readonly number[] } | null;
+  /** CPU time so far and memory now; null where nobody can tell. */
+  usage(): TaskUsage | null;
 }
 
 /** Whether a driver's own needs are met on this machine. */

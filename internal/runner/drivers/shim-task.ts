@@ -12,7 +12,8 @@ import type { CgroupTree } from "../cgroups.ts";
 import { groupMembers, killGroup, oomKills, removeGroups, taskGroupPaths } from "../cgroups.ts";
 import { controlDirectory, logFile } from "../layout.ts";
 import type { TaskProcess } from "../processes.ts";
-import { isAlive, readPidFile, sessionMembers, signalSession, tokenHolders, usageOf } from "../processes.ts";
+import { isAlive, readPidFile, sessionMembers, signalSession, tokenHolders } from "../processes.ts";
+import { groupsUsage, type TaskUsage } from "../usage.ts";
 import { type BesideParts, notedGroups, startBeside, sweepBeside } from "./beside.ts";
 import type { StartRequest, TaskHandle } from "./driver.ts";
 
@@ -223,15 +224,12 @@ export class ShimTasks {
     return tokenHolders({ ...this.#parts.runtime.files, list: () => [String(pid)] }, token).length > 0;
   }
 
-  #usageOf(process: TaskProcess, groups: readonly string[]) {
+  #usageOf(process: TaskProcess, groups: readonly string[]): TaskUsage | null {
     const { files } = this.#parts.runtime;
     if (!isAlive(files, this.#bootId, process)) return null;
-    const members = groupMembers(
-      files,
-      groups.filter((group) => files.stat(group) !== null),
-    );
-    const pids = members.length > 0 ? members : sessionMembers(files, process.pid);
-    return usageOf(files, pids);
+    const existing = groups.filter((group) => files.stat(group) !== null);
+    const members = groupMembers(files, existing);
+    return groupsUsage(files, existing, members.length > 0 ? members : sessionMembers(files, process.pid));
   }
 }
 

@@ -11,18 +11,26 @@ import { isTrue, jsonBody, textField } from "./body.ts";
 import { commandOf, execRoute } from "./exec.ts";
 import { isSet, isUnsetOrTrue } from "./query.ts";
 import type { Exchange } from "./reply.ts";
-import { json } from "./reply.ts";
+import { empty, json } from "./reply.ts";
 
 export async function clientRoute(exchange: Exchange): Promise<Response> {
   const [, noun = "", second = "", third = ""] = exchange.path.split("/");
   if (noun === "fs") return fileRoute(exchange, second, third);
   if (noun === "allocation") return allocationRoute(exchange, second, third);
-  if (noun === "stats")
-    return json(exchange, await sessionOf(exchange, exchange.query.all.get("node_id") ?? onlyNode(exchange)).call({ method: "host-stats" }));
+  if (noun === "stats" && second === "") return json(exchange, await namedNode(exchange).call({ method: "host-stats" }));
+  // Nomad's own client asks with GET.
+  if (noun === "gc" && second === "") {
+    await namedNode(exchange).call({ method: "node-gc" });
+    return empty();
+  }
   throw new EdgeError("not-found", "");
 }
 
 // --- internal ---
+
+function namedNode(exchange: Exchange): NodeSession {
+  return sessionOf(exchange, exchange.query.all.get("node_id") || onlyNode(exchange));
+}
 
 function onlyNode(exchange: Exchange): string {
   const nodes = [...exchange.server.leader.view.nodes()];
@@ -52,7 +60,10 @@ async function allocationRoute(exchange: Exchange, id: string, action: string): 
   const isWrite = exchange.request.method === "PUT" || exchange.request.method === "POST";
   switch (action) {
     case "stats":
-      return json(exchange, await session.call({ method: "alloc-stats", allocId: id }));
+      return json(exchange, ofTask(await session.call({ method: "alloc-stats", allocId: id }), exchange.query.all.get("task") ?? ""));
+    case "gc":
+      await session.call({ method: "alloc-gc", allocId: id });
+      return empty();
     case "checks":
       return json(exchange, encodeReadings(await readingsOf(session, alloc), alloc));
     case "exec":
@@ -73,6 +84,14 @@ async function allocationRoute(exchange: Exchange, id: string, action: string): 
       throw new EdgeError("not-found", "");
   }
   throw new EdgeError("method-not-allowed", "Invalid method");
+}
+
+/** Of one task alone where it is named; the whole allocation's sum stays. */
+function ofTask(stats: unknown, task: string): unknown {
+  const { Tasks: tasks, ...rest } = stats as { readonly Tasks: Readonly<Record<string, unknown>> }; // the node's own shape
+  if (task === "") return stats;
+  if (!Object.hasOwn(tasks, task)) throw new EdgeError("not-found", `task "${task}" of the allocation does not run`);
+  return { ...rest, Tasks: { [task]: tasks[task] } };
 }
 
 /** A node that never told of checks knows none, or is too old to be asked for them. */

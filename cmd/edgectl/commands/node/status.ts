@@ -1,10 +1,12 @@
 // edgectl node status: the list of nodes, one node, or the node of the agent that is asked.
 
+import { messageOf } from "../../../../internal/domain/errors.ts";
 import { type Call, DONE, defineEdgeCommand } from "../../cli/command.ts";
 import { findNode } from "../../cli/find.ts";
 import { ownNode } from "../../cli/node-operand.ts";
 import { showNodes } from "../../cli/node-table.ts";
 import { showNode } from "../../cli/show-node.ts";
+import { showHostUsage, type WireHostStats } from "../../cli/show-usage.ts";
 import type { NodeStub, WireAlloc, WireNode } from "../../cli/wire-types.ts";
 
 export default defineEdgeCommand({
@@ -13,6 +15,7 @@ export default defineEdgeCommand({
   examples: [
     ["node status", "all nodes"],
     ["node status --self", "the node of the agent that is asked"],
+    ["node status --stats --self", "with what is used of its processor, memory and disks right now"],
     ["node status --verbose greenhouse-2", "one node with its attributes"],
   ],
   options: {
@@ -20,7 +23,7 @@ export default defineEdgeCommand({
     json: { type: "boolean", description: "print JSON" },
     verbose: { type: "boolean", description: "show full ids, attributes and meta" },
     short: { type: "boolean", description: "accepted for Nomad's scripts", isHidden: true },
-    stats: { type: "boolean", description: "accepted for Nomad's scripts", isHidden: true },
+    stats: { type: "boolean", description: "ask the node what is used of it right now; with --json as Stats" },
   },
   async run(call) {
     const id = call.options.self ? await ownNode(call) : call.operands[0];
@@ -28,15 +31,22 @@ export default defineEdgeCommand({
     const stub = await findNode(call.api, id);
     const node = await call.api.get<WireNode>(`/v1/node/${stub.ID}`);
     if (call.options.json) {
-      call.output.json(node);
+      call.output.json(call.options.stats ? { ...node, Stats: await statsOf(call, node) } : node);
       return DONE;
     }
+    const stats = call.options.stats ? await statsOf(call, node).catch((error) => messageOf(error)) : null;
     showNode(call, node, (await call.api.get<readonly WireAlloc[] | null>(`/v1/node/${stub.ID}/allocations`)) ?? []);
+    if (typeof stats === "string") call.output.line(`\nWhat is used of it cannot be told: ${stats}`);
+    else if (stats) showHostUsage(call, stats, { cpuMHz: node.NodeResources?.Cpu.CpuShares ?? 0 });
     return DONE;
   },
 });
 
 // --- internal ---
+
+function statsOf(call: Call, node: { readonly ID: string }): Promise<WireHostStats> {
+  return call.api.get<WireHostStats>("/v1/client/stats", { node_id: node.ID });
+}
 
 async function listNodes(call: Call): Promise<number> {
   const nodes = (await call.api.get<readonly NodeStub[] | null>("/v1/nodes")) ?? [];

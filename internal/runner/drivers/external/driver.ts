@@ -8,7 +8,7 @@ import { LIMITS } from "../../../domain/limits.ts";
 import { makeLimitedGroups } from "../../cgroup-limits.ts";
 import { type CgroupTree, groupMembers, killGroup, oomKills, removeGroups, taskGroupPaths } from "../../cgroups.ts";
 import { controlDirectory, logFile, sharedDirectory, taskPaths } from "../../layout.ts";
-import { usageOf } from "../../processes.ts";
+import { groupsUsage } from "../../usage.ts";
 import { type BesideParts, sweepBeside } from "../beside.ts";
 import type { Driver, DriverState, ExecRequest, ExecSession, StartRequest, TaskHandle } from "../driver.ts";
 import { memoryLimitOf } from "../exec.ts";
@@ -230,7 +230,7 @@ class External {
       usage: () => {
         if (isOver) return null;
         const pids = members(runtime.files, groups);
-        if (pids.length > 0) return usageOf(runtime.files, pids);
+        if (pids.length > 0) return groupsUsage(runtime.files, groups, pids);
         // The driver alone knows: what it says is there at the next look.
         if (this.#host.introduction?.abilities.includes("stats"))
           void this.#ask("stats", id, record, {})
