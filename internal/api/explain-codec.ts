@@ -48,6 +48,31 @@ export function encodeReport(report: Report): JsonObject {
   };
 }
 
+interface Firing {
+  readonly nodeId: string;
+  readonly nodeName: string;
+  readonly nextAtMs: number | null;
+  readonly last: { readonly scheduledAtS: number; readonly status: string; readonly reason: string; readonly childId: string } | null;
+  readonly givenUp: number;
+  readonly skipped: number;
+  readonly untoldSinceMs: number | null;
+}
+
+export function encodeFiring({ last, ...firing }: Firing): JsonObject {
+  return {
+    NodeID: firing.nodeId,
+    NodeName: firing.nodeName,
+    NextAt: instant(firing.nextAtMs),
+    LastAt: last === null ? null : instant(last.scheduledAtS * 1000),
+    LastStatus: last?.status ?? "",
+    LastReason: last?.reason ?? "",
+    LastChildID: last?.childId ?? "",
+    GivenUp: firing.givenUp,
+    Skipped: firing.skipped,
+    UntoldSince: instant(firing.untoldSinceMs),
+  };
+}
+
 interface Step {
   readonly what: string;
   readonly atMs: number | null;

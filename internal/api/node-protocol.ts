@@ -267,6 +267,12 @@ export function desiredOf(alloc: Alloc, jobKey: string, settledUntilS?: number):
   };
 }
 
+/** Whether a full order is older than the last one; the same again is none. */
+export function isOlderOrder(position: OrderPosition, last: OrderPosition | null): boolean {
+  if (last === null || last.clusterId !== position.clusterId) return false;
+  return position.epoch < last.epoch || (position.epoch === last.epoch && position.index < last.index);
+}
+
 export function isNewerOrder(order: OrderPosition, last: OrderPosition | null): boolean {
   if (last === null || last.clusterId !== order.clusterId) return true;
   return order.epoch > last.epoch || (order.epoch === last.epoch && order.index > last.index);

@@ -2,7 +2,8 @@
 // Streams send no more than their credit ahead of the reader.
 
 import { Arrivals, LinkWindow } from "../api/link-window.ts";
-import type { ExecResult, ListedFile, NodeCall, NodeMessage, ServerMessage } from "../api/node-protocol.ts";
+import { type CallableNode, NodeCalls } from "../api/node-calls.ts";
+import { type ExecResult, KNOWN_CALLS, type ListedFile, type NodeCall, type NodeMessage, type ServerMessage } from "../api/node-protocol.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import { withinRoot } from "../domain/paths.ts";
 import type { AllocRunner } from "../runner/alloc-runner.ts";
@@ -290,6 +291,13 @@ export class Calls {
     for (const task of tasks) task?.signal(request.signal === "" ? "SIGINT" : request.signal);
     return null;
   }
+}
+
+/** The same calls, made by the node's own agent: there is no connection in between. */
+export function callsOfOwn(parts: Omit<CallsParts, "send">, nodeId: string): CallableNode {
+  const calls = new Calls({ ...parts, send: (message) => void asking.handle(message) });
+  const asking = new NodeCalls({ nodeId, knownCalls: KNOWN_CALLS, send: (message) => calls.hear(message) });
+  return asking;
 }
 
 // --- internal ---

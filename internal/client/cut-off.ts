@@ -28,13 +28,23 @@ export class CutOff {
   #askedAtMs: number | null = null;
   #timer: Timer | null = null;
   #isStopped = false;
+  /** No server was heard since this agent began, and nobody noted when one was before. */
+  #isStart: boolean;
 
   constructor(parts: CutOffParts) {
     this.#parts = parts;
     const { clock } = parts.runtime;
     const { cutSinceMs } = parts.journal.state;
     // A clock that was set back in between must not make the time longer than what this agent sees itself.
+    this.#isStart = cutSinceMs === null;
     this.#heardAtMs = clock.monotonicMs() - (cutSinceMs === null ? 0 : Math.max(0, clock.nowMs() - cutSinceMs));
+  }
+
+  /** Wall instant at which the last server was heard, or this agent's start where none was since; null while there is a connection. */
+  silence(): { readonly atMs: number | null; readonly isStart: boolean } {
+    if (this.#heardAtMs === null) return { atMs: null, isStart: false };
+    const { clock } = this.#parts.runtime;
+    return { atMs: Math.round(clock.nowMs() - (clock.monotonicMs() - this.#heardAtMs)), isStart: this.#isStart };
   }
 
   /** Whether the time of such allocs is over before the agent has even begun. */
@@ -45,6 +55,7 @@ export class CutOff {
 
   joined(): void {
     this.#heardAtMs = null;
+    this.#isStart = false;
     if (this.#parts.journal.state.cutSinceMs !== null) this.#parts.journal.append({ k: "cut", sinceMs: null });
     this.look();
   }

@@ -1,8 +1,13 @@
-// The HTTP face of a client-only node on loopback: its own view of itself, everything else handed to its servers.
+// The HTTP face of a client-only node on loopback: everything is handed to its servers, and while none answers it shows what it
+// knows by itself.
 
+import { isUnsent } from "../api/fetch-failure.ts";
+import { errorResponse } from "../api/http-error.ts";
 import type { JsonObject } from "../api/wire.ts";
+import { EdgeError, messageOf } from "../domain/errors.ts";
 import { relaySocket } from "../runtime/relay-socket.ts";
 import type { RequestContext, Runtime } from "../runtime/runtime.ts";
+import { answerFromDevice } from "./device-routes.ts";
 import type { NodeAgent } from "./node-agent.ts";
 
 export interface DeviceAppParts {
@@ -15,13 +20,43 @@ export interface DeviceAppParts {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-export function createDeviceApp(parts: DeviceAppParts): (request: Request, context: RequestContext) => Promise<Response> {
+export type HttpHandler = (request: Request, context: RequestContext) => Response | Promise<Response>;
+
+/** With this parameter a request is answered by the device itself, whatever servers there are. */
+const OWN_PARAMETER = "device";
+
+export function createDeviceApp(parts: DeviceAppParts): HttpHandler {
+  const servers = new KnownServers(parts);
   return async (request, context) => {
     const url = new URL(request.url);
     if (url.pathname === "/v1/agent/self") return self(parts);
     if (url.pathname === "/v1/agent/health") return health(parts);
-    if (request.headers.get("upgrade")?.toLowerCase() === "websocket") return relay(parts, context, url);
-    return forward(parts, request, url);
+    if (request.headers.get("upgrade")?.toLowerCase() === "websocket") return relay(parts, servers, context, url);
+    const { runtime, node } = parts;
+    const ownAnswer = (reason: string) => answerFromDevice({ runtime, node, request, context, url, reason });
+    if (url.searchParams.has(OWN_PARAMETER)) return ownAnswer(OWN_REASON);
+    // A network that swallows what is sent would hold each request up for minutes.
+    if (!node.isJoined && (await servers.firstAlive()) === null) return ownAnswer(UNREACHED);
+    const answer = await forward(parts, request, url);
+    if (answer === null) return ownAnswer(UNREACHED);
+    const isRead = request.method === "GET" || request.method === "HEAD";
+    if (isRead && answer.status === 500 && answer.headers.get("X-Edgectl-Code") === "no-leader") return ownAnswer(UNLED);
+    return answer;
+  };
+}
+
+/** A server's own routes, and beside them those of the node in the same agent, for who asks for them. */
+export function withDeviceRoutes(
+  answer: HttpHandler,
+  { runtime, node }: { readonly runtime: Runtime; readonly node: () => NodeAgent | undefined },
+): HttpHandler {
+  return (request, context) => {
+    // Most requests are not for it, and taking a URL apart is not free.
+    if (!request.url.includes(OWN_PARAMETER)) return answer(request, context);
+    const url = new URL(request.url);
+    const own = node();
+    if (!own || !url.searchParams.has(OWN_PARAMETER)) return answer(request, context);
+    return answerFromDevice({ runtime, node: own, request, context, url, reason: own.isJoined ? OWN_REASON : UNLED });
   };
 }
 
@@ -64,37 +99,64 @@ function health(parts: DeviceAppParts): Response {
 }
 
 /** To the first server that answers at all. */
-function relay({ runtime, servers }: DeviceAppParts, context: RequestContext, url: URL): Response {
-  const base = async () => {
-    for (const server of servers) {
-      const address = server.replace(/\/$/, "");
-      const isThere = await runtime.network.fetch(`${address}/v1/agent/health`, { signal: AbortSignal.timeout(SERVER_MS_MAX) }).then(
-        () => true,
-        () => false,
-      );
-      if (isThere) return address;
-    }
-    return "";
-  };
+function relay({ runtime }: DeviceAppParts, servers: KnownServers, context: RequestContext, url: URL): Response {
+  const base = async () => (await servers.firstAlive()) ?? "";
   return context.upgrade(relaySocket(runtime, { path: `${url.pathname}${url.search}`, headers: {}, base }));
 }
 
+const OWN_REASON = "no server was asked";
+const UNREACHED = "no server can be reached";
+const UNLED = "no server leads";
 const SERVER_MS_MAX = 3000;
 
-async function forward(parts: DeviceAppParts, request: Request, url: URL): Promise<Response> {
+/** Which of the servers in the settings answers. That none did holds for a moment: each command asks several times. */
+class KnownServers {
+  readonly #parts: DeviceAppParts;
+  #noneUntilMs = 0;
+
+  constructor(parts: DeviceAppParts) {
+    this.#parts = parts;
+  }
+
+  async firstAlive(): Promise<string | null> {
+    const { runtime, servers } = this.#parts;
+    if (runtime.clock.monotonicMs() < this.#noneUntilMs) return null;
+    const addresses = servers.map((server) => server.replace(/\/$/, ""));
+    const asked = addresses.map((address) =>
+      runtime.network.fetch(`${address}/v1/agent/health`, { signal: AbortSignal.timeout(SERVER_MS_MAX) }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    for (const [at, isThere] of asked.entries()) if (await isThere) return addresses[at] ?? null;
+    this.#noneUntilMs = runtime.clock.monotonicMs() + SERVER_MS_MAX;
+    return null;
+  }
+}
+
+/** Null where nobody took it. A write that was sent and not answered is never sent again. */
+async function forward(parts: DeviceAppParts, request: Request, url: URL): Promise<Response | null> {
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  const body = isRead ? undefined : await request.arrayBuffer();
   for (const server of parts.servers) {
     try {
-      const body = request.method === "GET" || request.method === "HEAD" ? undefined : await request.clone().arrayBuffer();
       return await parts.runtime.network.fetch(`${server.replace(/\/$/, "")}${url.pathname}${url.search}`, {
         method: request.method,
         headers: request.headers,
         ...(body ? { body } : {}),
         signal: request.signal,
       });
-    } catch {
+    } catch (error) {
       // This server does not answer: the next one may.
+      if (!isRead && !isUnsent(error)) return errorResponse(outcomeUnknown(error), null);
     }
   }
-  const message = `no server answers (${parts.servers.join(", ")}); this node runs on by itself`;
-  return new Response(message, { status: 500, headers: { "Content-Type": "text/plain; charset=utf-8", "X-Edgectl-Code": "no-leader" } });
+  return null;
+}
+
+function outcomeUnknown(error: unknown): EdgeError {
+  return new EdgeError("outcome-unknown", `the server went away before it answered (${messageOf(error)}): the outcome is unknown`, {
+    hint: "read the object again to see whether it happened",
+    isRetryable: true,
+  });
 }

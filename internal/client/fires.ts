@@ -65,9 +65,14 @@ export class Fires {
     return [...this.#fires.keys()];
   }
 
-  /** For people: which jobs this node fires, and when next. */
-  standing(): readonly { readonly alloc: DesiredAlloc; readonly job: JobVersion; readonly nextAtMs: number | null }[] {
-    return [...this.#firing.values()];
+  /** Which jobs this node fires, and up to which second that is settled. */
+  standing(): readonly { readonly alloc: DesiredAlloc; readonly job: JobVersion; readonly report: AllocReport; readonly settledUntilS: number }[] {
+    return [...this.#firing.values()].map((firing) => ({
+      alloc: firing.alloc,
+      job: firing.job,
+      report: standingOf(firing.alloc.id, "running"),
+      settledUntilS: this.#settledS(firing),
+    }));
   }
 
   /** Whether the journal's alloc is none that runs: it says that this node fires, or nobody knows yet whether it began. */

@@ -1,7 +1,7 @@
 // The node agent: takes orders, runs allocations, reports what became of them. It starts what it was last
 // told to run without waiting for a server, and never restarts anything for bookkeeping's sake.
 
-import { type DesiredAlloc, isNewerOrder, type NodeMemory, type OrderPosition, type ServerMessage } from "../api/node-protocol.ts";
+import { type DesiredAlloc, isNewerOrder, isOlderOrder, type NodeMemory, type OrderPosition, type ServerMessage } from "../api/node-protocol.ts";
 import type { CollectSettings } from "../device/collect.ts";
 import { decideSteps } from "../device/desired.ts";
 import { onBootOf } from "../device/on-boot.ts";
@@ -16,9 +16,10 @@ import type { Driver } from "../runner/drivers/driver.ts";
 import type { Log } from "../runtime/log.ts";
 import { readBootId } from "../runtime/process-identity.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { Calls } from "./calls.ts";
+import { Calls, callsOfOwn } from "./calls.ts";
 import { Connection } from "./connection.ts";
 import { CutOff } from "./cut-off.ts";
+import { DeviceView } from "./device-view.ts";
 import { type ClientSettings, fingerprint } from "./fingerprint/fingerprint.ts";
 import { Fires } from "./fires.ts";
 import { Garbage } from "./garbage.ts";
@@ -52,6 +53,7 @@ const NOT_SHOWN = "no server shows it any more";
 export class NodeAgent {
   readonly identity: NodeIdentity;
   readonly allocRoot: string;
+  readonly device: DeviceView;
   readonly #options: NodeAgentOptions;
   readonly #journal: Journal;
   readonly #connection: Connection;
@@ -142,16 +144,18 @@ export class NodeAgent {
       forgotten: (id) => this.#forgotten(id),
       pressure: (what) => this.#pressed(what),
     });
-    this.#calls = new Calls({
+    const calls = {
       runtime,
       allocRoot: this.allocRoot,
-      send: (message) => this.#connection.send(message),
-      runner: (id) => this.#runners.get(id),
-      fire: (id) => this.#fires.force(id),
+      runner: (id: string) => this.#runners.get(id),
+      fire: (id: string) => this.#fires.force(id),
       stats: new Stats({ runtime, allocRoot: this.allocRoot, node: () => this.node }),
       garbage: () => this.#garbage,
       upgrades: new UpgradeReceiver(runtime, join(directory, "upgrade"), options.upgrades ?? null),
-    });
+    };
+    this.#calls = new Calls({ ...calls, send: (message) => this.#connection.send(message) });
+    const own = { own: this.#own, connection: this.#connection, journal: this.#journal, runners: this.#runners };
+    this.device = new DeviceView({ ...own, fires: this.#fires, cutOff: this.#cutOff, calls: callsOfOwn(calls, this.identity.id) });
   }
 
   /** As its drivers know it now. */
@@ -280,12 +284,10 @@ export class NodeAgent {
   }
 
   #order(order: ServerMessage & { kind: "desired" }): void {
-    if (!order.isFull && !isNewerOrder(order.position, this.#journal.state.position)) {
-      this.#options.log.warn("an order older than the last one was ignored", { index: order.position.index, epoch: order.position.epoch });
-      return;
-    }
-    if (order.isFull && this.#isStale(order.position)) {
-      this.#options.log.warn("a full order older than the last one was ignored", { index: order.position.index, epoch: order.position.epoch });
+    const { position: before } = this.#journal.state;
+    if (order.isFull ? isOlderOrder(order.position, before) : !isNewerOrder(order.position, before)) {
+      const { index, epoch } = order.position;
+      this.#options.log.warn(`${order.isFull ? "a full" : "an"} order older than the last one was ignored`, { index, epoch });
       return;
     }
     const modifyIndexOf = (id: string) => this.#journal.state.allocs.get(id)?.alloc.modifyIndex ?? 0;
@@ -309,12 +311,6 @@ export class NodeAgent {
     const last = this.#journal.state.position;
     if (steps.length > 0 || last?.clusterId !== order.position.clusterId || last.epoch !== order.position.epoch)
       this.#journal.append({ k: "position", position: order.position });
-  }
-
-  #isStale(position: OrderPosition): boolean {
-    const last = this.#journal.state.position;
-    if (last === null || last.clusterId !== position.clusterId) return false;
-    return position.epoch < last.epoch || (position.epoch === last.epoch && position.index < last.index);
   }
 
   #startAlloc(alloc: DesiredAlloc, job: JobVersion): void {

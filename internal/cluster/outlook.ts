@@ -3,11 +3,12 @@
 import type { Alloc } from "../domain/alloc.ts";
 import { isClientTerminal, isTerminal } from "../domain/alloc.ts";
 import { isActiveDeployment, isCanarying } from "../domain/deployment.ts";
-import { nextFireAtMs } from "../domain/fires.ts";
+import { firesOnNodes, nextFireAtMs } from "../domain/fires.ts";
 import type { Job } from "../domain/job.ts";
 import type { Fire } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 import { parseSchedule } from "./cron.ts";
+import { firingsOf } from "./firings.ts";
 import { queueOf } from "./queue.ts";
 import { isResumable } from "./resume.ts";
 import { accountsOf } from "./task-account.ts";
@@ -22,7 +23,7 @@ export interface NextStep {
 /** In the order of their time, what waits for something else last. */
 export function nextOfJob(view: View, job: Job, nowMs: number): readonly NextStep[] {
   if (job.stop) return [{ what: "nothing: it is stopped, until it is run or started again", atMs: null }];
-  const steps = [...periodicSteps(view, job), ...queueSteps(view, job, nowMs), ...deploymentSteps(view, job)];
+  const steps = [...periodicSteps(view, job, nowMs), ...queueSteps(view, job, nowMs), ...deploymentSteps(view, job)];
   if (job.parameterized && !job.dispatched) steps.push({ what: `it runs when it is dispatched: edgectl job dispatch ${job.id}`, atMs: null });
   const allocs = [...view.openAllocsOfJob(job.namespace, job.id)];
   steps.push(...resumeSteps(view, job));
@@ -51,7 +52,7 @@ export function lastFires(view: View, job: Job): readonly Fire[] {
 
 /** The newest instant at which a periodic job should have fired and did not, where none was taken since; null for none. */
 export function missedFireAtMs(view: View, job: Job): number | null {
-  if (!job.periodic?.enabled) return null;
+  if (!job.periodic?.enabled || firesOnNodes(job)) return null;
   const settledUntilMs = (view.watermark(job.namespace, job.id, job.createIndex)?.settledUntilS ?? 0) * 1000;
   const [last] = lastFires(view, job);
   // What is longer ago than that is told by nobody.
@@ -77,15 +78,34 @@ function sorted(steps: readonly NextStep[]): readonly NextStep[] {
   return [...steps].sort((a, b) => (a.atMs ?? Number.POSITIVE_INFINITY) - (b.atMs ?? Number.POSITIVE_INFINITY));
 }
 
-function periodicSteps(view: View, job: Job): NextStep[] {
+function periodicSteps(view: View, job: Job, nowMs: number): NextStep[] {
   const { periodic } = job;
   if (!periodic) return [];
   if (!periodic.enabled) return [{ what: "it does not fire: periodic.enabled is false", atMs: null }];
+  if (firesOnNodes(job)) return nodeFireSteps(view, job, nowMs);
   const settledUntilS = view.watermark(job.namespace, job.id, job.createIndex)?.settledUntilS ?? 0;
   const atMs = nextFireAtMs(job, parseSchedule(periodic.crons, periodic.timeZone), settledUntilS);
   if (atMs === null) return [{ what: "it never fires again: its schedule has no instant to come", atMs: null }];
   const active = periodic.prohibitOverlap ? activeChild(view, job) : null;
   return [{ what: active === null ? "it fires" : `it fires, or not, if ${active} is still active then (prohibit_overlap)`, atMs }];
+}
+
+/** Many nodes fire at one instant, unless their times differ. */
+function nodeFireSteps(view: View, job: Job, nowMs: number): NextStep[] {
+  const firings = firingsOf(view, job, nowMs);
+  if (firings.length === 0) return [{ what: "it fires on no node yet: none was chosen", atMs: null }];
+  const byTime = new Map<number | null, string[]>();
+  for (const { nextAtMs, nodeName } of firings) byTime.set(nextAtMs, [...(byTime.get(nextAtMs) ?? []), nodeName]);
+  return [...byTime].slice(0, FIRES_MAX).map(([atMs, names]) => {
+    const nodes =
+      names.length === 1
+        ? `node ${names[0]}`
+        : `${names.length} nodes (${names.slice(0, FIRES_MAX).join(", ")}${names.length > FIRES_MAX ? ", ..." : ""})`;
+    return {
+      what: atMs === null ? `${nodes} never fires it again: its schedule has no instant to come` : `${nodes} fires it, with or without a server`,
+      atMs,
+    };
+  });
 }
 
 function activeChild(view: View, job: Job): string | null {

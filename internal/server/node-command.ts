@@ -2,9 +2,10 @@
 // window, and the end of one with the other.
 
 import type { Turn } from "../api/link-window.ts";
+import type { StreamChunk } from "../api/node-calls.ts";
 import type { ExecResult, NodeCall } from "../api/node-protocol.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { NodeSession, StreamChunk } from "./node-session.ts";
+import type { NodeSession } from "./node-session.ts";
 
 export class NodeCommand {
   /** Read once; the command ends when its reader leaves. Throws the node's error. */

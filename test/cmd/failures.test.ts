@@ -59,6 +59,28 @@ describe("the agent refuses", () => {
   });
 });
 
+describe("no server leads", () => {
+  const unled = refusal(500, "No cluster leader", { "X-Edgectl-Code": "no-leader" });
+  const own = () => new Response("[]", { headers: { "X-Edgectl-Device-View": encodeURIComponent("No server leads; this is pi's.") } });
+
+  test("a read is answered by the agent's own node, which is said once, and asked at once from then on", async () => {
+    const route = (query: URLSearchParams) => (query.has("device") ? own() : unled);
+    const ran = await edgectl(["status", "ab"], {
+      routes: { "GET /v1/jobs": route, "GET /v1/allocations": route, "GET /v1/evaluations": route, "GET /v1/nodes": route },
+    });
+    expect(ran.error.match(/No server leads; this is pi's\.\n/g)).toHaveLength(1);
+    expect(ran.error).toContain('no job, allocation, evaluation or node has the id "ab"');
+    expect(ran.asked.filter((line) => !line.includes("device"))).toHaveLength(1);
+  });
+
+  test("an agent that has no node, or does not know the question, refuses as before", async () => {
+    for (const answer of [unled, new Response("[]")]) {
+      const ran = await edgectl(["status"], { routes: { "GET /v1/jobs": (query: URLSearchParams) => (query.has("device") ? answer : unled) } });
+      expect([ran.status, ran.error, ran.out]).toEqual([1, "Error: No cluster leader\n", ""]);
+    }
+  });
+});
+
 test("token, namespace and region go with every request", async () => {
   const ran = await edgectl(["status", "--region", "eu"], { routes: { "GET /v1/jobs": [] }, env: { NOMAD_NAMESPACE: "lab" } });
   expect(ran.asked).toEqual(["GET http://127.0.0.1:4646/v1/jobs?region=eu&namespace=lab"]);

@@ -51,7 +51,7 @@ describe("why there", () => {
 });
 
 describe("a job", () => {
-  const nothing = { groups: [], last: null, fires: [], missedAtMs: null, child: undefined, node: null };
+  const nothing = { groups: [], last: null, fires: [], firings: [], missedAtMs: null, child: undefined, node: null };
 
   test("whose fire nobody took is told so", () => {
     const cluster = new Cluster();

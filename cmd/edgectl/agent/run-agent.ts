@@ -120,7 +120,8 @@ async function startParts(runtime: Runtime, log: Log, config: AgentConfig, parts
     parts.server = server;
     const { createApp } = await import("../../../internal/server/http/app.ts");
     // Requests and other servers may come as soon as it seeks the lease.
-    handler = createApp(server, factsOf(runtime, config, parts));
+    const { withDeviceRoutes } = await import("../../../internal/client/device-app.ts");
+    handler = withDeviceRoutes(createApp(server, factsOf(runtime, config, parts)), { runtime, node: () => parts.node });
     server.start();
     await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
   }

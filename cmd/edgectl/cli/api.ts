@@ -36,7 +36,24 @@ export interface Api {
 }
 
 export function createApi(runtime: Runtime, connection: Connection): Api {
-  const send = (method: string, path: string, query: Query, more: RequestInit = {}) => request(runtime, connection, { method, path, query, more });
+  const notice = noticeOnce(runtime);
+  let isAlone = false;
+  const send = async (method: string, path: string, query: Query, more: RequestInit = {}) => {
+    const sent = { method, path, query: isAlone && method === "GET" ? { ...query, device: true } : query, more };
+    const response = await request(runtime, connection, sent);
+    const isOwn = notice(response);
+    // Each further question would wait for a leader first.
+    isAlone = isAlone || isOwn;
+    return response;
+  };
+  const read: typeof send = (method, path, query) => {
+    const wasAlone = isAlone;
+    return send(method, path, query).catch(async (error: unknown) => {
+      if (wasAlone || !(await isAnsweredByNode(runtime, connection, { method, path, query, more: {} }, error))) throw error;
+      isAlone = true;
+      return send(method, path, query);
+    });
+  };
   const write: typeof send = (method, path, query, more) => untilLed(runtime, () => send(method, path, query, more));
   const json = async <T>(reply: Promise<Response>): Promise<Reply<T>> => {
     const response = await reply;
@@ -49,8 +66,8 @@ export function createApi(runtime: Runtime, connection: Connection): Api {
   };
   return {
     connection,
-    get: async <T>(path: string, query: Query = {}) => (await json<T>(send("GET", path, query))).body,
-    read: (path, query = {}) => json(send("GET", path, query)),
+    get: async <T>(path: string, query: Query = {}) => (await json<T>(read("GET", path, query))).body,
+    read: (path, query = {}) => json(read("GET", path, query)),
     put: async <T>(path: string, body: unknown = {}, query: Query = {}) =>
       (await json<T>(write("PUT", path, query, { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }))).body,
     delete: async <T>(path: string, query: Query = {}, body?: unknown) =>
@@ -94,6 +111,28 @@ async function untilLed(runtime: Runtime, send: () => Promise<Response>): Promis
 }
 
 const WRITE_RETRY_PAUSE_MS = 250;
+
+/** Whether no server leads, and the node of the agent that was asked answers instead, if it has one. */
+async function isAnsweredByNode(runtime: Runtime, connection: Connection, sent: Sent, error: unknown): Promise<boolean> {
+  if (!(error instanceof EdgeError) || error.code !== "no-leader") return false;
+  const own = await request(runtime, connection, { ...sent, query: { ...sent.query, device: true } }).catch(() => null);
+  await own?.body?.cancel();
+  return own?.headers.has(DEVICE_VIEW_HEADER) === true;
+}
+
+const DEVICE_VIEW_HEADER = "X-Edgectl-Device-View";
+
+/** Says once, beside what the command shows, that it is a device's own view. Whether it is one. */
+function noticeOnce(runtime: Runtime): (response: Response) => boolean {
+  let isTold = false;
+  return (response) => {
+    const text = response.headers.get(DEVICE_VIEW_HEADER);
+    if (text === null) return false;
+    if (!isTold) runtime.terminal.error(`${decodeHint(text)}\n`);
+    isTold = true;
+    return true;
+  };
+}
 
 interface Sent {
   readonly method: string;

@@ -2,8 +2,10 @@
 // ended with their last lines, and what happens next.
 
 import { formatAge } from "../../../internal/domain/duration.ts";
+import { firingRows } from "./firings.ts";
 import type { LastLines } from "./last-lines.ts";
 import { alignTable, type Paint, printable } from "./output.ts";
+import type { WireFiring } from "./wire-types.ts";
 
 export interface WireVerdict {
   readonly Kind: string;
@@ -58,6 +60,7 @@ export interface Explained {
   readonly Groups?: readonly WireGroup[];
   readonly Decisions?: readonly { readonly Kind: string; readonly Name: string; readonly Reason: string; readonly At: string | null }[];
   readonly Fires?: readonly { readonly At: string | null; readonly Status: string; readonly ChildID: string; readonly Reason: string }[];
+  readonly Firings?: readonly WireFiring[];
   readonly LastFailure?: { readonly AllocID: string; readonly NodeName: string; readonly Tasks: readonly WireTaskAccount[] } | null;
   readonly Placement?: {
     readonly Scores: readonly WireScore[];
@@ -94,6 +97,7 @@ export function explanationLines(given: WithLogs, options: ExplainTextOptions): 
       ? [...section("Scores when it was placed", options), ...scoreLines(explained.Placement.Scores)]
       : []),
     ...decisionLines(explained, options),
+    ...firingLines(explained, options),
     ...fireLines(explained, options),
     ...taskLines(explained, options),
     ...logLines(explained, options),
@@ -169,6 +173,10 @@ function decisionLines(explained: WithLogs, options: ExplainTextOptions): string
     ...alignTable(shown.map((one) => [one.Name, one.Kind, one.At === null ? one.Reason : `${one.Reason} (${whenText(one.At, options.nowMs)})`])),
     ...more,
   ];
+}
+
+function firingLines({ Firings: firings = [] }: WithLogs, options: ExplainTextOptions): string[] {
+  return firings.length === 0 ? [] : [...section("Fired by", options), ...alignTable(firingRows(firings, options.nowMs))];
 }
 
 function fireLines(explained: WithLogs, options: ExplainTextOptions): string[] {

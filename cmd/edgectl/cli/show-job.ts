@@ -2,12 +2,13 @@
 
 import type { Call } from "./command.ts";
 import { type FoundJob, jobPath } from "./find.ts";
+import { firingPairs, readFirings } from "./firings.ts";
 import { nextFireText } from "./next-fire.ts";
 import type { Pair } from "./output.ts";
 import { placementFailureLines } from "./placement-failures.ts";
 import { showDeployed } from "./show-deployment.ts";
 import { agoFromNanos, instantFromNanos, shortId } from "./times.ts";
-import type { AllocStub, JobStub, WireDeployment, WireEval, WireJob, WireSummary } from "./wire-types.ts";
+import type { AllocStub, JobStub, WireDeployment, WireEval, WireFiring, WireJob, WireSummary } from "./wire-types.ts";
 
 export interface JobPicture {
   readonly job: WireJob;
@@ -16,6 +17,8 @@ export interface JobPicture {
   readonly evals: readonly WireEval[];
   readonly children: readonly JobStub[];
   readonly deployment: WireDeployment | null;
+  /** Of a job that its nodes fire. */
+  readonly firings: readonly WireFiring[];
 }
 
 export async function readJobPicture(call: Call, found: FoundJob): Promise<JobPicture> {
@@ -30,7 +33,8 @@ export async function readJobPicture(call: Call, found: FoundJob): Promise<JobPi
   ]);
   const childPrefix = isParent(job) ? `${job.ID}/${job.Periodic ? "periodic-" : "dispatch-"}` : null;
   const children = childPrefix === null ? [] : ((await api.get<readonly JobStub[] | null>("/v1/jobs", { ...query, prefix: childPrefix })) ?? []);
-  return { job, summary, allocs: allocs ?? [], evals: evals ?? [], children, deployment };
+  const firings = isFiredByNode(job) && !job.Stop ? await readFirings(call, found) : [];
+  return { job, summary, allocs: allocs ?? [], evals: evals ?? [], children, deployment, firings };
 }
 
 /** Runs through children only: it has no allocs of its own. */
@@ -101,7 +105,7 @@ function showLatestDeployment(call: Call, deployment: WireDeployment | null): vo
   showDeployed(call, deployment);
 }
 
-async function headOf(call: Call, { job, allocs }: JobPicture): Promise<readonly Pair[]> {
+async function headOf(call: Call, { job, allocs, firings }: JobPicture): Promise<readonly Pair[]> {
   const nowMs = call.runtime.clock.nowMs();
   const kept: Pair[] = [
     ["ID", job.ID],
@@ -117,7 +121,8 @@ async function headOf(call: Call, { job, allocs }: JobPicture): Promise<readonly
   ];
   if (job.ParentID) kept.push(["Parent Job", job.ParentID]);
   kept.push(["Periodic", Boolean(job.Periodic)]);
-  if (job.Periodic) kept.push(["Next Periodic Launch", await nextFireText(job, nowMs)]);
+  if (firings.length > 0) kept.push(...firingPairs(firings, nowMs));
+  else if (job.Periodic) kept.push(["Next Periodic Launch", await nextFireText(job, nowMs)]);
   if (isFiredByNode(job)) kept.push(["Fired By", firingText(allocs)]);
   kept.push(["Parameterized", Boolean(job.ParameterizedJob) && job.Dispatched !== true]);
   return kept;

@@ -288,3 +288,17 @@ export interface AgentSelf {
   readonly member: unknown;
   readonly stats: Maybe<Readonly<Record<string, Readonly<Record<string, string>>>>>;
 }
+
+/** A node that fires a job by itself. */
+export interface WireFiring {
+  readonly NodeID: string;
+  readonly NodeName: string;
+  readonly NextAt: string | null;
+  readonly LastAt: string | null;
+  readonly LastStatus: string;
+  readonly LastReason: string;
+  readonly LastChildID: string;
+  readonly GivenUp: number;
+  readonly Skipped: number;
+  readonly UntoldSince: string | null;
+}

@@ -37,6 +37,7 @@ export default defineEdgeCommand({
         Evaluations: picture.evals,
         LatestDeployment: picture.deployment,
         Children: picture.children,
+        ...(picture.firings.length > 0 ? { Firings: picture.firings } : {}),
       });
     else await showJob(call, picture);
     return DONE;

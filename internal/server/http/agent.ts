@@ -1,11 +1,12 @@
 // /v1/agent/*, /v1/status/*, /v1/regions, /v1/namespaces, /v1/metrics, /v1/operator basics: the agent about itself.
 
+import { indexHeaders } from "../../api/http-error.ts";
 import { encodeMember } from "../../api/server-codec.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import { candidates } from "./operator.ts";
 import type { Exchange } from "./reply.ts";
-import { indexHeaders, json } from "./reply.ts";
+import { json } from "./reply.ts";
 
 /** What the process around the server says of itself. */
 export interface AgentFacts {

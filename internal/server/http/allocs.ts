@@ -1,40 +1,28 @@
 // /v1/allocations, /v1/allocation/:id, and evaluations beside them.
 
-import { encodeAlloc, encodeAllocStub } from "../../api/alloc-codec.ts";
 import { encodeEval, encodeEvalStub } from "../../api/eval-codec.ts";
+import { checkIdPrefix, requireUuid } from "../../api/ids.ts";
+import { list } from "../../api/list.ts";
+import { isSet } from "../../api/query.ts";
+import { byCreation, inNamespace, readAlloc, readAllocs, readAllocsOfEval } from "../../api/reads.ts";
 import { encodeToldChecks } from "../../api/service-codec.ts";
 import { stopAlloc } from "../../cluster/nodes.ts";
-import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import type { Evaluation } from "../../domain/evaluation.ts";
 import type { View } from "../../domain/view.ts";
-import { checkIdPrefix, requireUuid } from "./ids.ts";
-import { jobOfAlloc } from "./nodes.ts";
-import { isSet, isUnsetOrTrue } from "./query.ts";
 import { moveEval } from "./queue.ts";
 import type { Exchange } from "./reply.ts";
-import { list, read, written } from "./reply.ts";
+import { read, written } from "./reply.ts";
 import { allocServices } from "./services.ts";
 
 export function listAllocs(exchange: Exchange): Promise<Response> {
-  const { query } = exchange;
-  checkIdPrefix(query.prefix);
-  const options = { withResources: isSet(query, "resources"), withTaskStates: isUnsetOrTrue(query, "task_states") };
-  return read(exchange, ["allocs"], (view) =>
-    list<Alloc>(query, {
-      items: [...view.allocs()].filter((alloc) => alloc.id.startsWith(query.prefix) && inNamespace(query.namespace, alloc.namespace)),
-      index: view.tableIndex("allocs"),
-      encode: (alloc) => encodeAllocStub(alloc, view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion), options),
-      tokenOf: (alloc) => `${alloc.createIndex}.${alloc.id}`,
-      compare: byCreation,
-    }),
-  );
+  return read(exchange, ["allocs"], (view) => readAllocs(view, exchange.query));
 }
 
 export function allocRoute(exchange: Exchange): Promise<Response> {
   const [, id = "", action = ""] = exchange.path.split("/");
   const method = exchange.request.method === "POST" ? "PUT" : exchange.request.method;
-  if (action === "" && method === "GET") return getAlloc(exchange, id);
+  if (action === "" && method === "GET") return read(exchange, [`allocs:${id}`], (view) => readAlloc(view, id));
   if (action === "stop" && method === "PUT") return stop(exchange, id);
   if (action === "checks" && method === "GET") return toldChecks(exchange, id);
   if (action === "services" && method === "GET") return allocServices(exchange, id);
@@ -70,17 +58,7 @@ export function evalRoute(exchange: Exchange): Promise<Response> {
   const [, id = "", action = ""] = exchange.path.split("/");
   if (action === "queue" && (exchange.request.method === "PUT" || exchange.request.method === "POST")) return moveEval(exchange, id);
   if (exchange.request.method !== "GET") throw new EdgeError("method-not-allowed", "Invalid method");
-  if (action === "allocations")
-    return read(exchange, [`allocs/eval:${id}`], (view) => {
-      const allocs = [...view.allocsOfEval(id)].sort(byCreation);
-      const options = { withResources: false, withTaskStates: true };
-      return {
-        index: allocs.length === 0 ? view.tableIndex("allocs") : Math.max(...allocs.map((alloc) => alloc.modifyIndex)),
-        body: allocs.map((alloc) =>
-          encodeAllocStub(alloc, view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion), options),
-        ),
-      };
-    });
+  if (action === "allocations") return read(exchange, [`allocs/eval:${id}`], (view) => readAllocsOfEval(view, id));
   requireUuid(id, "eval");
   return read(exchange, [`evals:${id}`], (view) => {
     const evaluation = view.evaluation(id);
@@ -91,16 +69,6 @@ export function evalRoute(exchange: Exchange): Promise<Response> {
 }
 
 // --- internal ---
-
-function getAlloc(exchange: Exchange, id: string): Promise<Response> {
-  requireUuid(id, "alloc");
-  return read(exchange, [`allocs:${id}`], (view) => {
-    const alloc = view.alloc(id);
-    return alloc
-      ? { index: alloc.modifyIndex, body: encodeAlloc(alloc, jobOfAlloc(view, alloc)) }
-      : { index: view.tableIndex("allocs"), body: null, missing: "alloc not found" };
-  });
-}
 
 function toldChecks(exchange: Exchange, id: string): Promise<Response> {
   requireUuid(id, "alloc");
@@ -147,12 +115,4 @@ function relatedTo(view: View, evaluation: Evaluation): Evaluation[] {
     }
   }
   return related;
-}
-
-function inNamespace(wanted: string, namespace: string): boolean {
-  return wanted === "*" || wanted === namespace;
-}
-
-function byCreation(a: { readonly createIndex: number; readonly id: string }, b: { readonly createIndex: number; readonly id: string }): number {
-  return a.createIndex - b.createIndex || (a.id < b.id ? -1 : 1);
 }

@@ -1,7 +1,9 @@
 // The HTTP app: routes, the envelope around each, errors. One per server; hono does the matching.
 
 import { Hono } from "hono";
+import { errorResponse } from "../../api/http-error.ts";
 import type { NodeMessage, ServerMessage } from "../../api/node-protocol.ts";
+import { isStaleRead, parseQuery } from "../../api/query.ts";
 import { REGION_PATH } from "../../api/region-codec.ts";
 import { SERVER_CONNECT_PATH } from "../../api/server-protocol.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
@@ -22,11 +24,9 @@ import { jobRoute } from "./job.ts";
 import { listJobs, parseJobRoute, putJob, validateJobRoute } from "./jobs.ts";
 import { listNodes, nodeRoute } from "./nodes.ts";
 import { autopilotHealth, getAutopilot, putAutopilot, raftConfiguration, transferLeadership } from "./operator.ts";
-import { isStaleRead, parseQuery } from "./query.ts";
 import { deleteEvalsRoute, queueRoute } from "./queue.ts";
 import { forwardToRegion, greetingRoute, joinRoute, meetRoute } from "./regions.ts";
 import type { EdgeContext, Exchange, HonoEnvironment } from "./reply.ts";
-import { errorResponse } from "./reply.ts";
 import { getSchedulerConfig, putSchedulerConfig } from "./scheduler.ts";
 import { listServices, serviceRoute } from "./services.ts";
 import { restoreSnapshot, saveSnapshot } from "./snapshot.ts";

@@ -2,6 +2,9 @@
 
 import { encodeAllocStub } from "../../api/alloc-codec.ts";
 import { deploymentIndex, encodeDeployment } from "../../api/deployment-codec.ts";
+import { checkIdPrefix, requireUuid } from "../../api/ids.ts";
+import { list } from "../../api/list.ts";
+import { isSet } from "../../api/query.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import type { DeploymentWriteResult } from "../../cluster/deployment-commands.ts";
 import { failDeploymentByUser, pauseDeployment, promoteDeployment, setAllocHealth, unblockDeployment } from "../../cluster/deployment-commands.ts";
@@ -9,10 +12,8 @@ import type { Deployment } from "../../domain/deployment.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import type { Context, Outcome, View } from "../../domain/view.ts";
 import { isTrue, jsonBody, textField } from "./body.ts";
-import { checkIdPrefix, requireUuid } from "./ids.ts";
-import { isSet } from "./query.ts";
 import type { Exchange } from "./reply.ts";
-import { list, read, written } from "./reply.ts";
+import { read, written } from "./reply.ts";
 
 export function listDeployments(exchange: Exchange): Promise<Response> {
   const { query } = exchange;

@@ -1,6 +1,7 @@
 // Commands beside tasks over a WebSocket, in Nomad's frames: what can be known of a mistake before the socket is open
 // is answered as any request's error, the node's own word closes the socket with its reason.
 
+import { statusOf } from "../../api/http-error.ts";
 import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
@@ -8,7 +9,6 @@ import type { ServerSocket, SocketHandlers, Timer } from "../../runtime/runtime.
 import { NodeCommand } from "../node-command.ts";
 import type { NodeSession } from "../node-session.ts";
 import type { Exchange } from "./reply.ts";
-import { statusOf } from "./reply.ts";
 
 export interface ExecTarget {
   readonly alloc: Alloc;

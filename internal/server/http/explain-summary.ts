@@ -1,10 +1,12 @@
 // Explanations in a sentence or two: what matters most of what is known. Lower case, no full stop, most important first.
 
 import { instant } from "../../api/explain-codec.ts";
+import { type Firing, firingText } from "../../cluster/firings.ts";
 import type { Waiting } from "../../cluster/queue.ts";
 import type { TaskAccount } from "../../cluster/task-account.ts";
 import type { Alloc, NodeScore } from "../../domain/alloc.ts";
 import type { Evaluation } from "../../domain/evaluation.ts";
+import { firesOnNodes } from "../../domain/fires.ts";
 import type { Job } from "../../domain/job.ts";
 import type { Node } from "../../domain/node.ts";
 import type { Fire } from "../../domain/tables.ts";
@@ -17,6 +19,8 @@ export interface JobFacts {
   readonly groups: readonly GroupStanding[];
   readonly last: Alloc | null;
   readonly fires: readonly Fire[];
+  /** Of a job that nodes fire. */
+  readonly firings: readonly Firing[];
   /** Of a periodic job: the instant of a fire that nobody took. */
   readonly missedAtMs: number | null;
   /** Of a periodic job: its last run. */
@@ -24,10 +28,14 @@ export interface JobFacts {
   readonly node: Node | null;
 }
 
-export function jobSummary(view: View, { job, groups, last, fires, missedAtMs, child, node }: JobFacts): readonly string[] {
+export function jobSummary(view: View, { job, groups, last, fires, firings, missedAtMs, child, node }: JobFacts): readonly string[] {
   if (job.stop) return ["the job is stopped"];
   if (job.periodic)
-    return [...periodicSummary(job, fires, missedAtMs), ...failureSummary(last), ...(child ? [`its last run, ${child.id}, is ${child.status}`] : [])];
+    return [
+      ...(firesOnNodes(job) ? nodeFireSummary(firings) : periodicSummary(job, fires, missedAtMs)),
+      ...failureSummary(last),
+      ...(child ? [`its last run, ${child.id}, is ${child.status}`] : []),
+    ];
   if (job.parameterized && !job.dispatched) return ["the job is a template: each dispatch makes a job of its own"];
   if (view.schedulerConfig().pauseEvalBroker && groups.some((group) => group.placeable > 0))
     return ["the broker is paused: evaluations are kept and not run (edgectl operator scheduler set-config --pause-eval-broker=false)"];
@@ -80,6 +88,14 @@ function failureSummary(last: Alloc | null): string[] {
   // What another took the place of is past.
   if (last?.clientStatus !== "failed" || last.nextAlloc !== "") return [];
   return [`allocation ${last.id.slice(0, 8)} failed on ${last.nodeName}${last.clientDescription ? `: ${last.clientDescription}` : ""}`];
+}
+
+const FIRINGS_TOLD_MAX = 5;
+
+function nodeFireSummary(firings: readonly Firing[]): readonly string[] {
+  if (firings.length === 0) return ["no node fires it: none was chosen yet (`edgectl job allocs` and `edgectl eval list` show why)"];
+  const more = firings.length > FIRINGS_TOLD_MAX ? [`and ${firings.length - FIRINGS_TOLD_MAX} more nodes fire it`] : [];
+  return [...firings.slice(0, FIRINGS_TOLD_MAX).map((firing) => firingText(firing, instant)), ...more];
 }
 
 function periodicSummary(job: Job, fires: readonly Fire[], missedAtMs: number | null): readonly string[] {

@@ -1,9 +1,12 @@
 // /v1/explain/job/:id, /v1/explain/allocation/:id, /v1/explain/evaluation/:id: why it is where it is, or nowhere, and what
 // happens next. What the scheduler would do is found by letting it decide, and throwing that away.
 
-import { encodeReport, encodeScores, encodeSteps, encodeTask, instant } from "../../api/explain-codec.ts";
+import { encodeFiring, encodeReport, encodeScores, encodeSteps, encodeTask, instant } from "../../api/explain-codec.ts";
+import { requireUuid } from "../../api/ids.ts";
+import type { Read } from "../../api/list.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import { evalForJob } from "../../cluster/evals.ts";
+import { firingsOf } from "../../cluster/firings.ts";
 import { lastFires, missedFireAtMs, nextOfAlloc, nextOfJob } from "../../cluster/outlook.ts";
 import { queueOf } from "../../cluster/queue.ts";
 import { accountsOf } from "../../cluster/task-account.ts";
@@ -17,8 +20,7 @@ import type { DecisionKind } from "../../scheduler/decision.ts";
 import { explainGroup } from "../../scheduler/explain.ts";
 import { type Plan, schedule } from "../../scheduler/schedule.ts";
 import { allocSummary, evalSummary, jobSummary } from "./explain-summary.ts";
-import { requireUuid } from "./ids.ts";
-import type { Exchange, Read } from "./reply.ts";
+import type { Exchange } from "./reply.ts";
 import { read } from "./reply.ts";
 
 export function explainRoute(exchange: Exchange): Promise<Response> {
@@ -87,6 +89,7 @@ function explainJob(asked: Asked, id: string): Read {
   const fires = job.periodic ? lastFires(view, job) : [];
   const child = view.job(job.namespace, fires.find((fire) => fire.childId !== "")?.childId ?? "");
   const last = lastFailure(view, child ?? job);
+  const firings = firingsOf(view, job, context.nowMs);
   const body = {
     Kind: "job",
     JobID: job.id,
@@ -98,7 +101,7 @@ function explainJob(asked: Asked, id: string): Read {
     Stop: job.stop,
     NodeID: asked.node?.id ?? "",
     NodeName: asked.node?.name ?? "",
-    Summary: jobSummary(view, { job, groups, last, fires, missedAtMs: missedFireAtMs(view, job), child, node: asked.node }),
+    Summary: jobSummary(view, { job, groups, last, fires, firings, missedAtMs: missedFireAtMs(view, job), child, node: asked.node }),
     Groups: groups.map(encodeStanding),
     Decisions: (plan?.decisions ?? [])
       .filter((decision) => decision.kind !== "keep" && decision.kind !== "place")
@@ -111,6 +114,7 @@ function explainJob(asked: Asked, id: string): Read {
         At: instant("atMs" in decision ? decision.atMs : "untilMs" in decision ? decision.untilMs : null),
       })),
     Fires: fires.map((fire) => ({ At: instant(fire.scheduledAtS * 1000), Status: fire.status, ChildID: fire.childId, Reason: fire.reason })),
+    Firings: firings.map(encodeFiring),
     LastFailure: last === null ? null : { AllocID: last.id, NodeName: last.nodeName, Tasks: accountsOf(last).map(encodeTask) },
     Next: encodeSteps(nextOfJob(view, job, context.nowMs)),
   };

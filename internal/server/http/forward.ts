@@ -1,12 +1,13 @@
 // Requests that only the leader can answer are handed on by the servers that do not lead, streams and WebSockets too.
 
+import { isUnsent } from "../../api/fetch-failure.ts";
+import { errorResponse } from "../../api/http-error.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { relaySocket } from "../../runtime/relay-socket.ts";
 import type { RequestContext, Timer } from "../../runtime/runtime.ts";
 import type { Server } from "../server.ts";
 import { bodyLimitOf, boundedBytes } from "./body.ts";
-import { errorResponse } from "./reply.ts";
 
 export const HOPS_HEADER = "X-Edgectl-Forwarded";
 /** What says that a WebSocket was handed on. */
@@ -91,14 +92,6 @@ async function ask(
     stopWatching();
     (patience as Timer | null)?.cancel(); // set by a callback, which the compiler does not see
   }
-}
-
-/** Bun says ConnectionRefused, Node hides ECONNREFUSED in the cause. */
-function isUnsent(error: unknown): boolean {
-  const codes = [error, (error as { readonly cause?: unknown } | null)?.cause].map((one) =>
-    String((one as { readonly code?: unknown } | null)?.code ?? ""),
-  );
-  return codes.some((code) => code === "ConnectionRefused" || code === "ECONNREFUSED");
 }
 
 function noLeader(): EdgeError {

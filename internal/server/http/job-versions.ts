@@ -1,6 +1,7 @@
 // /v1/job/:id/versions with the differences between them, and the tags that versions carry.
 
 import { encodeJob } from "../../api/job-codec.ts";
+import { isSet } from "../../api/query.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import { timeText } from "../../api/wire.ts";
 import { taggedVersion, tagVersion, untagVersion } from "../../cluster/version-tags.ts";
@@ -9,7 +10,6 @@ import type { Job } from "../../domain/job.ts";
 import type { JobVersion } from "../../domain/tables.ts";
 import { isTrue, jsonBody, numberField, textField } from "./body.ts";
 import { jobDiff } from "./job-diff.ts";
-import { isSet } from "./query.ts";
 import type { Exchange } from "./reply.ts";
 import { read, written } from "./reply.ts";
 

@@ -1,19 +1,16 @@
 // /v1/job/:id and everything below it. Ids hold slashes, so the decoded path is matched by its end.
 
-import { encodeAllocStub } from "../../api/alloc-codec.ts";
-import { encodeEval } from "../../api/eval-codec.ts";
-import { encodeJob } from "../../api/job-codec.ts";
-import { encodeSummary } from "../../api/summary-codec.ts";
+import type { Read } from "../../api/list.ts";
+import { isSet } from "../../api/query.ts";
+import { type JobId, jobRead, readAllocsOfJob, readEvalsOfJob, readJob, readSummary } from "../../api/reads.ts";
 import { nanos } from "../../api/wire.ts";
 import { dispatchJob } from "../../cluster/dispatch.ts";
 import { deregisterJob, evaluateJob, revertJob, scaleJob, setJobStability } from "../../cluster/jobs.ts";
 import { forcePeriodic } from "../../cluster/periodic.ts";
 import { resumeJob } from "../../cluster/resume.ts";
 import { admitting } from "../../cluster/settings.ts";
-import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import { firesOnNodes } from "../../domain/fires.ts";
-import type { Job } from "../../domain/job.ts";
 import type { View } from "../../domain/view.ts";
 import { isTrue, jsonBody, mapField, numberField, textField } from "./body.ts";
 import { deploymentsOfJob, latestDeploymentOfJob } from "./deployments.ts";
@@ -22,9 +19,8 @@ import { jobVersions, tagPathOf, tagRoute } from "./job-versions.ts";
 import { putJob } from "./jobs.ts";
 import { forceOnNodes } from "./node-fire.ts";
 import { planJob } from "./plan.ts";
-import { isSet } from "./query.ts";
 import { putPriority } from "./queue.ts";
-import type { Exchange, Read } from "./reply.ts";
+import type { Exchange } from "./reply.ts";
 import { read, written } from "./reply.ts";
 import { servicesOfJob } from "./services.ts";
 
@@ -74,14 +70,6 @@ export function jobRoute(exchange: Exchange): Promise<Response> {
   return handler({ ...exchange, id, watch: [`jobs:${exchange.query.namespace}/${id}`] });
 }
 
-/** What the job was found as, with the index a client blocks on. */
-export function jobRead(view: View, namespace: string, id: string, encode: (job: Job) => { readonly body: unknown; readonly index?: number }): Read {
-  const job = view.job(namespace, id);
-  if (!job) return { index: view.tableIndex("jobs"), body: null, missing: "job not found" };
-  const { body, index } = encode(job);
-  return { index: index ?? job.modifyIndex, body };
-}
-
 // --- internal ---
 
 function readOf(exchange: JobExchange, look: (view: View) => Read): Promise<Response> {
@@ -89,7 +77,7 @@ function readOf(exchange: JobExchange, look: (view: View) => Read): Promise<Resp
 }
 
 function getJob(exchange: JobExchange): Promise<Response> {
-  return readOf(exchange, (view) => jobRead(view, exchange.query.namespace, exchange.id, (job) => ({ body: encodeJob(job) })));
+  return readOf(exchange, (view) => readJob(view, idOf(exchange)));
 }
 
 async function deleteJob(exchange: JobExchange): Promise<Response> {
@@ -108,29 +96,15 @@ async function deleteJob(exchange: JobExchange): Promise<Response> {
 }
 
 function allocations(exchange: JobExchange): Promise<Response> {
-  const { namespace } = exchange.query;
-  return read(exchange, [`allocs/job:${namespace}/${exchange.id}`], (view) => {
-    const job = view.job(namespace, exchange.id);
-    const withAll = isSet(exchange.query, "all");
-    const allocs = [...view.allocsOfJob(namespace, exchange.id)]
-      .filter((alloc) => withAll || !job || alloc.jobCreateIndex === job.createIndex)
-      .sort(byCreation);
-    const options = { withResources: isSet(exchange.query, "resources"), withTaskStates: true };
-    return {
-      index: newest(allocs, view.tableIndex("allocs")),
-      body: allocs.map((alloc) =>
-        encodeAllocStub(alloc, view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion), options),
-      ),
-    };
-  });
+  return read(exchange, [`allocs/job:${exchange.query.namespace}/${exchange.id}`], (view) => readAllocsOfJob(view, idOf(exchange), exchange.query));
 }
 
 function evaluations(exchange: JobExchange): Promise<Response> {
-  const { namespace } = exchange.query;
-  return read(exchange, [`evals/job:${namespace}/${exchange.id}`], (view) => {
-    const evals = [...view.evalsOfJob(namespace, exchange.id)].sort((a, b) => b.createIndex - a.createIndex);
-    return { index: newest(evals, view.tableIndex("evals")), body: evals.map(encodeEval) };
-  });
+  return read(exchange, [`evals/job:${exchange.query.namespace}/${exchange.id}`], (view) => readEvalsOfJob(view, idOf(exchange)));
+}
+
+function idOf({ query, id }: JobExchange): JobId {
+  return { namespace: query.namespace, id };
 }
 
 function submission(exchange: JobExchange): Promise<Response> {
@@ -151,10 +125,7 @@ function submission(exchange: JobExchange): Promise<Response> {
 function summary(exchange: JobExchange): Promise<Response> {
   const { namespace } = exchange.query;
   return read(exchange, [...exchange.watch, `allocs/job:${namespace}/${exchange.id}`, `evals/job:${namespace}/${exchange.id}`], (view) =>
-    jobRead(view, namespace, exchange.id, (job) => {
-      const body = encodeSummary(view, job);
-      return { body, index: Number(body.ModifyIndex) };
-    }),
+    readSummary(view, idOf(exchange)),
   );
 }
 
@@ -349,12 +320,4 @@ function jobWrite(result: { readonly evalId: string; readonly evalCreateIndex: n
     KnownLeader: false,
     NextToken: "",
   };
-}
-
-function byCreation(a: Alloc, b: Alloc): number {
-  return b.createIndex - a.createIndex || (a.name < b.name ? -1 : 1);
-}
-
-function newest(rows: readonly { readonly modifyIndex: number }[], otherwise: number): number {
-  return rows.length === 0 ? otherwise : Math.max(...rows.map((row) => row.modifyIndex));
 }

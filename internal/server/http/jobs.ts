@@ -1,31 +1,20 @@
 // /v1/jobs, /v1/jobs/parse, /v1/validate/job: the list, registration, and the checks before it.
 
-import { encodeJobStub } from "../../api/summary-codec.ts";
+import { readJobs } from "../../api/reads.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import { registerJob } from "../../cluster/jobs.ts";
 import { jobPoolProblem } from "../../cluster/node-pools.ts";
 import { admitting } from "../../cluster/settings.ts";
 import { EdgeError } from "../../domain/errors.ts";
-import type { Job } from "../../domain/job.ts";
 import type { View } from "../../domain/view.ts";
 import { admissionProblems, admit, multiError, warningsText } from "./admission.ts";
 import { isTrue, jsonBody, mapField, numberField, textField } from "./body.ts";
-import { isSet } from "./query.ts";
 import { forwardToRegion } from "./regions.ts";
 import type { Exchange } from "./reply.ts";
-import { json, list, read, written } from "./reply.ts";
+import { json, read, written } from "./reply.ts";
 
 export function listJobs(exchange: Exchange): Promise<Response> {
-  const { query } = exchange;
-  return read(exchange, ["jobs", "allocs", "evals"], (view) =>
-    list(query, {
-      items: jobsIn(view, query.namespace, query.prefix),
-      index: Math.max(view.tableIndex("jobs"), view.tableIndex("job_versions")),
-      encode: (job) => encodeJobStub(view, job, { withMeta: isSet(query, "meta") }),
-      tokenOf: (job) => job.id,
-      compare: (a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : a.namespace < b.namespace ? -1 : 1),
-    }),
-  );
+  return read(exchange, ["jobs", "allocs", "evals"], (view) => readJobs(view, exchange.query));
 }
 
 export async function putJob(exchange: Exchange, idInPath: string | null): Promise<Response> {
@@ -118,14 +107,6 @@ export function checkPlace(exchange: Exchange, spec: { readonly id: string; read
 export function requirePool(view: View, spec: { readonly id: string; readonly nodePool: string }): void {
   const problem = jobPoolProblem(view, spec);
   if (problem !== null) throw new EdgeError("invalid-job", multiError([problem]), { hint: "`edgectl node pool list` shows the pools" });
-}
-
-export function* jobsIn(view: View, namespace: string, prefix: string): Iterable<Job> {
-  for (const head of view.jobHeads()) {
-    if (!head.id.startsWith(prefix) || (namespace !== "*" && head.namespace !== namespace)) continue;
-    const job = view.job(head.namespace, head.id);
-    if (job) yield job;
-  }
 }
 
 /** The answer of the region that the job itself names, null where that is this one. */

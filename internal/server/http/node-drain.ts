@@ -1,11 +1,11 @@
 // PUT /v1/node/:id/drain: a node is to be emptied, or not any more.
 
+import { requireUuid } from "../../api/ids.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import { type SetDrainInput, setDrain } from "../../cluster/drain.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { isTrue, jsonBody, mapField, numberField } from "./body.ts";
-import { requireUuid } from "./ids.ts";
 import type { Exchange } from "./reply.ts";
 import { written } from "./reply.ts";
 

@@ -1,6 +1,8 @@
 // /v1/node/pools, /v1/node/pool/:name and the nodes and jobs in it.
 
+import { list } from "../../api/list.ts";
 import { encodeNodeStub } from "../../api/node-codec.ts";
+import { isSet } from "../../api/query.ts";
 import { decodeNodePool, encodeNodePool } from "../../api/scheduler-codec.ts";
 import { encodeJobStub } from "../../api/summary-codec.ts";
 import { allNodePools, deleteNodePool, findNodePool, jobsInPool, putNodePool } from "../../cluster/node-pools.ts";
@@ -10,9 +12,8 @@ import type { Node } from "../../domain/node.ts";
 import type { NodePool } from "../../domain/setting.ts";
 import type { View } from "../../domain/view.ts";
 import { jsonBody } from "./body.ts";
-import { isSet } from "./query.ts";
 import type { Exchange } from "./reply.ts";
-import { empty, list, read } from "./reply.ts";
+import { empty, read } from "./reply.ts";
 
 /** What follows `node/` in the path; the name may hold anything, so that a wrong one is told to be wrong. */
 export function nodePoolRoute(exchange: Exchange, [kind = "", name = "", part = "", ...rest]: readonly string[]): Promise<Response> {

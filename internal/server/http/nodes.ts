@@ -1,34 +1,17 @@
 // /v1/nodes, /v1/node/:id and below.
 
-import { encodeAlloc } from "../../api/alloc-codec.ts";
-import { encodeJob } from "../../api/job-codec.ts";
-import { encodeNode, encodeNodeStub } from "../../api/node-codec.ts";
-import type { JsonObject } from "../../api/wire.ts";
+import { requireUuid } from "../../api/ids.ts";
+import { readAllocsOfNode, readNode, readNodes } from "../../api/reads.ts";
 import { evaluateNode, purgeNode, setEligibility } from "../../cluster/nodes.ts";
-import type { Alloc } from "../../domain/alloc.ts";
 import { EdgeError } from "../../domain/errors.ts";
-import type { Job } from "../../domain/job.ts";
-import type { View } from "../../domain/view.ts";
 import { jsonBody, textField } from "./body.ts";
-import { checkIdPrefix, requireUuid } from "./ids.ts";
 import { drainNode } from "./node-drain.ts";
 import { nodePoolRoute } from "./node-pools.ts";
-import { isSet } from "./query.ts";
 import type { Exchange } from "./reply.ts";
-import { list, read, written } from "./reply.ts";
+import { read, written } from "./reply.ts";
 
 export function listNodes(exchange: Exchange): Promise<Response> {
-  const { query } = exchange;
-  checkIdPrefix(query.prefix);
-  return read(exchange, ["nodes"], (view) =>
-    list(query, {
-      items: [...view.nodes()].filter((node) => node.id.startsWith(query.prefix)),
-      index: view.tableIndex("nodes"),
-      encode: (node) => encodeNodeStub(node, { withResources: isSet(query, "resources"), withOs: isSet(query, "os") }),
-      tokenOf: (node) => node.id,
-      compare: (a, b) => (a.id < b.id ? -1 : 1),
-    }),
-  );
+  return read(exchange, ["nodes"], (view) => readNodes(view, exchange.query));
 }
 
 export function nodeRoute(exchange: Exchange): Promise<Response> {
@@ -49,33 +32,14 @@ export function nodeRoute(exchange: Exchange): Promise<Response> {
   return handler(exchange, id);
 }
 
-/** The job an alloc runs, as it stood at the alloc's version. */
-export function jobOfAlloc(view: View, alloc: Alloc): JsonObject | null {
-  const version = view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
-  if (!version) return null;
-  const head = view.job(alloc.namespace, alloc.jobId);
-  const job: Job = { ...version, status: head?.status ?? "dead", statusDescription: head?.statusDescription ?? "" };
-  return encodeJob(job) as JsonObject;
-}
-
 // --- internal ---
 
 function getNode(exchange: Exchange, id: string): Promise<Response> {
-  requireUuid(id, "node");
-  return read(exchange, [`nodes:${id}`], (view) => {
-    const node = view.node(id);
-    return node ? { index: node.modifyIndex, body: encodeNode(node) } : { index: view.tableIndex("nodes"), body: null, missing: "node not found" };
-  });
+  return read(exchange, [`nodes:${id}`], (view) => readNode(view, id));
 }
 
 function nodeAllocations(exchange: Exchange, id: string): Promise<Response> {
-  return read(exchange, [`allocs/node:${id}`], (view) => {
-    const allocs = [...view.allocsOfNode(id)].sort((a, b) => b.createIndex - a.createIndex);
-    return {
-      index: allocs.length === 0 ? view.tableIndex("allocs") : Math.max(...allocs.map((alloc) => alloc.modifyIndex)),
-      body: allocs.map((alloc) => encodeAlloc(alloc, jobOfAlloc(view, alloc))),
-    };
-  });
+  return read(exchange, [`allocs/node:${id}`], (view) => readAllocsOfNode(view, id));
 }
 
 async function putEligibility(exchange: Exchange, id: string): Promise<Response> {

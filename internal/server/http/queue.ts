@@ -2,11 +2,11 @@
 
 import { encodeEval } from "../../api/eval-codec.ts";
 import { compileFilter } from "../../api/filter.ts";
+import { requireUuid } from "../../api/ids.ts";
 import { nanos } from "../../api/wire.ts";
 import { deleteEvals, moveInQueue, queueOf, setJobPriority } from "../../cluster/queue.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import { jsonBody, numberField, textField } from "./body.ts";
-import { requireUuid } from "./ids.ts";
 import type { Exchange } from "./reply.ts";
 import { read, written } from "./reply.ts";
 

@@ -1,6 +1,7 @@
 // Between regions: servers introduce themselves (/v1/agent/join, /v1/internal/region), and a request for another region
 // is answered by a server of that region.
 
+import { errorResponse } from "../../api/http-error.ts";
 import { decodeGreeting, encodeGreeting, parseJoinAddress, type RegionGreeting, withRegion } from "../../api/region-codec.ts";
 import { setRegions } from "../../cluster/settings.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
@@ -10,7 +11,7 @@ import type { Server } from "../server.ts";
 import { jsonBody } from "./body.ts";
 import { HOPS_HEADER, lostAnswer, SENT_ON } from "./forward.ts";
 import type { Exchange } from "./reply.ts";
-import { errorResponse, json } from "./reply.ts";
+import { json } from "./reply.ts";
 
 /** The region for which a server of another one handed a request on. */
 const REGION_HEADER = "X-Edgectl-For-Region";

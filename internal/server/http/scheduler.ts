@@ -1,10 +1,10 @@
 // /v1/operator/scheduler/configuration: how the scheduler places, and whether jobs are let in and evaluations are run.
 
+import type { Query } from "../../api/query.ts";
 import { decodeSchedulerConfig, encodeSchedulerConfig } from "../../api/scheduler-codec.ts";
 import { setScheduler } from "../../cluster/settings.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import { jsonBody } from "./body.ts";
-import type { Query } from "./query.ts";
 import type { Exchange } from "./reply.ts";
 import { read, written } from "./reply.ts";
 

@@ -1,14 +1,15 @@
 // /v1/services, /v1/service/:name, and the services of one allocation.
 
 import { compileFilter } from "../../api/filter.ts";
+import { requireUuid } from "../../api/ids.ts";
+import { list } from "../../api/list.ts";
 import { encodeRegistration } from "../../api/service-codec.ts";
 import { hideService } from "../../cluster/services.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import type { Registration } from "../../domain/registration.ts";
 import type { View } from "../../domain/view.ts";
-import { requireUuid } from "./ids.ts";
 import type { Exchange } from "./reply.ts";
-import { json, list, read } from "./reply.ts";
+import { json, read } from "./reply.ts";
 
 /** Names with their tags, by namespace. */
 export function listServices(exchange: Exchange): Promise<Response> {

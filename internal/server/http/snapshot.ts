@@ -1,11 +1,12 @@
 // /v1/operator/snapshot: everything there is as one file, and everything replaced by one.
 
+import { indexHeaders } from "../../api/http-error.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { decodeSnapshot } from "../../store/snapshot/decode-snapshot.ts";
 import { boundedBytes } from "./body.ts";
 import type { Exchange } from "./reply.ts";
-import { indexHeaders, json } from "./reply.ts";
+import { json } from "./reply.ts";
 
 export async function saveSnapshot(exchange: Exchange): Promise<Response> {
   exchange.context.disableIdleTimeout();

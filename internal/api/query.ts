@@ -1,8 +1,8 @@
 // The query parameters every route shares, read once and checked.
 
-import { parseDurationMs } from "../../domain/duration.ts";
-import { EdgeError } from "../../domain/errors.ts";
-import { LIMITS } from "../../domain/limits.ts";
+import { parseDurationMs } from "../domain/duration.ts";
+import { EdgeError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
 
 export interface Query {
   readonly region: string;

@@ -1,6 +1,6 @@
 // Checks of ids in paths, with Nomad's words and status codes.
 
-import { EdgeError } from "../../domain/errors.ts";
+import { EdgeError } from "../domain/errors.ts";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
