@@ -43,3 +43,9 @@ export function volumesOf(mounts: readonly VolumeMount[], group: TaskGroup, node
     };
   });
 }
+
+/** What only containers can keep of a volume's terms, in the words that follow its name; null = all can be kept. */
+export function containerTerm({ propagation, selinuxLabel }: TaskVolume): string | null {
+  if (propagation !== "private") return `\`propagation_mode = "${propagation}"\` is for containers; here a volume is private to its task`;
+  return selinuxLabel === "" ? null : "`selinux_label` is for containers";
+}

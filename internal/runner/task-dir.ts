@@ -72,7 +72,9 @@ export function prepareTask(input: PrepareInput) {
 function findVolumes(input: PrepareInput, env: Readonly<Record<string, string>>): readonly TaskVolume[] {
   const { task, node, driver } = input;
   if (task.volumeMounts.length > 0 && !driver.canGiveVolumes)
-    throw new EdgeError("invalid", `the driver ${driver.name} cannot give a task volumes`, { hint: "exec, java, docker and raw_exec can" });
+    throw new EdgeError("invalid", `the driver ${driver.name} cannot give a task volumes`, {
+      hint: "exec, java, docker, raw_exec and some external drivers can",
+    });
   const scope = { ...nodeScope(node), env };
   const mounts = task.volumeMounts.map((mount) => ({ ...mount, destination: interpolate(mount.destination, scope) }));
   const volumes = volumesOf(mounts, input.group, node);

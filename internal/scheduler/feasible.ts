@@ -73,6 +73,8 @@ interface Rules {
   readonly ofGroup: readonly Rule[];
   readonly ofOneNode: readonly Rule[];
   readonly drivers: readonly string[];
+  /** Those of tasks that are given volumes. */
+  readonly volumeDrivers: readonly string[];
   readonly isOfferAsked: boolean;
   /** Whether a port's host network is named by what is a node's own, or a device by its id; all else that nodes offer is part of their class. */
   readonly isOfferOwn: boolean;
@@ -87,6 +89,7 @@ function rulesOf(job: Job, group: TaskGroup): Rules {
     ofGroup: own.filter(isShared).map(ruleOf),
     ofOneNode: [...job.constraints, ...own].filter(isOfOneNode).map(ruleOf),
     drivers: [...new Set(group.tasks.map((task) => task.driver))],
+    volumeDrivers: [...new Set(group.tasks.filter((task) => task.volumeMounts.length > 0).map((task) => task.driver))],
     isOfferAsked: ports.length > 0 || group.volumes.length > 0 || group.tasks.some((task) => task.resources.devices.length > 0),
     isOfferOwn: ports.some((port) => isOfOneNode({ attribute: port.hostNetwork, value: "" })) || asksForDeviceIds(group),
   };
@@ -116,7 +119,7 @@ function ruleOf(constraint: Constraint): Rule {
 
 /** What all nodes of a class answer alike. */
 function reasonOfClass(rules: Rules, group: TaskGroup, node: Node): string | null {
-  const reason = firstUnmet(rules.ofJob, node) ?? missingDriver(rules.drivers, node) ?? firstUnmet(rules.ofGroup, node);
+  const reason = firstUnmet(rules.ofJob, node) ?? missingDriver(rules, node) ?? firstUnmet(rules.ofGroup, node);
   return reason ?? (rules.isOfferOwn || !rules.isOfferAsked ? null : missingOffer(group, node));
 }
 
@@ -139,10 +142,17 @@ function firstUnmet(rules: readonly Rule[], node: Node): string | null {
   return null;
 }
 
-function missingDriver(drivers: readonly string[], node: Node): string | null {
+function missingDriver({ drivers, volumeDrivers }: Rules, node: Node): string | null {
   for (const name of drivers) {
     const driver = node.drivers[name];
     if (!driver?.detected || !driver.healthy) return "missing drivers";
   }
-  return null;
+  const without = volumeDrivers.find((name) => givesNoVolumes(node, name));
+  return without === undefined ? null : `the driver ${without} gives no volumes`;
+}
+
+/** Of a driver that is not edgectl's own: it says on each node what its executable there can. */
+export function givesNoVolumes({ attributes }: Pick<Node, "attributes">, driver: string): boolean {
+  if (attributes[`driver.${driver}.config`] === undefined) return false;
+  return !(attributes[`driver.${driver}.abilities`] ?? "").split(",").includes("volumes");
 }

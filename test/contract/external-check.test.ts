@@ -27,12 +27,13 @@ test("the driver that the documentation shows keeps every promise, and nothing i
     results.filter(({ outcome }) => outcome !== "ok"),
     [],
   );
-  assert.ok(results.length >= 19, String(results.length));
+  assert.ok(results.length >= 20, String(results.length));
 });
 
 const WORDS = `"enter": [sys.executable, os.path.abspath(__file__), "enter", folder_of(params)]`;
 const FIRST = "runs a command in its task and tells its code, its two streams apart, its input to the end";
 const HUNG_UP = "a command whose reader goes ends, with all that it started";
+const VOLUMES = "gives its tasks volumes, to write or to read alone, and leaves nothing mounted";
 const around = (script: string) => `"enter": ["/bin/sh", "-c", '${script}', "sh"]`;
 
 /** [what it does, a place of its text, what stands there instead, the promises that it breaks, in their order] */
@@ -65,6 +66,8 @@ const BROKEN: readonly (readonly [string, string, string, readonly string[]])[] 
     ),
     [HUNG_UP, "what a command leaves behind ends with it"],
   ],
+  ["lets a volume be written", 'if volume["read_only"]:', "if False:", [VOLUMES]],
+  ["gives no volumes, though it says that it does", 'if params.get("volumes"):', "if False:", [VOLUMES]],
   ["does not go into the cgroups", 'members.write("0")', "pass", ["starts a task in its cgroups, gives a handle, and answers others while it waits"]],
 ];
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { TaskVolume } from "../../internal/device/volumes.ts";
 import type { DriverState } from "../../internal/runner/drivers/driver.ts";
 import { Bench } from "./driver-bench.ts";
 import { openExternal } from "./external-kit.ts";
@@ -145,6 +146,37 @@ for (const [what, text, words] of NO_WAY_IN)
   );
 
 const WAY = { enter: ["/bin/sh", "-c", 'cd /usr && exec "$@"', "way"], env: { A: "it's $HOME" } };
+
+/** [what of a volume, the driver's abilities, what the job's author is told] */
+const NO_VOLUME: readonly (readonly [string, Partial<TaskVolume>, string, RegExp])[] = [
+  ["at all", {}, "exec", /the driver chroot cannot give a task volumes: it does not say "volumes" among its abilities/],
+  [
+    "for containers",
+    { propagation: "bidirectional" },
+    "volumes",
+    /volume "data" of a task of chroot: `propagation_mode = "bidirectional"` is for containers/,
+  ],
+  ["with a label", { selinuxLabel: "z" }, "volumes", /`selinux_label` is for containers/],
+];
+
+for (const [what, own, ability, words] of NO_VOLUME)
+  test(`an external driver is given no volume ${what}: the start fails, and nothing began`, { timeout: 30_000 }, () =>
+    withDriver(withTask(":", ability), async (bench, open) => {
+      const mine = open();
+      const volume = {
+        name: "data",
+        source: bench.folder,
+        destination: "/data",
+        access: "write",
+        propagation: "private",
+        selinuxLabel: "",
+        ...own,
+      } as const;
+      await assert.rejects(mine.start({ ...bench.request(mine, {}), volumes: [volume] }), words);
+      assert.equal(await mine.recover({ allocId: bench.allocId, task: { name: "main" }, attempt: 1 }), null);
+      mine.stop?.();
+    }),
+  );
 
 test("a shell is driver enough for commands: it says the words, and nothing of edgectl's environment comes through", { timeout: 30_000 }, () =>
   withDriver(answers(JSON.stringify(WAY)), async (bench, open) => {

@@ -2,7 +2,7 @@
 
 import { expect } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { testWith } from "../support/real-parts.ts";
 import { driverJob } from "./jobs.ts";
@@ -17,18 +17,39 @@ testWith(
       mkdirSync(plugins, { mode: 0o755 });
       copyFileSync(join(root, "docs/drivers/chroot"), join(plugins, "chroot"));
       writeFileSync(join(plugins, "babble"), "#!/bin/sh\nwhile read -r line; do echo bla; done\n");
-      for (const name of ["chroot", "babble"]) chmodSync(join(plugins, name), 0o755);
+      writeFileSync(join(plugins, "bare"), BARE);
+      for (const name of ["chroot", "babble", "bare"]) chmodSync(join(plugins, name), 0o755);
       writeFileSync(join(plugins, "loose"), "#!/bin/sh\n");
       chmodSync(join(plugins, "loose"), 0o777);
-      const flags = ["--plugin-dir", plugins];
+      mkdirSync(place.path("data"));
+      writeFileSync(place.path("data/in"), "in\n");
+      const flags = ["--plugin-dir", plugins, "--host-volume", `data=${place.path("data")}`];
       const first = await place.start({ flags });
       const status = () => place.ok("node", "status", "-self");
-      await until("both were greeted", () => /chroot/.test(status()) && /babble \(unhealthy: .*no JSON: bla/.test(status()));
+      await until(
+        "both were greeted",
+        () => /chroot/.test(status()) && /Drivers.*\bbare\b/.test(status()) && /babble \(unhealthy: .*no JSON: bla/.test(status()),
+      );
       expect(status()).toMatch(/Drivers\s+=.*\bchroot\b(?! \(unhealthy)/);
       expect(status()).toMatch(/driver-refused:loose: .*others than its owner may change it/);
 
       const job = (id: string, config: string) => driverJob(id, "chroot", config);
       expect(place.run(job("typo", 'comand = "/bin/true"')).stderr).toContain('chroot has no config key "comand"');
+      const mounted = (driver: string) =>
+        driverJob(driver, driver, 'command = "/bin/sh", args = ["-c", "cat data/in; echo out >data/out; exec sleep 1000"]')
+          .replace("[group.g]\n", '[group.g]\nvolume = { data = { source = "data" } }\n')
+          .concat('[[group.g.task.main.volume_mount]]\nvolume = "data"\ndestination = "data"\n');
+      expect(place.run(mounted("bare")).stderr).toContain("the driver bare gives its tasks no volumes on any node");
+      expect(place.run(mounted("qemu")).stderr).toContain("the driver qemu gives its tasks no volumes");
+      place.run(mounted("chroot"), "--detach");
+      const withVolume = await place.untilAlloc("chroot", "running");
+      await until("the volume is written", () => existsSync(place.path("data/out")));
+      // A command in the task sees it; the machine does not, where it was mounted.
+      expect(place.cli("exec", "chroot", "--", "cat", "data/in").stdout).toBe("in\n");
+      expect(readdirSync(join(first.dataDirectory, "alloc", withVolume.ID, "main/data"))).toEqual([]);
+      place.ok("stop", "chroot");
+      expect(place.cli("exec", "chroot", "--", "true").status).not.toBe(0);
+
       place.run(job("absent", 'command = "/nowhere/sensor"'), "--detach");
       expect(JSON.stringify((await place.untilAlloc("absent", "failed")).TaskStates)).toContain("not found on this node: /nowhere/sensor");
       place.run(job("three", 'command = "/bin/sh", args = ["-c", "echo out; exit 3"]'), "--detach");
@@ -57,6 +78,14 @@ testWith(
     }),
   180_000,
 );
+
+/** One that only says that it is there. */
+const BARE = `#!/bin/sh
+while read -r line; do
+  id=\${line#*:}; id=\${id%%,*}
+  echo "{\\"id\\":$id,\\"result\\":{\\"protocol\\":1,\\"healthy\\":true,\\"config\\":{\\"command\\":\\"string\\",\\"args\\":\\"list\\"}}}"
+done
+`;
 
 /** Not the watchers of its tasks, which carry the same command line. */
 function childrenOf(parent: number | undefined, name: string): number[] {

@@ -49,6 +49,23 @@ const withDevices = (...devices: NodeDeviceGroup[]) => nodeWith({ devices });
 const holdsDevice = (ids: readonly string[], share: number, name = "1080ti"): Partial<AllocResources> =>
   held({ devices: [{ vendor: "nvidia", type: "gpu", name, ids, share }] });
 
+const MOUNTED: GroupDraft = {
+  volumes: [{ name: "v", source: "data" }],
+  tasks: [
+    {
+      name: "t",
+      driver: "raw_exec",
+      volumeMounts: [{ volume: "v", destination: "/v", readOnly: false, propagationMode: "private", selinuxLabel: "" }],
+    },
+  ],
+};
+
+/** A node whose driver is an executable of somebody else's. */
+function driverWith(abilities: string | undefined): Node {
+  const attributes = { "driver.raw_exec.config": "{}", ...(abilities === undefined ? {} : { "driver.raw_exec.abilities": abilities }) };
+  return nodeWith({}, { attributes, hostVolumes: { data: { path: "/d", readOnly: false } } });
+}
+
 const LAN = {
   hostNetworks: {
     lan: { address: "192.168.0.1", interface: "eth1", reservedPorts: [22] },
@@ -218,6 +235,9 @@ const OFFERS: readonly (readonly [string, Node, GroupDraft, string | null])[] = 
     { volumes: [{ name: "v", source: "data", readOnly: true }] },
     null,
   ],
+  ["a volume in a driver that says it gives some", driverWith("exec,volumes"), MOUNTED, null],
+  ["a volume in a driver that says what it can, and not that", driverWith("exec"), MOUNTED, "the driver raw_exec gives no volumes"],
+  ["a volume in a driver that does not say what it can", driverWith(undefined), MOUNTED, "the driver raw_exec gives no volumes"],
   ["a host network", nodeWith(LAN), asksPorts([{ label: "p", hostNetwork: "lan" }]), null],
   ["one that is not there", nodeWith({}), asksPorts([{ label: "p", hostNetwork: "lan" }]), 'missing host network "lan" for port "p"'],
   ["one named by the node's meta", nodeWith(LAN, { meta: { net: "lan" } }), asksPorts([{ label: "p", hostNetwork: "${meta.net}" }]), null],

@@ -20,6 +20,8 @@ const CHECKS: Readonly<Record<string, (config: JsonMap) => readonly ConfigProble
   docker: dockerConfigProblems,
 };
 
+const WITHOUT_VOLUMES: readonly string[] = ["qemu"];
+
 /** Names that no external driver may have. */
 export const OWN_DRIVERS: readonly string[] = Object.keys(CHECKS);
 
@@ -30,6 +32,11 @@ export function driverConfigProblems(spec: JobSpec): ConfigProblem[] {
     group.tasks.forEach((task, t) => {
       for (const problem of CHECKS[task.driver]?.(task.config) ?? [])
         problems.push({ path: ["groups", g, "tasks", t, "config", ...problem.path], message: problem.message });
+      if (WITHOUT_VOLUMES.includes(task.driver) && task.volumeMounts.length > 0)
+        problems.push({
+          path: ["groups", g, "tasks", t, "volumeMounts", 0],
+          message: `the driver ${task.driver} gives its tasks no volumes: put what a machine needs on a disk of its own`,
+        });
     });
   });
   return problems;

@@ -1,7 +1,7 @@
 // Volumes in a task's own file system. What a place leads through is looked at before anything is mounted there: a link
 // would be followed on the machine's side, by root, and what the host's programs are made of is never covered.
 
-import type { TaskVolume } from "../../device/volumes.ts";
+import { containerTerm, type TaskVolume } from "../../device/volumes.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import { join, withinRoot } from "../../domain/paths.ts";
 import type { Files } from "../../runtime/runtime.ts";
@@ -20,9 +20,8 @@ export function volumeBinds(files: Files, volumes: readonly TaskVolume[], place:
     const target = `/${withinRoot(volume.destination) ?? ""}`;
     const refuse = (why: string, hint?: string) =>
       new EdgeError("invalid", `volume "${volume.name}" cannot be mounted at ${target}: ${why}`, hint === undefined ? {} : { hint });
-    if (volume.propagation !== "private")
-      throw refuse(`\`propagation_mode = "${volume.propagation}"\` is for containers; here a volume is private to its task`);
-    if (volume.selinuxLabel !== "") throw refuse("`selinux_label` is for containers");
+    const unkept = containerTerm(volume);
+    if (unkept !== null) throw refuse(unkept);
     const [first = ""] = target.slice(1).split("/");
     if (first === "local") makePlace(files, place.local, target.slice("/local/".length), refuse);
     else if (["alloc", "secrets", "tmp", TOOLS_FOLDER].includes(first)) throw refuse(`/${first} holds what tasks write`, "choose a place outside it");

@@ -1,10 +1,12 @@
-// What nodes know of the config of drivers that are not edgectl's own: a key that none of them takes is refused at once.
+// What nodes know of drivers that are not edgectl's own: a key that none of them takes, a volume that none of them gives,
+// is refused at once.
 
 import type { JobSpec } from "../../domain/job.ts";
 import type { JobProblem } from "../../domain/job-model/read.ts";
 import type { View } from "../../domain/view.ts";
 import { type ConfigTable, readConfigTable, tableProblems } from "../../runner/drivers/external/config-table.ts";
 import { OWN_DRIVERS } from "../../runner/drivers/registry.ts";
+import { givesNoVolumes } from "../../scheduler/feasible.ts";
 
 /** A driver that no node has yet is left to those that will; of several versions one that takes the config is enough. */
 export function externalConfigProblems(spec: JobSpec, view: View): JobProblem[] {
@@ -16,7 +18,10 @@ export function externalConfigProblems(spec: JobSpec, view: View): JobProblem[] 
       tables.set(task.driver, known);
       const problems = known.map((table) => tableProblems(task.driver, table, task.config));
       const first = problems.some((list) => list.length === 0) ? undefined : problems[0];
-      return (first ?? []).map(({ path, message }) => ({ path: ["groups", g, "tasks", t, "config", ...path], message }));
+      const place = ["groups", g, "tasks", t];
+      const found = (first ?? []).map(({ path, message }) => ({ path: [...place, "config", ...path], message }));
+      if (task.volumeMounts.length === 0 || !isWithoutVolumes(task.driver, view)) return found;
+      return [...found, { path: [...place, "volumeMounts", 0], message: `the driver ${task.driver} gives its tasks no volumes on any node` }];
     }),
   );
 }
@@ -30,6 +35,11 @@ function tablesOf(driver: string, view: View): readonly ConfigTable[] {
     if (text !== undefined) texts.add(text);
   }
   return [...texts].map(parse).filter((table): table is ConfigTable => typeof table !== "string");
+}
+
+function isWithoutVolumes(driver: string, view: View): boolean {
+  const nodes = [...view.nodes()].filter((node) => node.attributes[`driver.${driver}.config`] !== undefined);
+  return nodes.length > 0 && nodes.every((node) => givesNoVolumes(node, driver));
 }
 
 /** A node may be of another version: what cannot be read forbids nothing. */

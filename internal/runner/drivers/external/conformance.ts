@@ -9,6 +9,7 @@ import { type CgroupTree, findCgroups, groupMembers, killGroup, makeTaskGroups, 
 import { SAFE_PATH } from "../../sandbox/tools.ts";
 import type { ExecRequest } from "../driver.ts";
 import { COMMAND_PROMISES } from "./conformance-commands.ts";
+import { volumeTrial } from "./conformance-volumes.ts";
 import { readEntrance, startEntered } from "./entrance.ts";
 import { DriverGone } from "./gone.ts";
 import { Life } from "./life.ts";
@@ -105,6 +106,7 @@ class Check {
     const speaking = shell("echo to-out; echo to-err >&2");
     if (speaking === null) this.#skip("writes the task's output to its files", "it takes no command and args");
     else await this.#try("writes the task's output to its files", () => this.#output(speaking));
+    await this.#volumes(shell);
     await this.#commands(long, this.#input.shell ?? (takesShell ? ["/bin/sh", "-c"] : null));
   }
 
@@ -233,6 +235,21 @@ class Check {
     return "standard output and error, each to its own";
   }
 
+  async #volumes(shell: (text: string) => JsonMap | null): Promise<void> {
+    const promise = "gives its tasks volumes, to write or to read alone, and leaves nothing mounted";
+    const { files } = this.#input.runtime;
+    const trial = volumeTrial(files, this.#input.folder);
+    const config = shell(trial.script);
+    if (this.#introduction?.abilities.includes("volumes") !== true) this.#skip(promise, 'it does not say "volumes" among its abilities');
+    else if (config === null) this.#skip(promise, "it takes no command and args");
+    else
+      await this.#try(promise, async () => {
+        const { task, handle, logs } = await this.#start(config, trial.volumes);
+        const { code } = await this.#exitOf(task, handle);
+        return trial.judge(code, files.readText(logs.stderr) ?? "");
+      });
+  }
+
   /** All in one task, the last of them in a later life of the driver. */
   async #commands(config: JsonMap, shell: readonly string[] | null): Promise<void> {
     const all = "runs commands in its tasks";
@@ -308,7 +325,7 @@ class Check {
     return this.#life === null ? Promise.reject(new DriverGone("it does not run any more")) : this.#life.ask(method, params, timeoutMs);
   }
 
-  async #start(config: JsonMap): Promise<Started> {
+  async #start(config: JsonMap, volumes: readonly JsonMap[] = []): Promise<Started> {
     const { files } = this.#input.runtime;
     const task = `check-${++this.#tasks}/main/1`;
     const folder = join(this.#input.folder, `task-${this.#tasks}`);
@@ -327,9 +344,11 @@ class Check {
       task: "main",
     };
     const groups = makeTaskGroups(files, this.#cgroups, `${this.#mark}.${this.#tasks}`);
-    const rest = { control: folder, env: { PATH: SAFE_PATH }, user: "", job, folders, logs, resources, ports: [], cgroups: [...groups] };
+    const env = { PATH: SAFE_PATH, NOMAD_TASK_DIR: folders.local, NOMAD_ALLOC_DIR: folders.alloc, NOMAD_SECRETS_DIR: folders.secrets };
+    const given = volumes.length > 0 ? { volumes: [...volumes] } : {};
+    const rest = { control: folder, env, user: "", job, folders, logs, resources, ports: [], cgroups: [...groups] };
     this.#open.set(task, groups);
-    const handle: Json = (await this.#ask("start", { task, config, ...rest }, LIMITS.driverWorkMsMax)).handle ?? null;
+    const handle: Json = (await this.#ask("start", { task, config, ...given, ...rest }, LIMITS.driverWorkMsMax)).handle ?? null;
     if (!isHandle(handle))
       throw new EdgeError("invalid", `its handle is longer than ${LIMITS.driverHandleCharsMax} characters (driverHandleCharsMax)`);
     return { task, handle, logs, groups, control: folder };

@@ -2,6 +2,7 @@
 // step, so that any later agent finds it; the executable itself may die at any time.
 
 import type { Exit } from "../../../device/restart.ts";
+import { containerTerm, type TaskVolume } from "../../../device/volumes.ts";
 import { EdgeError, messageOf } from "../../../domain/errors.ts";
 import type { Json, JsonMap } from "../../../domain/job.ts";
 import { LIMITS } from "../../../domain/limits.ts";
@@ -31,6 +32,8 @@ export function externalDriver(parts: ExternalParts): Driver {
   const external = new External(parts);
   return {
     name: parts.name,
+    // As far as the driver says so, which is known once it was greeted.
+    canGiveVolumes: true,
     defaultSignal: "SIGTERM",
     start: (request) => external.start(request),
     recover: (id) => external.recover(id),
@@ -71,9 +74,10 @@ class External {
 
   async start(request: StartRequest): Promise<TaskHandle> {
     const { files, clock } = this.#parts.runtime;
-    const { config: table } = await this.#greeted();
+    const { config: table, abilities } = await this.#greeted();
     const [problem] = tableProblems(this.#parts.name, table, request.task.config);
     if (problem) throw new EdgeError("invalid", problem.message);
+    const volumes = volumesFor(this.#parts.name, abilities, request.volumes ?? []);
     const control = this.#controlOf(request);
     files.makeDirectory(control);
     // Known before it is begun: an agent that takes over asks for it by its name.
@@ -82,7 +86,7 @@ class External {
     this.#says.set(name, request.say);
     const release = this.#host.hold();
     try {
-      const record = await this.#begin(request, name, control);
+      const record = await this.#begin(request, name, { control, ...volumes });
       writeTaskRecord(files, control, { ...record, startedAtMs: clock.nowMs() });
       return this.#handleOf(request, { ...record, startedAtMs: clock.nowMs() });
     } catch (error) {
@@ -118,11 +122,11 @@ class External {
     }
   }
 
-  async #begin(request: StartRequest, name: string, control: string): Promise<TaskRecord> {
+  async #begin(request: StartRequest, name: string, own: JsonMap): Promise<TaskRecord> {
     const cancel = () => void this.#stopTask(request, { handle: null, startedAtMs: null }, { signal: "SIGKILL", force: true }).catch(() => undefined);
     request.cancelled.addEventListener("abort", cancel, { once: true });
     try {
-      const result = await this.#host.ask("start", { task: name, control, ...this.#describe(request) }, LIMITS.driverWorkMsMax);
+      const result = await this.#host.ask("start", { task: name, ...own, ...this.#describe(request) }, LIMITS.driverWorkMsMax);
       const handle = result.handle ?? null;
       if (!isHandle(handle)) {
         await this.#stopTask(request, { handle: null, startedAtMs: null }, { signal: "SIGKILL", force: true });
@@ -328,6 +332,18 @@ const UNKNOWN: Exit = { code: null, signal: 0, isOom: false };
 
 function notRunning(name: string, error: unknown): EdgeError {
   return new EdgeError("no-path", `the driver ${name} does not run: ${messageOf(error)}`, { isRetryable: true });
+}
+
+/** Nothing where the task has none: a driver that knows of none is not told. */
+function volumesFor(driver: string, abilities: readonly string[], volumes: readonly TaskVolume[]): JsonMap {
+  if (volumes.length === 0) return {};
+  if (!abilities.includes("volumes"))
+    throw new EdgeError("invalid", `the driver ${driver} cannot give a task volumes: it does not say "volumes" among its abilities`);
+  for (const volume of volumes) {
+    const unkept = containerTerm(volume);
+    if (unkept !== null) throw new EdgeError("invalid", `volume "${volume.name}" of a task of ${driver}: ${unkept}`);
+  }
+  return { volumes: volumes.map(({ name, source, destination, access }) => ({ name, source, destination, read_only: access === "read" })) };
 }
 
 /** The name that a task has with its driver: the same for every agent that asks. */

@@ -159,6 +159,7 @@ export class DriverHost {
       [`driver.${name}`]: "1",
       [`driver.${name}.version`]: this.#introduction?.version ?? "",
       [`driver.${name}.config`]: config,
+      [`driver.${name}.abilities`]: [...(this.#introduction?.abilities ?? [])].sort().join(","),
     };
     const own = Object.fromEntries(Object.entries(state.attributes).map(([key, value]) => [`driver.${name}.${key}`, value]));
     this.#parts.changed({ ...state, attributes: state.healthy ? { ...own, ...standing } : {} });

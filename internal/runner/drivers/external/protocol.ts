@@ -61,7 +61,7 @@ export function readIntroduction(result: JsonMap): Introduction | string {
   if (typeof config === "string") return `the config of its hello ${config}`;
   const stopSignal = String(result.stop_signal ?? "SIGTERM");
   if (!/^SIG[A-Z0-9]{2,10}$/.test(stopSignal)) return `its stop_signal ${shown(stopSignal)} is no signal`;
-  const abilities = Array.isArray(result.abilities) ? result.abilities.map(String) : [];
+  const abilities = (Array.isArray(result.abilities) ? result.abilities.map(String) : []).filter((name) => /^[a-z][a-z_-]{0,31}$/.test(name));
   return { version: clipped(String(result.version ?? "")), abilities, config, stopSignal };
 }
 
