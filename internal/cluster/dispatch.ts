@@ -4,7 +4,10 @@ import { EdgeError } from "../domain/errors.ts";
 import type { Job } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
-import { childChanges, existing } from "./jobs.ts";
+import { childChanges, endForAnother } from "./children.ts";
+import { admissionOf, NONE_MADE, refuseSkipped, slotFor, waitOf } from "./concurrency.ts";
+import { waitText } from "./job-status.ts";
+import { existing } from "./jobs.ts";
 
 export interface DispatchInput {
   readonly namespace: string;
@@ -22,6 +25,8 @@ export interface DispatchResult {
   readonly evalId: string;
   readonly evalCreateIndex: number;
   readonly jobCreateIndex: number;
+  /** Why it does not run at once; "" where it does. */
+  readonly waits: string;
 }
 
 /** Makes a child; with an idempotency token that a living child already has, returns that one instead. */
@@ -32,7 +37,14 @@ export function dispatchJob(view: View, input: DispatchInput, context: Context):
   checkPayload(parent, input.payload);
   checkMeta(parent, input.meta);
   const twin = input.idempotencyToken === "" ? undefined : childWithToken(view, parent, input.idempotencyToken);
-  if (twin) return { changes: [], result: { childId: twin.id, evalId: "", evalCreateIndex: 0, jobCreateIndex: twin.createIndex } };
+  if (twin)
+    return {
+      changes: [],
+      result: { childId: twin.id, evalId: "", evalCreateIndex: 0, jobCreateIndex: twin.createIndex, waits: waitOf(view, twin) ?? "" },
+    };
+  // One that is periodic itself only makes runs, each of which has its turn.
+  const admission = parent.periodic ? null : admissionOf(view, parent, input.meta, NONE_MADE);
+  refuseSkipped(admission);
   const childId = freeChildId(view, parent, input.idPrefix, context);
   const child = {
     id: childId,
@@ -41,9 +53,14 @@ export function dispatchJob(view: View, input: DispatchInput, context: Context):
     idempotencyToken: input.idempotencyToken,
     kind: "dispatch" as const,
     priority: input.priority,
+    slot: slotFor(admission),
   };
   const { changes, evalId } = childChanges(parent, child, context);
-  return { changes, result: { childId, evalId, evalCreateIndex: evalId === "" ? 0 : context.index, jobCreateIndex: context.index } };
+  const waits = child.slot?.state === "waits" ? waitText(child.slot.key) : "";
+  return {
+    changes: [...changes, ...(admission?.kind === "wait" ? endForAnother(view, admission.ending, context) : [])],
+    result: { childId, evalId, evalCreateIndex: evalId === "" ? 0 : context.index, jobCreateIndex: context.index, waits },
+  };
 }
 
 // --- internal ---

@@ -1,7 +1,7 @@
 // The status of jobs, derived from their allocs and evals whenever one of those changed.
 
 import { isClientTerminal } from "../domain/alloc.ts";
-import type { Job, JobStatus } from "../domain/job.ts";
+import type { Job, JobStatus, Slot } from "../domain/job.ts";
 import type { Change } from "../domain/tables.ts";
 import { jobKey, put } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
@@ -13,14 +13,16 @@ export function deriveJobStatuses(view: View, changes: readonly Change[]): Chang
     const job = view.job(namespace, id);
     if (!job) continue;
     const status = statusOf(view, job);
-    if (status === job.status) continue;
+    const slot = slotAfter(job, status);
+    if (status === job.status && slot === job.slot) continue;
     result.push(
       put("jobs", {
         namespace,
         id,
         version: job.version,
         status,
-        statusDescription: job.statusDescription,
+        statusDescription: slot?.state === "waits" ? waitText(slot.key) : "",
+        ...(slot ? { slot } : {}),
         createIndex: job.createIndex,
         modifyIndex: job.modifyIndex,
       }),
@@ -38,6 +40,7 @@ export function statusOf(view: View, job: Job): JobStatus {
   for (const alloc of view.openAllocsOfJob(job.namespace, job.id))
     if (alloc.jobCreateIndex === job.createIndex && !isClientTerminal(alloc)) return "running";
   if (hasOpenEval(view, job)) return "pending";
+  if (job.slot?.state === "waits") return "pending";
   if (job.stop) return "dead";
   if (job.type === "system") return "running";
   // Once its evals were collected, a job that had ended is still as dead as it was.
@@ -45,7 +48,19 @@ export function statusOf(view: View, job: Job): JobStatus {
   return isOver ? "dead" : "pending";
 }
 
+/** What is said of a run that waits its turn. */
+export function waitText(key: string): string {
+  return `waits for concurrency key "${key}"`;
+}
+
 // --- internal ---
+
+/** One that ended gives its place back, and has to wait its turn should it be begun again. */
+function slotAfter({ slot, stop }: Job, status: JobStatus): Slot | undefined {
+  if (slot === undefined) return undefined;
+  if (status === "dead") return slot.state === "over" ? slot : { ...slot, state: "over" };
+  return slot.state === "over" && !stop ? { ...slot, state: "waits" } : slot;
+}
 
 function hasOpenEval(view: View, job: Job): boolean {
   for (const _evaluation of view.openEvalsOfJob(job.namespace, job.id)) return true;

@@ -10,6 +10,7 @@ import { LIMITS } from "../domain/limits.ts";
 import type { Change, JobHead, JobVersion, ScalingEvent, Submission } from "../domain/tables.ts";
 import { put, remove } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
+import { isRun, slotOf } from "./concurrency.ts";
 import { evalForJob } from "./evals.ts";
 
 export interface RegisterInput {
@@ -41,6 +42,12 @@ export function registerJob(view: View, input: RegisterInput, context: Context):
     throw new EdgeError("invalid-job", `job ${spec.id} is of type ${current.type}; its type cannot change to ${spec.type}`, {
       hint: `stop it with --purge first, or use another id`,
     });
+  const { policy } = spec.concurrency ?? { policy: "queue" };
+  if (policy !== "queue" && isRun({ ...spec, dispatched: current?.dispatched ?? false }) && !current?.parentId)
+    throw new EdgeError(
+      "invalid-job",
+      `job ${spec.id}: a concurrency policy "${policy}" is for periodic and parameterized jobs; one that runs itself waits its turn ("queue")`,
+    );
   const wanted = input.preserveCounts && current ? withCountsOf(spec, current) : spec;
   const isUnchanged = current !== undefined && !current.stop && JSON.stringify(specOf(current)) === JSON.stringify(specOf(wanted));
   const version = isUnchanged ? current : nextVersion(wanted, current, context);
@@ -162,41 +169,6 @@ export function setJobStability(
   return { changes: [put("job_versions", { ...version, stable: input.isStable })], result: null };
 }
 
-/** A child of a periodic or parameterized job: the parent's spec under another id, runnable as it is. */
-export interface Child {
-  readonly id: string;
-  readonly payload: string;
-  readonly meta: Readonly<Record<string, string>>;
-  readonly idempotencyToken: string;
-  readonly kind: "periodic" | "dispatch";
-  readonly priority: number;
-}
-
-export function childChanges(parent: JobVersion, child: Child, context: Context): { readonly changes: Change[]; readonly evalId: string } {
-  const isStillPeriodic = child.kind === "dispatch" && parent.periodic !== null;
-  const spec: JobSpec = {
-    ...specOf(parent),
-    id: child.id,
-    name: parent.name === parent.id ? child.id : parent.name,
-    priority: child.priority || parent.priority,
-    meta: { ...parent.meta, ...child.meta },
-    periodic: child.kind === "periodic" ? null : parent.periodic,
-  };
-  const version: JobVersion = {
-    ...nextVersion(spec, undefined, context),
-    parentId: parent.id,
-    dispatched: child.kind === "dispatch",
-    dispatchIdempotencyToken: child.idempotencyToken,
-    payload: child.payload,
-  };
-  const head = headOf(version, undefined);
-  const evaluation = isStillPeriodic ? null : evalForJob(spec, child.kind === "periodic" ? "periodic-job" : "job-register", context.index, context);
-  return {
-    changes: [put("job_versions", version), put("jobs", head), ...(evaluation ? [put("evals", evaluation)] : [])],
-    evalId: evaluation?.id ?? "",
-  };
-}
-
 /** The part of a job that a person wrote. */
 export function specOf(job: JobSpec): JobSpec {
   return {
@@ -216,6 +188,7 @@ export function specOf(job: JobSpec): JobSpec {
     update: job.update,
     periodic: job.periodic,
     parameterized: job.parameterized,
+    concurrency: job.concurrency,
     multiregion: job.multiregion,
     ui: job.ui,
     groups: job.groups,
@@ -254,23 +227,8 @@ export function versionRemoval(view: View, version: JobVersion): Change[] {
   return [remove("job_versions", version), ...(submission ? [remove("submissions", submission)] : [])];
 }
 
-// --- internal ---
-
-function enforceIndex(current: Job | undefined, wanted: number | null): void {
-  if (wanted === null) return;
-  const prefix = `Enforcing job modify index ${wanted}`;
-  if (wanted === 0 && current) throw new EdgeError("internal", `${prefix}: job already exists`);
-  if (wanted !== 0 && !current) throw new EdgeError("internal", `${prefix}: job does not exist`);
-  if (wanted !== 0 && current && current.jobModifyIndex !== wanted)
-    throw new EdgeError("internal", `${prefix}: job exists with conflicting job modify index: ${current.jobModifyIndex}`);
-}
-
-function withCountsOf(spec: JobSpec, current: Job): JobSpec {
-  const counts = new Map(current.groups.map((group) => [group.name, group.count]));
-  return { ...spec, groups: spec.groups.map((group) => ({ ...group, count: counts.get(group.name) ?? group.count })) };
-}
-
-function nextVersion(spec: JobSpec, current: Job | undefined, context: Context): JobVersion {
+/** The spec as the job's newest version, not stopped. */
+export function nextVersion(spec: JobSpec, current: Job | undefined, context: Context): JobVersion {
   return {
     ...specOf(spec),
     parentId: current?.parentId ?? "",
@@ -289,16 +247,35 @@ function nextVersion(spec: JobSpec, current: Job | undefined, context: Context):
   };
 }
 
-function headOf(version: JobVersion, current: Job | undefined): JobHead {
+/** The head of a job that is at this version from now on. */
+export function headOf(version: JobVersion, current: Job | undefined): JobHead {
+  const slot = slotOf(version, current);
   return {
     namespace: version.namespace,
     id: version.id,
     version: version.version,
     status: current?.status ?? "pending",
     statusDescription: "",
+    ...(slot ? { slot } : {}),
     createIndex: version.createIndex,
     modifyIndex: 0,
   };
+}
+
+// --- internal ---
+
+function enforceIndex(current: Job | undefined, wanted: number | null): void {
+  if (wanted === null) return;
+  const prefix = `Enforcing job modify index ${wanted}`;
+  if (wanted === 0 && current) throw new EdgeError("internal", `${prefix}: job already exists`);
+  if (wanted !== 0 && !current) throw new EdgeError("internal", `${prefix}: job does not exist`);
+  if (wanted !== 0 && current && current.jobModifyIndex !== wanted)
+    throw new EdgeError("internal", `${prefix}: job exists with conflicting job modify index: ${current.jobModifyIndex}`);
+}
+
+function withCountsOf(spec: JobSpec, current: Job): JobSpec {
+  const counts = new Map(current.groups.map((group) => [group.name, group.count]));
+  return { ...spec, groups: spec.groups.map((group) => ({ ...group, count: counts.get(group.name) ?? group.count })) };
 }
 
 function versionChanges(view: View, version: JobVersion, current: Job | undefined): Change[] {

@@ -8,8 +8,8 @@ import { childIdOf, type FireReport } from "../domain/fires.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import { type Change, put } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
+import { childChanges } from "./children.ts";
 import { newEval } from "./evals.ts";
-import { childChanges } from "./jobs.ts";
 import { requireNode } from "./node-evals.ts";
 import { trimFires } from "./periodic.ts";
 
@@ -86,7 +86,7 @@ function fireChanges(view: View, { node, fire, version }: Told, context: Context
   const child = view.job(namespace, childId);
   const made = child
     ? null
-    : childChanges(version, { id: childId, payload: "", meta: {}, idempotencyToken: "", kind: "periodic", priority: 0 }, context);
+    : childChanges(version, { id: childId, payload: "", meta: {}, idempotencyToken: "", kind: "periodic", priority: 0, slot: null }, context);
   for (const change of made?.changes ?? []) {
     if (change.op === "put" && change.table === "job_versions")
       changes.push(

@@ -7,6 +7,7 @@ import { firesOnNodes, nextFireAtMs } from "../domain/fires.ts";
 import type { Job } from "../domain/job.ts";
 import type { Fire } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
+import { isRun, waitOf } from "./concurrency.ts";
 import { parseSchedule } from "./cron.ts";
 import { firingsOf } from "./firings.ts";
 import { queueOf } from "./queue.ts";
@@ -23,7 +24,9 @@ export interface NextStep {
 /** In the order of their time, what waits for something else last. */
 export function nextOfJob(view: View, job: Job, nowMs: number): readonly NextStep[] {
   if (job.stop) return [{ what: "nothing: it is stopped, until it is run or started again", atMs: null }];
-  const steps = [...periodicSteps(view, job, nowMs), ...queueSteps(view, job, nowMs), ...deploymentSteps(view, job)];
+  const waits = waitOf(view, job);
+  if (waits !== null) return [{ what: `it runs when it is its turn: it ${waits}`, atMs: null }];
+  const steps = [...periodicSteps(view, job, nowMs), ...turnSteps(view, job), ...queueSteps(view, job, nowMs), ...deploymentSteps(view, job)];
   if (job.parameterized && !job.dispatched) steps.push({ what: `it runs when it is dispatched: edgectl job dispatch ${job.id}`, atMs: null });
   const allocs = [...view.openAllocsOfJob(job.namespace, job.id)];
   steps.push(...resumeSteps(view, job));
@@ -107,6 +110,20 @@ function nodeFireSteps(view: View, job: Job, nowMs: number): NextStep[] {
     };
   });
 }
+
+/** Of a job that makes runs: those that wait their turn. */
+function turnSteps(view: View, job: Job): NextStep[] {
+  if (!job.concurrency || isRun(job)) return [];
+  const waiting = [...view.childrenOf(job.namespace, job.id)].filter((head) => head.slot?.state === "waits");
+  const keys = [...new Set(waiting.map((head) => `"${head.slot?.key}"`))];
+  if (keys.length === 0) return [];
+  const shown = keys.length > KEYS_SHOWN_MAX ? [...keys.slice(0, KEYS_SHOWN_MAX), `${keys.length - KEYS_SHOWN_MAX} others`] : keys;
+  return [
+    { what: `${waiting.length} of its runs wait their turn, for concurrency ${keys.length === 1 ? "key" : "keys"} ${shown.join(", ")}`, atMs: null },
+  ];
+}
+
+const KEYS_SHOWN_MAX = 3;
 
 function activeChild(view: View, job: Job): string | null {
   for (const head of view.childrenOf(job.namespace, job.id)) if (head.status === "pending" || head.status === "running") return head.id;

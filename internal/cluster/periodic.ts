@@ -3,11 +3,14 @@
 
 import { EdgeError } from "../domain/errors.ts";
 import { childIdOf, type DueFires } from "../domain/fires.ts";
-import type { Job } from "../domain/job.ts";
+import type { Job, Slot } from "../domain/job.ts";
 import type { Change } from "../domain/tables.ts";
 import { jobKey, put } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
-import { childChanges, existing } from "./jobs.ts";
+import { type Child, childChanges, endForAnother } from "./children.ts";
+import { type Admission, admissionOf, NONE_MADE, refuseSkipped, slotFor } from "./concurrency.ts";
+import { waitText } from "./job-status.ts";
+import { existing } from "./jobs.ts";
 
 /** Takes the due fires of one job: children, one record per fire, and the new watermark. */
 export function takeFires(
@@ -19,12 +22,17 @@ export function takeFires(
   const changes: Change[] = [];
   const children: string[] = [];
   let isOverlapping = job.periodic?.prohibitOverlap === true && hasActiveChild(view, job);
+  let made = NONE_MADE;
+  const last = input.due.run.at(-1);
   for (const second of input.due.run) {
     if (view.fire(job.namespace, job.id, job.createIndex, second)) continue;
     const childId = childIdOf(job, second);
     // A child of that very id exists when it was forced in the same second: the fire is done by it.
     const isForced = view.job(job.namespace, childId) !== undefined;
-    const isSkipped = isOverlapping && !isForced;
+    const admission = isForced ? null : admissionOf(view, job, {}, made);
+    const isReplaced = job.concurrency?.policy === "replace" && second !== last;
+    const skipped = isForced ? "" : isOverlapping ? OVERLAPS : isReplaced ? REPLACED : skipReason(admission);
+    const isSkipped = skipped !== "";
     changes.push(
       put("fires", {
         namespace: job.namespace,
@@ -33,14 +41,17 @@ export function takeFires(
         scheduledAtS: second,
         status: isSkipped ? "skipped" : "done",
         childId: isSkipped ? "" : childId,
-        reason: isSkipped ? "an earlier run is still active (prohibit_overlap)" : "",
+        reason: skipped,
         firedAtMs: context.nowMs,
         createIndex: 0,
         modifyIndex: 0,
       }),
     );
     if (isSkipped || isForced) continue;
-    changes.push(...childChanges(job, { id: childId, payload: "", meta: {}, idempotencyToken: "", kind: "periodic", priority: 0 }, context).changes);
+    const slot = slotFor(admission);
+    changes.push(...childChanges(job, childOf(childId, slot), context).changes);
+    if (admission?.kind === "wait") changes.push(...endForAnother(view, admission.ending, context));
+    made = { running: made.running + (slot?.state === "held" ? 1 : 0), waiting: made.waiting + (slot?.state === "waits" ? 1 : 0) };
     children.push(childId);
     isOverlapping = job.periodic?.prohibitOverlap === true;
   }
@@ -48,24 +59,40 @@ export function takeFires(
   return { changes, result: children };
 }
 
-/** `job periodic force`: a child now, overlap or not. */
+/** `job periodic force`: a child now, overlap or not; its concurrency key has it wait, or refuses it, as any other. */
 export function forcePeriodic(
   view: View,
   input: { readonly namespace: string; readonly id: string },
   context: Context,
-): Outcome<{ readonly evalId: string; readonly childId: string }> {
+): Outcome<{ readonly evalId: string; readonly childId: string; readonly waits: string }> {
   const job = existing(view, input.namespace, input.id, "internal");
   if (!job.periodic) throw new EdgeError("invalid", `can't force launch non-periodic job "${job.id}"`);
   let second = Math.floor(context.nowMs / 1000);
   while (view.job(job.namespace, childIdOf(job, second))) second += 1;
   const childId = childIdOf(job, second);
-  const child = childChanges(job, { id: childId, payload: "", meta: {}, idempotencyToken: "", kind: "periodic", priority: 0 }, context);
-  return { changes: child.changes, result: { evalId: child.evalId, childId } };
+  const admission = admissionOf(view, job, {}, NONE_MADE);
+  refuseSkipped(admission);
+  const slot = slotFor(admission);
+  const child = childChanges(job, childOf(childId, slot), context);
+  const ending = admission?.kind === "wait" ? endForAnother(view, admission.ending, context) : [];
+  const waits = slot?.state === "waits" ? waitText(slot.key) : "";
+  return { changes: [...child.changes, ...ending], result: { evalId: child.evalId, childId, waits } };
 }
 
 // --- internal ---
 
 const FIRES_KEPT = 50;
+/** Of fires that are taken together the last one would end all before it. */
+const REPLACED = 'a later fire took its place (policy "replace")';
+const OVERLAPS = "an earlier run is still active (prohibit_overlap)";
+
+function childOf(id: string, slot: Slot | null): Child {
+  return { id, payload: "", meta: {}, idempotencyToken: "", kind: "periodic", priority: 0, slot };
+}
+
+function skipReason(admission: Admission | null): string {
+  return admission?.kind === "skip" ? admission.reason : "";
+}
 
 function hasActiveChild(view: View, job: Job): boolean {
   for (const head of view.childrenOf(job.namespace, job.id)) {

@@ -154,7 +154,7 @@ function lacksOf(metric: AllocMetric): readonly string[] {
 }
 
 function withPriority(job: Job, priority: number, context: Context): JobVersion {
-  const { status: _status, statusDescription: _description, ...version } = job;
+  const { status: _status, statusDescription: _description, slot: _slot, ...version } = job;
   return {
     ...version,
     priority,
@@ -167,8 +167,8 @@ function withPriority(job: Job, priority: number, context: Context): JobVersion 
 }
 
 function headOf(job: Job, version: JobVersion): JobHead {
-  const { namespace, id, status, statusDescription, createIndex } = job;
-  return { namespace, id, version: version.version, status, statusDescription, createIndex, modifyIndex: 0 };
+  const { namespace, id, status, statusDescription, slot, createIndex } = job;
+  return { namespace, id, version: version.version, status, statusDescription, ...(slot ? { slot } : {}), createIndex, modifyIndex: 0 };
 }
 
 function mayGo(view: View, evaluation: Evaluation): boolean {

@@ -158,6 +158,8 @@ export interface Alloc {
   readonly isToResume?: "on-its-node" | "anywhere";
   /** Absent where it begins from the start. */
   readonly resumes?: AllocResume;
+  /** The concurrency key that its job counts for; absent = none. */
+  readonly concurrencyKey?: string;
   /** Whoever had it stopped does not want it to wait before; absent where nobody said so. */
   readonly skipsShutdownDelay?: boolean;
   readonly clientStatus: ClientStatus;

@@ -132,6 +132,23 @@ export interface Parameterized {
   readonly keep: Keep | null;
 }
 
+/** Runs that share a key take turns. */
+export interface Concurrency {
+  /** `${NOMAD_META_x}` stands for a run's meta; "" = the job's id. Shared by all jobs of a namespace that name it. */
+  readonly key: string;
+  /** Runs of the key at once. */
+  readonly limit: number;
+  /** What becomes of one too many: it waits, it is left out, or the oldest ends for it. */
+  readonly policy: "queue" | "skip" | "replace";
+}
+
+/** How a run stands with its concurrency key. */
+export interface Slot {
+  readonly key: string;
+  /** `waits` until one of the key ends, `held` while it may run, `over` once it has ended. */
+  readonly state: "waits" | "held" | "over";
+}
+
 export interface MultiregionRegion {
   readonly name: string;
   readonly count: number;
@@ -391,6 +408,8 @@ export interface JobSpec {
   readonly update: Update | null;
   readonly periodic: Periodic | null;
   readonly parameterized: Parameterized | null;
+  /** null = no limit; of batch and sysbatch jobs alone. */
+  readonly concurrency: Concurrency | null;
   readonly multiregion: Multiregion | null;
   readonly ui: JobUi | null;
   readonly groups: readonly TaskGroup[];
@@ -415,6 +434,8 @@ export interface Job extends JobSpec {
   readonly stable: boolean;
   readonly status: JobStatus;
   readonly statusDescription: string;
+  /** Absent where no concurrency key limits it. */
+  readonly slot?: Slot;
   readonly version: number;
   readonly versionTag: VersionTag | null;
   readonly submittedAtMs: number;

@@ -134,6 +134,11 @@ export const LIMITS = {
   catchUpFiresMax: 100,
   cronsPerJobMax: 20,
 
+  concurrencyKeyCharsMax: 255,
+  /** Runs of one concurrency key at once, and such that may wait for it. */
+  concurrencyLimitMax: 1000,
+  concurrencyQueueMax: 1000,
+
   killTimeoutMsMax: 30_000,
   /** A task is warned before its max_run_duration is over: a tenth of it ahead, at most this. */
   runLimitLeadMsMax: 300_000,

@@ -4,7 +4,7 @@
 import type { Alloc } from "./alloc.ts";
 import type { Deployment } from "./deployment.ts";
 import type { Evaluation } from "./evaluation.ts";
-import type { Job, JobStatus } from "./job.ts";
+import type { Job, JobStatus, Slot } from "./job.ts";
 import type { Node } from "./node.ts";
 import type { NodePool, Setting } from "./setting.ts";
 
@@ -15,12 +15,14 @@ export interface JobHead {
   readonly version: number;
   readonly status: JobStatus;
   readonly statusDescription: string;
+  /** Absent where no concurrency key limits it. */
+  readonly slot?: Slot;
   readonly createIndex: number;
   readonly modifyIndex: number;
 }
 
 /** One immutable version of a job's spec (only `stable` and `versionTag` may change later). */
-export type JobVersion = Omit<Job, "status" | "statusDescription">;
+export type JobVersion = Omit<Job, "status" | "statusDescription" | "slot">;
 
 export interface Submission {
   readonly namespace: string;
@@ -132,6 +134,12 @@ export function ofNode(nodeId: string | undefined): string {
 
 export function versionKey(namespace: string, id: string, createIndex: number, version: number): string {
   return `${namespace}\u001f${id}\u001f${createIndex}\u001f${version}`;
+}
+
+/** Numbers of a version's key: so many rows need not be read. */
+export function partsOfVersionKey(key: string): { readonly createIndex: number; readonly version: number } {
+  const [, , createIndex, version] = key.split("\u001f");
+  return { createIndex: Number(createIndex), version: Number(version) };
 }
 
 export type Put = { readonly [T in TableName]: { readonly table: T; readonly op: "put"; readonly row: Tables[T] } }[TableName];

@@ -20,6 +20,9 @@ export interface View {
   job(namespace: string, id: string): Job | undefined;
   jobHeads(): Iterable<JobHead>;
   childrenOf(namespace: string, parentId: string): Iterable<JobHead>;
+  /** Of runs that have not ended, those of a concurrency key, and what is still open on nodes of its runs, also of purged ones. */
+  runsOfKey(namespace: string, key: string): Iterable<JobHead>;
+  openAllocsOfKey(namespace: string, key: string): Iterable<Alloc>;
   jobVersion(namespace: string, id: string, createIndex: number, version: number): JobVersion | undefined;
   /** Every kept version of the job that now has this id, newest first. */
   jobVersions(namespace: string, id: string): readonly JobVersion[];

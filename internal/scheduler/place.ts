@@ -155,6 +155,7 @@ function newAlloc(input: PlaceInput, { place, placer, node, metric, decisions, v
     previousAlloc: previous?.id ?? "",
     nextAlloc: "",
     ...(resumes ? { resumes } : {}),
+    ...(input.job.slot ? { concurrencyKey: input.job.slot.key } : {}),
     rescheduleEvents: [...history, ...event].slice(-LIMITS.rescheduleEventsKept),
     followupEvalId: "",
     metrics: metric,

@@ -84,7 +84,8 @@ export function* scheduleInSlices(
 ): Generator<Slice, Plan, Resumed> {
   const { namespace, jobId, priority } = evaluation;
   const allocs = [...view.allocsOfJob(namespace, jobId)];
-  const isWanted = job !== undefined && !job.stop && (!isOnlyParent(job) || job.dispatched);
+  // One that waits for its concurrency key is evaluated when it is its turn.
+  const isWanted = job !== undefined && !job.stop && (!isOnlyParent(job) || job.dispatched) && job.slot?.state !== "waits";
   const standing = isWanted ? deploymentOfVersion(view, job) : null;
   const reconciled = isWanted
     ? job.groups.map((group) => ({ group, changes: reconcile(view, job, group, { allocs, standing, context, isExplained }) }))

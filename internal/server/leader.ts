@@ -12,6 +12,7 @@ import type { Log } from "../runtime/log.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { State, StatePicture } from "../state/state.ts";
 import type { Store } from "../store/store.ts";
+import { ConcurrencyLoop } from "./concurrency-loop.ts";
 import { DeploymentLoop } from "./deployment-loop.ts";
 import { DrainLoop } from "./drain-loop.ts";
 import { EvalBroker } from "./eval-broker.ts";
@@ -71,6 +72,7 @@ export class Leader implements Reader {
   readonly #evals: EvalRunner;
   readonly #drains: DrainLoop;
   readonly #deployments: DeploymentLoop;
+  readonly #concurrency: ConcurrencyLoop;
   readonly #fleet: FleetUpgradeLoop;
   #delayTimer: Timer | null = null;
   #upkeepTimer: Timer | null = null;
@@ -117,6 +119,7 @@ export class Leader implements Reader {
       forget: (allocs) => this.sessions.forget(allocs),
     });
     this.#drains = new DrainLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger });
+    this.#concurrency = new ConcurrencyLoop({ log: options.log, ledger: this.ledger });
     this.#deployments = new DeploymentLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger });
     const { runtime, log, programs } = options;
     this.#fleet = new FleetUpgradeLoop({ runtime, log, ledger: this.ledger, sessions: this.sessions, programs });
@@ -127,6 +130,7 @@ export class Leader implements Reader {
     this.#gc.restore();
     this.#drains.restore();
     this.#deployments.restore();
+    this.#concurrency.restore();
     this.#fleet.restore();
     this.#kick();
   }
@@ -209,6 +213,7 @@ export class Leader implements Reader {
     this.#drains.note(set);
     this.#fleet.note(set);
     this.#deployments.note(set);
+    this.#concurrency.note(set);
   }
 
   /** What follows from what is about to be committed goes into the same commit. */
@@ -216,6 +221,7 @@ export class Leader implements Reader {
     this.#deployments.judge();
     this.#runEvals();
     this.#deployments.judge();
+    this.#concurrency.admit();
   }
 
   #durable(sets: readonly ChangeSet[]): void {
@@ -271,7 +277,7 @@ export class Leader implements Reader {
     const { clock } = this.#options.runtime;
     if (this.#isPaused) return;
     // What could not run for want of authority or room on disk is looked at again soon.
-    const atMs = this.#evals.hasWork ? clock.nowMs() + WORK_RETRY_MS : this.broker.nextDelayedAtMs();
+    const atMs = this.#evals.hasWork || this.#concurrency.hasWork ? clock.nowMs() + WORK_RETRY_MS : this.broker.nextDelayedAtMs();
     if (atMs === null || this.#isEnded) return;
     // Never longer than a minute at once: a clock that steps back must not strand a follow-up.
     this.#delayTimer = clock.after(Math.min(Math.max(atMs - clock.nowMs(), 1), 60_000), () => this.#kick(), { keepsAlive: false });
@@ -279,6 +285,7 @@ export class Leader implements Reader {
 
   /** Runs what is to be evaluated for one slice; the rest has its turn after whatever else is waiting. */
   #runEvals(): void {
+    this.#concurrency.admit();
     if (!this.#isPaused && this.#evals.runSlice()) this.#continueLater();
   }
 

@@ -24,7 +24,7 @@ import type {
   Tables,
   Watermark,
 } from "../domain/tables.ts";
-import { jobKey, ofNode, RESTORED, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
+import { jobKey, ofNode, partsOfVersionKey, RESTORED, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 import { type ColdOptions, coldOptions, type RowCodec, UNPACKED_CODEC } from "./cold-rows.ts";
 import { isOldVersion } from "./ended.ts";
@@ -32,7 +32,7 @@ import { NodeLoadColumns } from "./node-loads.ts";
 import { asOfNow } from "./older-row.ts";
 import { orphanOf } from "./orphan.ts";
 import type { HeldRows, Table } from "./table.ts";
-import { ALLOCS_OF_VERSION, BY_EVAL, BY_JOB, BY_NODE, emptyTables } from "./tables.ts";
+import { ALLOCS_OF_VERSION, BY_EVAL, BY_JOB, BY_KEY, BY_NODE, emptyTables, RUNS_BY_KEY } from "./tables.ts";
 
 const JOINED_KEPT = 256;
 
@@ -111,7 +111,8 @@ export class State implements View {
     if (!head) return undefined;
     const version = this.#tables.job_versions.get(versionKey(namespace, id, head.createIndex, head.version));
     assert(version, `job ${id} has its version ${head.version}`);
-    const job: Job = { ...version, status: head.status, statusDescription: head.statusDescription, modifyIndex: head.modifyIndex };
+    const { status, statusDescription, slot, modifyIndex } = head;
+    const job: Job = { ...version, status, statusDescription, ...(slot ? { slot } : {}), modifyIndex };
     if (this.#joined.size >= JOINED_KEPT) this.#joined.delete(this.#joined.keys().next().value ?? "");
     this.#joined.set(key, job);
     return job;
@@ -126,6 +127,14 @@ export class State implements View {
       const head = this.#tables.jobs.get(key);
       if (head) yield head;
     }
+  }
+
+  runsOfKey(namespace: string, key: string): Iterable<JobHead> {
+    return this.#tables.jobs.hotGroup(RUNS_BY_KEY, jobKey(namespace, key));
+  }
+
+  openAllocsOfKey(namespace: string, key: string): Iterable<Alloc> {
+    return this.#tables.allocs.hotGroup(BY_KEY, jobKey(namespace, key));
   }
 
   jobVersion(namespace: string, id: string, createIndex: number, version: number): JobVersion | undefined {
@@ -347,7 +356,7 @@ export class State implements View {
     this.#joined.delete(key);
     const versions = this.#tables.job_versions;
     for (const versionKeyOf of versions.hotGroupKeys(BY_JOB, key))
-      if (!head || isOldVersion(partsOf(versionKeyOf), head)) versions.move(versionKeyOf, "cold");
+      if (!head || isOldVersion(partsOfVersionKey(versionKeyOf), head)) versions.move(versionKeyOf, "cold");
     if (head && head.status !== "dead") versions.move(versionKey(head.namespace, head.id, head.createIndex, head.version), "hot");
   }
 
@@ -384,12 +393,6 @@ export class State implements View {
 
 function* living(allocs: Iterable<Alloc>): Iterable<Alloc> {
   for (const alloc of allocs) if (!isTerminal(alloc)) yield alloc;
-}
-
-/** Numbers of a version's key: so many rows need not be read. */
-function partsOf(versionsKey: string): { readonly createIndex: number; readonly version: number } {
-  const [, , createIndex, version] = versionsKey.split("\u001f");
-  return { createIndex: Number(createIndex), version: Number(version) };
 }
 
 function keyOf(table: TableName, row: Row): string {

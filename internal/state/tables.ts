@@ -15,6 +15,10 @@ import { Table } from "./table.ts";
 export const BY_JOB = 0;
 export const BY_NODE = 1;
 export const BY_EVAL = 2;
+/** Of allocs. */
+export const BY_KEY = 3;
+/** Of jobs: their only index. */
+export const RUNS_BY_KEY = 0;
 export const ALLOCS_OF_VERSION = 0;
 
 /** What a state holds, still empty. */
@@ -24,7 +28,7 @@ export function emptyTables(cold: ColdOptions): { readonly [T in TableName]: Tab
     cold,
     hasEnded: HAS_ENDED[name] ?? (() => false),
   });
-  const jobs = new Table<JobHead>(of("jobs"));
+  const jobs = new Table<JobHead>({ ...of("jobs"), indexes: [{ name: "key", groupOf: keyOfRun }] });
   return {
     jobs,
     job_versions: new Table<JobVersion>({
@@ -37,7 +41,12 @@ export function emptyTables(cold: ColdOptions): { readonly [T in TableName]: Tab
     nodes: new Table<Node>(of("nodes")),
     allocs: new Table<Alloc>({
       ...of("allocs"),
-      indexes: [OF_JOB, { name: "node", groupOf: (row) => row.nodeId }, { name: "eval", groupOf: (row) => row.evalId }],
+      indexes: [
+        OF_JOB,
+        { name: "node", groupOf: (row) => row.nodeId },
+        { name: "eval", groupOf: (row) => row.evalId },
+        { name: "key", groupOf: keyOfAlloc },
+      ],
       counts: [{ name: "version", groupOf: (row) => versionKey(row.namespace, row.jobId, row.jobCreateIndex, row.jobVersion) }],
     }),
     // A pending eval is about to be run; a blocked one waits.
@@ -52,6 +61,15 @@ export function emptyTables(cold: ColdOptions): { readonly [T in TableName]: Tab
 }
 
 // --- internal ---
+
+/** Runs that have ended count for no key. */
+function keyOfRun({ namespace, slot }: JobHead): string | undefined {
+  return slot === undefined || slot.state === "over" ? undefined : jobKey(namespace, slot.key);
+}
+
+function keyOfAlloc({ namespace, concurrencyKey }: Alloc): string | undefined {
+  return concurrencyKey === undefined ? undefined : jobKey(namespace, concurrencyKey);
+}
 
 const OF_JOB: IndexDefinition<{ readonly namespace: string; readonly jobId: string }> = {
   name: "job",

@@ -3,11 +3,11 @@
 import { expect, test } from "bun:test";
 import { type DispatchInput, dispatchJob } from "../../internal/cluster/dispatch.ts";
 import { deregisterJob } from "../../internal/cluster/jobs.ts";
-import { EdgeError } from "../../internal/domain/errors.ts";
 import type { JobDraft } from "../../internal/domain/job-model/job.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
 import { Cluster } from "../fixtures/cluster.ts";
 import { aNode, aSpec, NOW_MS } from "../fixtures/model.ts";
+import { refusal } from "../fixtures/refusal.ts";
 
 function aCluster(parameterized: JobDraft["parameterized"] = {}, own: JobDraft = {}): Cluster {
   const cluster = new Cluster();
@@ -19,16 +19,6 @@ function aCluster(parameterized: JobDraft["parameterized"] = {}, own: JobDraft =
 function dispatch(cluster: Cluster, own: Partial<DispatchInput> = {}) {
   const input: DispatchInput = { namespace: "default", id: "j", payload: "", meta: {}, idPrefix: "", idempotencyToken: "", priority: 0, ...own };
   return cluster.do((view, context) => dispatchJob(view, input, context));
-}
-
-function refusal(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof EdgeError) return `${error.code}: ${error.message}`;
-    throw error;
-  }
-  return "";
 }
 
 const base64 = (bytes: number) => Buffer.alloc(bytes, 7).toString("base64");
@@ -107,6 +97,7 @@ test("a token has one effect as long as its child lives", () => {
     evalId: "",
     evalCreateIndex: 0,
     jobCreateIndex: first.jobCreateIndex,
+    waits: "",
   });
   const other = dispatch(cluster, { idempotencyToken: "u" });
   expect(other.childId).not.toBe(first.childId);

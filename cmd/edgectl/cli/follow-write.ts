@@ -11,11 +11,11 @@ export const FOLLOW_OPTIONS = {
 } as const satisfies OptionDefinitions;
 
 /** An empty evaluation id means that nothing has to happen. */
-export async function followWrite(call: Call, reply: { readonly EvalID: string }, namespace: string): Promise<number> {
+export async function followWrite(call: Call, reply: { readonly EvalID: string; readonly Waits?: string }, namespace: string): Promise<number> {
   const { output, options } = call;
   if (reply.EvalID === "" || options.detach) {
     if (options.json) output.json(reply);
-    else output.line(reply.EvalID === "" ? "Nothing has to be placed" : `Evaluation ID: ${reply.EvalID}`);
+    else output.line(reply.EvalID === "" ? (reply.Waits ? `It ${reply.Waits}` : "Nothing has to be placed") : `Evaluation ID: ${reply.EvalID}`);
     return DONE;
   }
   const say = options.json ? () => undefined : (line: string) => output.line(line);

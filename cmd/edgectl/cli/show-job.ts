@@ -116,7 +116,7 @@ async function headOf(call: Call, { job, allocs, firings }: JobPicture): Promise
     ["Datacenters", (job.Datacenters ?? []).join(",")],
     ["Namespace", job.Namespace],
     ["Node Pool", job.NodePool],
-    ["Status", `${job.Status}${job.Stop ? " (stopped)" : ""}`],
+    ["Status", `${job.Status}${job.Stop ? " (stopped)" : ""}${job.StatusDescription ? `: ${job.StatusDescription}` : ""}`],
     ["Version", job.Version],
   ];
   if (job.ParentID) kept.push(["Parent Job", job.ParentID]);

@@ -39,6 +39,8 @@ export interface WireJob {
   readonly Priority: number;
   readonly Datacenters: Maybe<readonly string[]>;
   readonly Status: string;
+  /** Absent from older servers. */
+  readonly StatusDescription?: string;
   readonly Stop: boolean;
   readonly Stable: boolean;
   readonly Dispatched?: boolean;

@@ -1,6 +1,6 @@
 // Table of the job itself. The whole model hangs below JOB: reading, defaults, checks, wire, schema and docs walk it.
 
-import type { JobSpec, JobUi, Keep, Migrate, Multiregion, MultiregionRegion, Parameterized, Periodic, Reschedule } from "../job.ts";
+import type { Concurrency, JobSpec, JobUi, Keep, Migrate, Multiregion, MultiregionRegion, Parameterized, Periodic, Reschedule } from "../job.ts";
 import { LIMITS } from "../limits.ts";
 import {
   block,
@@ -71,6 +71,12 @@ const PARAMETERIZED = block<Parameterized>("parameterized", {
   keep: maybeOne(KEEP, "How many of the ended dispatches stay, whatever their age"),
 });
 
+const CONCURRENCY = block<Concurrency>("concurrency", {
+  key: text("Runs of one key take turns, whatever their job; ${NOMAD_META_x} is a run's meta; the job's id unless given"),
+  limit: int("How many of them run at once", 1, { min: 1, max: LIMITS.concurrencyLimitMax }),
+  policy: choice("What becomes of one too many: it waits, it is left out, or the oldest ends for it", ["queue", "skip", "replace"], "queue"),
+});
+
 const REGION = block<MultiregionRegion>("region", {
   name: text("Name of the region", { isRequired: true }),
   count: int("Count of each group there", 0, { min: 0 }),
@@ -123,14 +129,21 @@ export const JOB = block<JobSource>(
     migrate: maybeOne(MIGRATE, "How allocations leave a draining node, for groups that do not say"),
     periodic: maybeOne(PERIODIC, "Runs the job at given times"),
     parameterized: maybeOne(PARAMETERIZED, "Makes the job a form that is filled in by each dispatch", { wire: "ParameterizedJob" }),
+    concurrency: maybeOne(CONCURRENCY, "How many runs of it, or of all jobs that share its key, go on at once"),
     multiregion: maybeOne(MULTIREGION, "Runs the job in several regions", { isCarriedOut: false }),
     ui: maybeOne(UI, "What the web page shows beside the job", { wire: "UI" }),
     groups: labelled(TASK_GROUP, "name", "A group of tasks", { toml: "group", wire: "TaskGroups", countLimit: "groupsPerJobMax" }),
   },
-  { fromWire: dropZeroUpdate, toWire: (out) => ({ ...out, ConsulNamespace: "", VaultNamespace: "", NomadTokenID: "" }) },
+  { fromWire: dropZeroUpdate, toWire: asNomads },
 );
 
 // --- internal ---
+
+/** Only jobs that say it have a field that Nomad's have not. */
+function asNomads({ Concurrency, ...out }: WireObject): WireObject {
+  const more = Concurrency === null || Concurrency === undefined ? {} : { Concurrency };
+  return { ...out, ...more, ConsulNamespace: "", VaultNamespace: "", NomadTokenID: "" };
+}
 
 /** One expression stands in Spec on the wire, several in Specs. */
 function joinCrons(wire: WireObject): WireObject {

@@ -1,7 +1,8 @@
 // Rules of the job's own level.
 
+import { unknownNames } from "../concurrency-key.ts";
 import { firesOnNodes } from "../fires.ts";
-import type { JobSpec, Parameterized, Periodic } from "../job.ts";
+import type { Concurrency, JobSpec, Parameterized, Periodic } from "../job.ts";
 import { LIMITS } from "../limits.ts";
 import { cronProblem } from "./cron.ts";
 import { jobIdProblem, scopeNameProblem } from "./names.ts";
@@ -21,6 +22,7 @@ export function jobProblems(spec: JobSpec): readonly JobProblem[] {
     ...(spec.periodic ? periodicProblems(spec.periodic) : []),
     ...(firesOnNodes(spec) ? nodeFiredProblems(spec) : []),
     ...(spec.parameterized ? parameterizedProblems(spec.parameterized) : []),
+    ...(spec.concurrency ? concurrencyProblems(spec, spec.concurrency) : []),
     ...uiProblems(spec),
   ];
 }
@@ -84,6 +86,7 @@ function typeProblems(spec: JobSpec): readonly JobProblem[] {
   const isBatch = spec.type === "batch" || spec.type === "sysbatch";
   if (spec.periodic && !isBatch) refuse("periodic", "periodic", "batch and sysbatch");
   if (spec.parameterized && !isBatch) refuse("parameterized", "parameterized", "batch and sysbatch");
+  if (spec.concurrency && !isBatch) refuse("concurrency", "concurrency", "batch and sysbatch");
   if (spec.update && isBatch) refuse("update", "update", "service and system");
   if (spec.type === "system" && spec.affinities.length > 0) refuse("affinities", "affinity", "service, batch and sysbatch");
   if (spec.type === "system" && spec.spreads.length > 0) refuse("spreads", "spread", "service and batch");
@@ -143,6 +146,25 @@ function parameterizedProblems(parameterized: Parameterized): readonly JobProble
   return [...parameterized.metaOptional.entries()]
     .filter(([, key]) => required.has(key))
     .map(([index, key]) => ({ path: ["parameterized", "metaOptional", index], message: `the meta key "${key}" is both required and optional` }));
+}
+
+function concurrencyProblems(spec: JobSpec, { key }: Concurrency): readonly JobProblem[] {
+  const problems: JobProblem[] = [];
+  const at = (message: string) => problems.push({ path: ["concurrency", "key"], message });
+  if (key.length > LIMITS.concurrencyKeyCharsMax)
+    at(`\`key\` may have ${LIMITS.concurrencyKeyCharsMax} characters at most (concurrencyKeyCharsMax), it has ${key.length}`);
+  if (/[\u0000-\u001f]/.test(key)) at("`key` must not hold control characters");
+  const given = [...Object.keys(spec.meta), ...(spec.parameterized?.metaRequired ?? []), ...(spec.parameterized?.metaOptional ?? [])];
+  for (const name of unknownNames(key, given))
+    at(`\`key\` asks for \${${name}}, which no run of the job has: only meta keys can stand there, as \${NOMAD_META_name}`);
+  if (firesOnNodes(spec))
+    problems.push({ path: ["concurrency"], message: '`concurrency` and `run_on = "node"` exclude each other: a node knows nothing of other runs' });
+  if (spec.periodic?.prohibitOverlap)
+    problems.push({
+      path: ["concurrency"],
+      message: '`concurrency` and `prohibit_overlap` exclude each other: `policy = "skip"` leaves out what overlaps',
+    });
+  return problems;
 }
 
 function uiProblems(spec: JobSpec): readonly JobProblem[] {

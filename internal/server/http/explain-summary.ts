@@ -1,6 +1,7 @@
 // Explanations in a sentence or two: what matters most of what is known. Lower case, no full stop, most important first.
 
 import { instant } from "../../api/explain-codec.ts";
+import { waitOf } from "../../cluster/concurrency.ts";
 import { type Firing, firingText } from "../../cluster/firings.ts";
 import type { Waiting } from "../../cluster/queue.ts";
 import type { TaskAccount } from "../../cluster/task-account.ts";
@@ -30,6 +31,8 @@ export interface JobFacts {
 
 export function jobSummary(view: View, { job, groups, last, fires, firings, missedAtMs, child, node }: JobFacts): readonly string[] {
   if (job.stop) return ["the job is stopped"];
+  const waits = waitOf(view, job);
+  if (waits !== null) return [`it ${waits}`];
   if (job.periodic)
     return [
       ...(firesOnNodes(job) ? nodeFireSummary(firings) : periodicSummary(job, fires, missedAtMs)),

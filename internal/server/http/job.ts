@@ -275,6 +275,7 @@ async function dispatched(
     EvalCreateIndex: result.evalCreateIndex,
     JobCreateIndex: result.jobCreateIndex,
     Index: index,
+    ...(result.waits === "" ? {} : { Waits: result.waits }),
   });
 }
 
@@ -288,7 +289,8 @@ async function force(exchange: JobExchange): Promise<Response> {
   const { result, index } = await exchange.server.leader.ledger.write((view, context) =>
     forcePeriodic(view, { namespace: exchange.query.namespace, id: exchange.id }, context),
   );
-  return written(exchange, index, { EvalID: result.evalId, EvalCreateIndex: index, Index: index });
+  const { evalId, waits } = result;
+  return written(exchange, index, { EvalID: evalId, EvalCreateIndex: index, Index: index, ...(waits === "" ? {} : { Waits: waits }) });
 }
 
 function actions(exchange: JobExchange): Promise<Response> {

@@ -10,6 +10,7 @@ import { wholeNumber } from "../../cli/numbers.ts";
 interface DispatchReply {
   readonly DispatchedJobID: string;
   readonly EvalID: string;
+  readonly Waits?: string;
 }
 
 export default defineEdgeCommand({
