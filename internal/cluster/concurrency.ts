@@ -37,6 +37,17 @@ export interface Made {
 
 export const NONE_MADE: Made = { running: 0, waiting: 0 };
 
+/** The key of the job's run with this meta, beside its own. Throws `invalid-job` where it is no key. */
+export function keyOfRun(job: JobSpec, more: StringMap): string {
+  const key = concurrencyKeyOf(job, { ...job.meta, ...more });
+  if (key.length > LIMITS.concurrencyKeyCharsMax || /[\u0000-\u001f]/.test(key))
+    throw new EdgeError(
+      "invalid-job",
+      `the concurrency key of job "${job.id}" has ${key.length} characters with this meta: ${LIMITS.concurrencyKeyCharsMax} are allowed (concurrencyKeyCharsMax), and no control characters`,
+    );
+  return key;
+}
+
 export function standingOfKey(view: View, namespace: string, key: string): KeyStanding {
   const running = new Set<string>();
   const waiting: JobHead[] = [];
@@ -52,7 +63,7 @@ export function standingOfKey(view: View, namespace: string, key: string): KeySt
 /** Null for a job whose runs nothing limits. Throws `invalid-job` where a run's meta makes no key of it. */
 export function admissionOf(view: View, parent: Job, meta: StringMap, made: Made): Admission | null {
   if (!parent.concurrency) return null;
-  const key = keyOfRun(parent, { ...parent.meta, ...meta });
+  const key = keyOfRun(parent, meta);
   const standing = standingOfKey(view, parent.namespace, key);
   const { limit, policy } = parent.concurrency;
   const running = standing.running.size + made.running;
@@ -87,7 +98,7 @@ export function slotOf(version: JobSpec & Pick<Job, "stop" | "dispatched">, curr
   // Whoever waits and is stopped, waits no more; what runs holds its place until it has ended.
   if (version.stop) return current?.slot?.state === "waits" ? { ...current.slot, state: "over" } : current?.slot;
   if (!version.concurrency || !isRun(version)) return undefined;
-  const key = keyOfRun(version, version.meta);
+  const key = keyOfRun(version, {});
   return current?.slot?.key === key && current.slot.state === "held" ? current.slot : { key, state: "waits" };
 }
 
@@ -153,16 +164,6 @@ const NAMED_MAX = 3;
 
 function countText(running: number, limit: number): string {
   return `${running} of ${limit} ${running === 1 ? "runs" : "run"}`;
-}
-
-function keyOfRun(job: JobSpec, meta: StringMap): string {
-  const key = concurrencyKeyOf(job, meta);
-  if (key.length > LIMITS.concurrencyKeyCharsMax || /[\u0000-\u001f]/.test(key))
-    throw new EdgeError(
-      "invalid-job",
-      `the concurrency key of job "${job.id}" has ${key.length} characters with this meta: ${LIMITS.concurrencyKeyCharsMax} are allowed (concurrencyKeyCharsMax), and no control characters`,
-    );
-  return key;
 }
 
 /** What the parent says now counts for those that wait already. */

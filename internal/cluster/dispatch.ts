@@ -5,7 +5,7 @@ import type { Job } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
 import { childChanges, endForAnother } from "./children.ts";
-import { admissionOf, NONE_MADE, refuseSkipped, slotFor, waitOf } from "./concurrency.ts";
+import { admissionOf, keyOfRun, NONE_MADE, refuseSkipped, slotFor, waitOf } from "./concurrency.ts";
 import { waitText } from "./job-status.ts";
 import { existing } from "./jobs.ts";
 
@@ -42,7 +42,8 @@ export function dispatchJob(view: View, input: DispatchInput, context: Context):
       changes: [],
       result: { childId: twin.id, evalId: "", evalCreateIndex: 0, jobCreateIndex: twin.createIndex, waits: waitOf(view, twin) ?? "" },
     };
-  // One that is periodic itself only makes runs, each of which has its turn.
+  // One that is periodic itself only makes runs, each of which has its turn, and its key.
+  if (parent.periodic && parent.concurrency) keyOfRun(parent, input.meta);
   const admission = parent.periodic ? null : admissionOf(view, parent, input.meta, NONE_MADE);
   refuseSkipped(admission);
   const childId = freeChildId(view, parent, input.idPrefix, context);

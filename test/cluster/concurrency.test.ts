@@ -208,6 +208,11 @@ const PROBLEMS: readonly (readonly [string, JobDraft, string])[] = [
   ["meta that no run has", { concurrency: { key: "${NOMAD_META_x}" } }, "asks for ${NOMAD_META_x}, which no run of the job has"],
   ["what is no meta", { concurrency: { key: "${node.unique.id}" } }, "only meta keys can stand there"],
   ["a key without end", { concurrency: { key: "k".repeat(256) } }, "255 characters at most (concurrencyKeyCharsMax)"],
+  [
+    "a key that its meta makes too long",
+    { meta: { x: "x".repeat(300) }, concurrency: { key: "${NOMAD_META_x}" } },
+    "has 300 characters with the job's meta",
+  ],
   ["a key with a control character", { concurrency: { key: "a\u001fb" } }, "must not hold control characters"],
   [
     "a job that its node fires",
@@ -227,6 +232,8 @@ describe("refused by name:", () => {
   test("a dispatch whose meta makes too long a key", () => {
     const cluster = aCluster(form({ key: "${NOMAD_META_room}" }));
     expect(refusal(() => dispatch(cluster, { meta: { room: "x".repeat(300) } }))).toContain("has 300 characters with this meta");
+    const clock = aCluster(form({ key: "${NOMAD_META_room}" }, { periodic: { crons: ["* * * * *"] } }));
+    expect(refusal(() => dispatch(clock, { meta: { room: "x\u0001" } }))).toContain("no control characters");
   });
 });
 

@@ -10,8 +10,8 @@ const MINUTE = 60_000;
 
 /** Each run notes its beginning and end, and fails where another one is there; it waits for the file go-NAME. */
 function turnsJob(place: Place, top: string): string {
-  const script = `mkdir ${place.path("lock")} || exit 9; echo "+$NOMAD_META_name" >> ${place.path("log")}
-trap 'echo "-$NOMAD_META_name" >> ${place.path("log")}; rmdir ${place.path("lock")}; exit 0' TERM
+  const script = `trap 'echo "-$NOMAD_META_name" >> ${place.path("log")}; rmdir ${place.path("lock")}; exit 0' TERM
+mkdir ${place.path("lock")} || exit 9; echo "+$NOMAD_META_name" >> ${place.path("log")}
 while [ ! -e ${place.path("go")}-"$NOMAD_META_name" ]; do sleep 0.05; done
 echo "-$NOMAD_META_name" >> ${place.path("log")}; rmdir ${place.path("lock")}`;
   return `id = "turns"

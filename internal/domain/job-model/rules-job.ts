@@ -1,6 +1,6 @@
 // Rules of the job's own level.
 
-import { unknownNames } from "../concurrency-key.ts";
+import { concurrencyKeyOf, unknownNames } from "../concurrency-key.ts";
 import { firesOnNodes } from "../fires.ts";
 import type { Concurrency, JobSpec, Parameterized, Periodic } from "../job.ts";
 import { LIMITS } from "../limits.ts";
@@ -153,7 +153,10 @@ function concurrencyProblems(spec: JobSpec, { key }: Concurrency): readonly JobP
   const at = (message: string) => problems.push({ path: ["concurrency", "key"], message });
   if (key.length > LIMITS.concurrencyKeyCharsMax)
     at(`\`key\` may have ${LIMITS.concurrencyKeyCharsMax} characters at most (concurrencyKeyCharsMax), it has ${key.length}`);
-  if (/[\u0000-\u001f]/.test(key)) at("`key` must not hold control characters");
+  if (/[\u0000-\u001f]/.test(spec.parameterized ? key : key + concurrencyKeyOf(spec, spec.meta))) at("`key` must not hold control characters");
+  const length = spec.parameterized ? 0 : concurrencyKeyOf(spec, spec.meta).length;
+  if (key.length <= LIMITS.concurrencyKeyCharsMax && length > LIMITS.concurrencyKeyCharsMax)
+    at(`\`key\` has ${length} characters with the job's meta, ${LIMITS.concurrencyKeyCharsMax} are allowed (concurrencyKeyCharsMax)`);
   const given = [...Object.keys(spec.meta), ...(spec.parameterized?.metaRequired ?? []), ...(spec.parameterized?.metaOptional ?? [])];
   for (const name of unknownNames(key, given))
     at(`\`key\` asks for \${${name}}, which no run of the job has: only meta keys can stand there, as \${NOMAD_META_name}`);
