@@ -102,7 +102,8 @@ export type NodeCall =
       readonly healthyForMs: number;
     }
   | { readonly method: "upgrade-status"; readonly id: string }
-  | { readonly method: "alloc-stats"; readonly allocId: string };
+  /** Measuring its files takes a while: only where it is asked for, and by nodes that know it. */
+  | { readonly method: "alloc-stats"; readonly allocId: string; readonly withDisk?: boolean };
 
 /** Of a program that a server hands to a node: how many bytes the node has, and how further ones may be packed. */
 export interface UpgradeHeld {

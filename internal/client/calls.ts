@@ -158,7 +158,7 @@ export class Calls {
       case "alloc-checks":
         return reply(this.#runner(request.allocId).checks.readings());
       case "alloc-stats":
-        return reply(await this.#parts.stats.ofAlloc(this.#runner(request.allocId)));
+        return reply(await this.#parts.stats.ofAlloc(this.#runner(request.allocId), { withDisk: request.withDisk === true }));
       default:
         throw new EdgeError("unsupported", `this node's edgectl does not know "${methodOf(request)}": upgrade it`);
     }

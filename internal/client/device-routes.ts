@@ -21,6 +21,7 @@ import {
   readSummary,
 } from "../api/reads.ts";
 import { encodeToldChecks } from "../api/service-codec.ts";
+import { allocStatsOf } from "../api/stats-answer.ts";
 import type { JsonObject } from "../api/wire.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { View } from "../domain/view.ts";
@@ -153,7 +154,7 @@ async function answerAboutSelf(asked: DeviceRequest, query: Query, [noun = "", s
   if (!node.device.state().alloc(allocId)) throw refused(asked, `this device holds no allocation "${allocId}"`);
   if (noun === "fs")
     return answerAboutFiles({ node: asks, query, request, context, clock: runtime.clock, brokeOff: () => undefined }, second, allocId);
-  if (noun === "allocation" && third === "stats") return json(query, await asks.call({ method: "alloc-stats", allocId }));
+  if (noun === "allocation" && third === "stats") return json(query, await allocStatsOf(asks, query, allocId));
   throw refused(asked, "this device cannot answer that by itself");
 }
 

@@ -2,7 +2,6 @@
 // told to run without waiting for a server, and never restarts anything for bookkeeping's sake.
 
 import { type DesiredAlloc, isNewerOrder, isOlderOrder, type NodeMemory, type OrderPosition, type ServerMessage } from "../api/node-protocol.ts";
-import type { CollectSettings } from "../device/collect.ts";
 import { decideSteps } from "../device/desired.ts";
 import { onBootOf } from "../device/on-boot.ts";
 import { messageOf } from "../domain/errors.ts";
@@ -13,39 +12,24 @@ import { hasBegun, recordOnDisk, removeStrays } from "../runner/adopt.ts";
 import { type AllocRecord, firstRecord } from "../runner/alloc-record.ts";
 import { AllocRunner, stopTasks } from "../runner/alloc-runner.ts";
 import type { Driver } from "../runner/drivers/driver.ts";
-import type { Log } from "../runtime/log.ts";
 import { readBootId } from "../runtime/process-identity.ts";
-import type { Runtime } from "../runtime/runtime.ts";
 import { Calls, callsOfOwn } from "./calls.ts";
 import { Connection } from "./connection.ts";
 import { CutOff } from "./cut-off.ts";
 import { DeviceView } from "./device-view.ts";
-import { type ClientSettings, fingerprint } from "./fingerprint/fingerprint.ts";
+import { DiskWatch } from "./disk-watch.ts";
+import { fingerprint } from "./fingerprint/fingerprint.ts";
 import { Fires } from "./fires.ts";
 import { Garbage } from "./garbage.ts";
 import { loadIdentity, type NodeIdentity } from "./identity.ts";
 import { Journal } from "./journal.ts";
 import { LogBounds } from "./log-bounds.ts";
 import { makeNodeDrivers } from "./node-drivers.ts";
+import type { NodeAgentOptions } from "./node-options.ts";
 import { OwnNode } from "./own-node.ts";
 import { Reports } from "./reports.ts";
 import { Stats } from "./stats/stats.ts";
-import type { Dial } from "./transports.ts";
-import { type UpgradePort, UpgradeReceiver } from "./upgrade-receiver.ts";
-
-export interface NodeAgentOptions {
-  readonly runtime: Runtime;
-  readonly log: Log;
-  readonly dataDirectory: string;
-  readonly settings: ClientSettings;
-  readonly onAgentStop: "keep" | "stop";
-  readonly dial: Dial;
-  /** How long ended allocations stay; default COLLECT_DEFAULTS. */
-  readonly collect?: CollectSettings;
-  readonly upgrades?: UpgradePort;
-  /** The drivers of this node; default: those of the real machine, as the settings allow. */
-  makeDrivers?(allocRoot: string): ReadonlyMap<string, Driver>;
-}
+import { UpgradeReceiver } from "./upgrade-receiver.ts";
 
 /** Why such an alloc goes. */
 const NOT_SHOWN = "no server shows it any more";
@@ -63,6 +47,7 @@ export class NodeAgent {
   readonly #reports: Reports;
   readonly #fires: Fires;
   readonly #garbage: Garbage;
+  readonly #disk: DiskWatch;
   readonly #drivers: ReadonlyMap<string, Driver>;
   readonly #runners = new Map<string, AllocRunner>();
   /** Whose end each alloc that was not begun waits for. */
@@ -133,6 +118,7 @@ export class NodeAgent {
       begin: (alloc, job) => this.#startAlloc(alloc, job),
       isProven: (id, job, group) => hasBegun(runtime.files, this.allocRoot, { id, job, group }, (name) => this.#drivers.get(name)),
     });
+    this.#disk = new DiskWatch({ runtime, allocRoot: this.allocRoot, isEnforced: options.isDiskEnforced === true, runners });
     this.#garbage = new Garbage({
       runtime,
       log,
@@ -196,6 +182,7 @@ export class NodeAgent {
     this.#cutOff.look();
     this.#connection.start();
     this.#logs.arm();
+    this.#disk.arm();
     this.#garbage.look();
   }
 
@@ -211,6 +198,7 @@ export class NodeAgent {
     for (const driver of this.#drivers.values()) driver.stop?.();
     this.#logs.stop();
     this.#garbage.stop();
+    this.#disk.stop();
     this.#cutOff.stop();
     this.#reports.stop();
     this.#fires.stop();
@@ -261,6 +249,7 @@ export class NodeAgent {
     else if (runner.isDone) this.#garbage.look();
     if (runner.isDone) this.#startWaiting(runner.alloc.id);
     this.#logs.arm();
+    this.#disk.arm();
   }
 
   #message(message: ServerMessage): void {

@@ -6,6 +6,9 @@ import type { Task, TaskGroup } from "../domain/job.ts";
 /** The type of the event that says that a task was ended for taking too long. */
 export const TIMED_OUT = "Timed Out";
 
+/** The same for taking more of the disk than it may. */
+export const DISK_EXCEEDED = "Disk Resources Exceeded";
+
 export interface GroupEnd {
   /** stopped: somebody ended it before its work was done. */
   readonly outcome: "success" | "failure" | "timeout" | "stopped";
@@ -61,6 +64,10 @@ export function groupEndEnv(end: GroupEnd): Readonly<Record<string, string>> {
 /** What says that the task was ended for taking too long. */
 export function timeoutEvent(state: TaskState) {
   return state.events.findLast((event) => event.type === TIMED_OUT);
+}
+
+export function diskEvent(state: TaskState) {
+  return state.events.findLast((event) => event.type === DISK_EXCEEDED);
 }
 
 // --- internal ---

@@ -5,7 +5,7 @@
 import type { ClientStatus, TaskState } from "../domain/alloc.ts";
 import type { Task, TaskGroup } from "../domain/job.ts";
 import { type Dependency, type DependencyStanding, dependencyStanding } from "./dependencies.ts";
-import { type GroupEnd, groupEnd, isDueAfter, runsAfterwards, timeoutEvent } from "./group-end.ts";
+import { diskEvent, type GroupEnd, groupEnd, isDueAfter, runsAfterwards, timeoutEvent } from "./group-end.ts";
 
 export interface LifecycleInput {
   readonly group: TaskGroup;
@@ -16,13 +16,15 @@ export interface LifecycleInput {
   readonly healthy: ReadonlySet<string>;
   /** Tasks whose max_run_duration, or that of the group, is over, each with the words for it. */
   readonly overdue: ReadonlyMap<string, string>;
+  /** The words for it, where the alloc's files take more than its ephemeral_disk; absent = they do not. */
+  readonly overDisk?: string;
 }
 
 export interface TaskStop {
   readonly task: string;
   readonly reason: string;
-  /** timeout and unmet (what it waited for will never come) make the task a failed one. */
-  readonly kind: "end" | "timeout" | "unmet";
+  /** All but `end` make the task a failed one; unmet: what it waited for will never come. */
+  readonly kind: "end" | "timeout" | "disk" | "unmet";
 }
 
 export interface LifecycleDecision {
@@ -74,8 +76,10 @@ function goOn(input: LifecycleInput): LifecycleDecision {
     if (runsAfterwards(task) || isDead(input, task)) continue;
     const late = input.overdue.get(task.name);
     if (late !== undefined) stop.push({ task: task.name, reason: late, kind: "timeout" });
+    else if (input.overDisk !== undefined) stop.push({ task: task.name, reason: input.overDisk, kind: "disk" });
     const isTurn = task.lifecycle?.hook === "prestart" || (isReady && (task.lifecycle === null || mainsRun));
-    if (late !== undefined || !isTurn || input.stop !== "no" || input.states[task.name]?.state === "running") continue;
+    if (late !== undefined || input.overDisk !== undefined || !isTurn || input.stop !== "no" || input.states[task.name]?.state === "running")
+      continue;
     const standing = begun(input, task) ? MET : dependencyStanding(task, input);
     if (standing.kind === "met") start.push(task.name);
     else if (standing.kind === "waits") waits.push({ task: task.name, for: standing.for });
@@ -155,7 +159,8 @@ function descriptionOf(status: ClientStatus, failed: GroupEnd["failed"]): string
       return "All tasks have completed";
     case "failed": {
       const late = failed && timeoutEvent(failed.state);
-      return late ? `timeout: ${late.message}` : "Failed tasks";
+      const overDisk = failed && diskEvent(failed.state);
+      return late ? `timeout: ${late.message}` : overDisk ? `disk limit exceeded: ${overDisk.message}` : "Failed tasks";
     }
     case "running":
       return "Tasks are running";

@@ -170,6 +170,12 @@ export const LIMITS = {
   /** Two readings from which a use per second is told lie so far apart; an earlier one counts for so long. */
   statsApartMsMin: 200,
   statsKeptMs: 15_000,
+  /** Between two looks at what allocations take of the disk, where that is enforced. */
+  diskLookMs: 15_000,
+  /** What the whole disk must have grown by before they are measured again. */
+  diskGrowthBytesMin: 1_048_576,
+  /** How long measuring one may take: a card that is busy, or very many files. */
+  diskMeasureMsMax: 60_000,
   /** Processes of one task that are told of one by one. */
   statsProcessesMax: 200,
   taskStartMsMax: 10_000,

@@ -46,6 +46,8 @@ export class AllocRunner {
   #holdTimer: Timer | null = null;
   /** An operator does not want shutdown delays of it. */
   #skipsDelay = false;
+  /** The words for it, once its files take more than they may. */
+  #overDisk: string | null = null;
   #isReleased = false;
   #isStepping = false;
   #isStepDue = false;
@@ -152,6 +154,13 @@ export class AllocRunner {
     for (const task of this.#tasks.values()) task.release();
   }
 
+  /** Its files take more of the disk than they may: its tasks fail. */
+  failOverDisk(reason: string): void {
+    if (this.#record.isDone || this.#overDisk !== null) return;
+    this.#overDisk = reason;
+    this.#taskChanged();
+  }
+
   report(): AllocReport {
     const taskStates = Object.fromEntries([...this.#tasks].map(([name, task]) => [name, task.record.state]));
     return {
@@ -253,6 +262,7 @@ export class AllocRunner {
       stop: !isStopping ? "no" : isHeldBack ? "soon" : "now",
       healthy: this.#healthyTasks(states),
       overdue: this.#limits.look(this.#group, this.#limitedTasks()),
+      ...(this.#overDisk === null ? {} : { overDisk: this.#overDisk }),
     });
     this.#record = { ...this.#record, clientStatus: decision.clientStatus, description: decision.description, isDone: decision.isDone };
     if (decision.isDone) this.#holdTimer?.cancel();

@@ -1,6 +1,6 @@
 // The events of a task's life in the field's types and words.
 
-import { TIMED_OUT } from "../device/group-end.ts";
+import { DISK_EXCEEDED, TIMED_OUT } from "../device/group-end.ts";
 import type { Exit } from "../device/restart.ts";
 import type { TaskEvent } from "../domain/alloc.ts";
 import { formatDuration } from "../domain/duration.ts";
@@ -43,6 +43,8 @@ export const EVENT = {
   timeLimit: (atMs: number, leftMs: number, what: string): TaskEvent =>
     event(TIME_LIMIT, atMs, `Is ended in ${formatDuration(Math.ceil(leftMs / 1000) * 1000)}, when ${what} is over`),
   timedOut: (atMs: number, reason: string): TaskEvent => event(TIMED_OUT, atMs, capitalise(reason), { fails_task: "true", kill_reason: reason }),
+  diskExceeded: (atMs: number, reason: string): TaskEvent =>
+    event(DISK_EXCEEDED, atMs, capitalise(reason), { fails_task: "true", kill_reason: reason }),
   shutdownDelay: (atMs: number, delayMs: number): TaskEvent =>
     event("Waiting for shutdown delay", atMs, `Waiting for shutdown_delay of ${formatDuration(delayMs)} before killing the task.`),
 } as const;

@@ -4,7 +4,7 @@
 // Invariants: one attempt at a time; an attempt's number is recorded before its shim starts, so that a
 // later agent finds it again; once `dead`, nothing of the task is left on the machine.
 
-import { timeoutEvent } from "../device/group-end.ts";
+import { diskEvent, timeoutEvent } from "../device/group-end.ts";
 import type { TaskStop } from "../device/lifecycle.ts";
 import type { Exit } from "../device/restart.ts";
 import { decideRestart } from "../device/restart.ts";
@@ -76,9 +76,11 @@ export class TaskRunner {
     this.#record = record;
     this.#parts = parts;
     this.#isTakenUp = !record.isAttemptOpen;
-    // An earlier agent ended it for its time and may not have lived to see the end.
+    // An earlier agent ended it for its time, or its disk, and may not have lived to see the end.
     const late = record.state.state === "dead" ? undefined : timeoutEvent(record.state);
     if (late) this.#stop = { reason: late.message, kind: "timeout" };
+    const overDisk = record.state.state === "dead" ? undefined : diskEvent(record.state);
+    if (overDisk) this.#stop = { reason: overDisk.message, kind: "disk" };
   }
 
   get isTakenUp(): boolean {
@@ -118,6 +120,7 @@ export class TaskRunner {
     }
     this.#stop = order;
     if (order.kind === "timeout") this.#update({}, [EVENT.timedOut(this.#now(), order.reason)]);
+    if (order.kind === "disk") this.#update({}, [EVENT.diskExceeded(this.#now(), order.reason)]);
     if (!this.#isRunning) return this.#dieStopped(order.kind === "unmet" ? EVENT.unmet : EVENT.notStarted);
     this.#wakeDelay?.();
     this.#starting?.abort();
@@ -317,7 +320,7 @@ export class TaskRunner {
   /** Nothing of it runs: it never did, or is between two attempts. */
   #dieStopped(event: (atMs: number, reason: string) => TaskEvent): void {
     const { reason = "", kind = "end" } = this.#stop ?? {};
-    const isNew = this.#record.attempt === 0 && kind !== "timeout" && reason !== "";
+    const isNew = this.#record.attempt === 0 && kind !== "timeout" && kind !== "disk" && reason !== "";
     const isBetween = this.#record.attempt > 0 && kind === "end";
     const events = isNew ? [event(this.#now(), reason)] : isBetween ? [EVENT.killed(this.#now())] : [];
     this.#die(this.#record.state.failed || kind !== "end", events, false);

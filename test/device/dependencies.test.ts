@@ -148,6 +148,28 @@ describe("decided:", () => {
   }
 });
 
+const OVER_DISK = "its files take 12 MiB of the disk, more than ephemeral_disk.size of 10 MiB";
+
+test("too much of the disk ends what runs and starts nothing, also before its time is over; hooks run all the same", () => {
+  const group = groupOf({ a: {}, b: {} });
+  const input = { group, stop: "no", healthy: new Set<string>(), overdue: new Map<string, string>() } as const;
+  const found = decideLifecycle({ ...input, states: { a: RUNNING }, overDisk: OVER_DISK });
+  expect(found).toMatchObject({
+    start: [],
+    stop: [
+      { task: "a", reason: OVER_DISK, kind: "disk" },
+      { task: "b", reason: OVER_DISK, kind: "disk" },
+    ],
+  });
+  const event = { type: "Disk Resources Exceeded", atMs: 1, message: "Its files take 12 MiB", details: {} };
+  const over = { ...LATE, events: [event] };
+  expect(decideLifecycle({ ...input, group: groupOf({ a: {} }), states: { a: over }, overDisk: OVER_DISK })).toMatchObject({
+    clientStatus: "failed",
+    description: "disk limit exceeded: Its files take 12 MiB",
+    isDone: true,
+  });
+});
+
 test("a timeout is the alloc's description", () => {
   const found = decideLifecycle({ group: groupOf({ a: {} }), states: { a: LATE }, stop: "no", healthy: new Set(), overdue: new Map() });
   expect(found).toMatchObject({ clientStatus: "failed", description: "timeout: Ran too long", isDone: true });

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { testWith } from "../support/real-parts.ts";
-import { driverJob, shellJob } from "./jobs.ts";
+import { driverJob, NO_RETRY, shellJob } from "./jobs.ts";
 import { inPlace, type Place, until } from "./place.ts";
 import { startPair } from "./servers.ts";
 
@@ -65,6 +65,41 @@ test(
       await until("the node's end", async () => (await place.request("GET", path ?? "", undefined, leader)).status !== 200);
       place.agent = leader;
       expect(place.ok("alloc", "status", "--stats", busy.ID)).toMatch(/cannot be told: No path to node/);
+    }),
+  2 * MINUTE,
+);
+
+test(
+  "what an allocation takes of the disk is measured when it is asked for; where that is enforced its tasks end, with the reason, and others go on",
+  () =>
+    inPlace(async (place) => {
+      const agent = await place.start();
+      const writes = (mb: number) => `head -c ${mb}000000 /dev/zero >"$NOMAD_ALLOC_DIR/data/big"; exec sleep 600`;
+      const job = (id: string, mb: number) =>
+        shellJob({
+          id,
+          type: "service",
+          script: writes(mb),
+          group: `ephemeral_disk = { size = 11 }\n${NO_RETRY}`,
+          task: "logs = { max_files = 1, max_file_size = 1 }",
+        });
+      for (const [id, mb] of [
+        ["large", 15],
+        ["small", 5],
+      ] as const)
+        place.run(job(id, mb), "--detach");
+      const [large, small] = [await place.untilAlloc("large", "running"), await place.untilAlloc("small", "running")];
+      await until("the files to be written", () => /1[45]\.\d MiB\/11 MiB \(exceeded\)/.test(place.ok("alloc", "status", "--stats", large.ID)));
+      expect(place.ok("alloc", "status", "--stats", small.ID)).toMatch(/[45]\.\d MiB\/11 MiB(?! \()/);
+      expect((await place.get(`/v1/client/allocation/${small.ID}/stats`)).Disk).toBeUndefined();
+      // It was let be until now; the next agent lets it be no more.
+      await agent.stop();
+      await place.start({ port: agent.port, dataDirectory: agent.dataDirectory, flags: ["--client.enforce-ephemeral-disk"] });
+      const ended = await place.untilAlloc("large", "failed", 60_000);
+      expect(ended.ClientDescription).toMatch(/^disk limit exceeded: Its files take 15 MiB of the disk, more than ephemeral_disk.size of 11 MiB/);
+      expect(ended.TaskStates.main.Events.map((event: { Type: string }) => event.Type)).toContain("Disk Resources Exceeded");
+      expect(place.taskPids(large.ID)).toEqual([]);
+      expect((await place.alloc("small")).ClientStatus).toBe("running");
     }),
   2 * MINUTE,
 );

@@ -59,6 +59,7 @@ export interface AgentConfig {
   readonly memoryTotalMiB: number;
   readonly offers: NodeOffers;
   readonly collect: CollectSettings;
+  readonly isDiskEnforced: boolean;
   readonly gc: GcSettings;
   readonly heartbeats: HeartbeatSettings;
   /** `everyMs` 0 = the leader makes none by itself. */
@@ -205,6 +206,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     memoryTotalMiB: number("client.memory_total_mb", 0),
     offers: nodeOffersOf(values, runtime),
     collect: collectSettingsOf(values),
+    isDiskEnforced: values.get("client.enforce_ephemeral_disk") === true,
     gc: gcSettings(number),
     heartbeats: heartbeatSettings(number),
     snapshots: snapshotSettings(number, absolute("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),

@@ -198,6 +198,7 @@ async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server
     ...(config.isUpgradeEnabled && !config.isServer ? { upgrades: upgradePort(runtime, config) } : {}),
     onAgentStop: config.onAgentStop,
     collect: config.collect,
+    isDiskEnforced: config.isDiskEnforced,
     dial,
   });
   node.start();

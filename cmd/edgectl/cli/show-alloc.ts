@@ -2,7 +2,7 @@
 
 import type { Call } from "./command.ts";
 import type { Pair } from "./output.ts";
-import { cpuText, memoryText, showMeasured, type WireAllocStats, type WireUsage } from "./show-usage.ts";
+import { cpuText, diskText, memoryText, showMeasured, type WireAllocStats, type WireUsage } from "./show-usage.ts";
 import { agoFromNanos, instantFromNanos, instantOrNothing, shortId } from "./times.ts";
 import type { WireAlloc, WireDevice, WireTaskState } from "./wire-types.ts";
 
@@ -12,7 +12,7 @@ export function showAlloc(call: Call, alloc: WireAlloc, stats: WireAllocStats | 
   showPorts(call, alloc);
   showDecisions(call, alloc);
   for (const [task, state] of Object.entries(alloc.TaskStates ?? {}))
-    showTask(call, alloc, { task, state, usage: stats?.Tasks?.[task]?.ResourceUsage ?? null });
+    showTask(call, alloc, { task, state, usage: stats?.Tasks?.[task]?.ResourceUsage ?? null, disk: stats?.Disk ?? null });
   if (Object.keys(alloc.TaskStates ?? {}).length === 0) call.output.line("\nno task has reported yet");
   if (call.isVerbose) showScores(call, alloc);
 }
@@ -91,9 +91,10 @@ interface ShownTask {
   readonly task: string;
   readonly state: WireTaskState;
   readonly usage: WireUsage | null;
+  readonly disk: WireAllocStats["Disk"];
 }
 
-function showTask(call: Call, alloc: WireAlloc, { task, state, usage }: ShownTask): void {
+function showTask(call: Call, alloc: WireAlloc, { task, state, usage, disk }: ShownTask): void {
   const { output } = call;
   output.title(`Task "${task}" is "${state.State}"${state.Failed ? " (failed)" : ""}`);
   const waitsFor = state.State === "pending" ? waitsOf(alloc, task) : "";
@@ -108,7 +109,7 @@ function showTask(call: Call, alloc: WireAlloc, { task, state, usage }: ShownTas
         [
           cpuText(usage, resources.Cpu.CpuShares),
           `${memoryText(usage, memory)}${memoryMax > 0 ? ` (max ${memoryMax} MiB)` : ""}`,
-          `${alloc.AllocatedResources?.Shared.DiskMB ?? 0} MiB`,
+          diskText(disk, alloc.AllocatedResources?.Shared.DiskMB ?? 0),
         ],
       ],
     );

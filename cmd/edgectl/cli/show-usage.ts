@@ -15,6 +15,8 @@ export interface WireUsage {
 }
 
 export interface WireAllocStats {
+  /** Absent from nodes that do not measure it. */
+  readonly Disk?: { readonly UsedBytes: number | null; readonly LimitMB: number } | null;
   readonly Tasks: Readonly<
     Record<string, { readonly ResourceUsage?: WireUsage | null; readonly Pids?: Readonly<Record<string, WireUsage>> | null }>
   > | null;
@@ -59,6 +61,13 @@ export function memoryText(usage: WireUsage | null | undefined, limitMiB: number
   const memory = usage?.MemoryStats;
   if (!memory) return `${limitMiB} MiB`;
   return `${bytesText(memory.Usage || memory.RSS)}/${limitMiB} MiB`;
+}
+
+/** `1.5 MiB/300 MiB`, of all the allocation's files together. */
+export function diskText(disk: WireAllocStats["Disk"], limitMiB: number): string {
+  const used = disk?.UsedBytes;
+  if (typeof used !== "number") return `${limitMiB} MiB`;
+  return `${bytesText(used)}/${limitMiB} MiB${used > limitMiB * 1_048_576 ? " (exceeded)" : ""}`;
 }
 
 /** Everything that was measured, each under its name. */

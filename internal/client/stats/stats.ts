@@ -3,6 +3,7 @@
 import type { NodeSpec } from "../../domain/node.ts";
 import type { AllocRunner } from "../../runner/alloc-runner.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { measureAlloc } from "../disk-watch.ts";
 import { allocStats, type TaskUsages } from "./alloc-stats.ts";
 import { type CoreTimes, hostStats, readCoreTimes } from "./host-stats.ts";
 import { Samples } from "./samples.ts";
@@ -24,9 +25,12 @@ export class Stats {
     this.#cores = new Samples(parts.runtime.clock);
   }
 
-  async ofAlloc(runner: AllocRunner) {
+  async ofAlloc(runner: AllocRunner, { withDisk }: { readonly withDisk: boolean }) {
+    const { runtime, allocRoot } = this.#parts;
+    const disk = withDisk ? measureAlloc(runtime, allocRoot, runner.alloc.id) : null;
     const usages = await this.#tasks.pair(runner.alloc.id, () => usagesOf(runner));
-    return allocStats({ usages, coreMHz: this.#coreMHz(), nowMs: this.#parts.runtime.clock.nowMs() });
+    const stats = allocStats({ usages, coreMHz: this.#coreMHz(), nowMs: runtime.clock.nowMs() });
+    return withDisk ? { ...stats, Disk: { UsedBytes: await disk, LimitMB: runner.group.ephemeralDisk.sizeMiB } } : stats;
   }
 
   async ofHost() {

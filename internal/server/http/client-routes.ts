@@ -2,6 +2,7 @@
 
 import { answerAboutFiles } from "../../api/file-answers.ts";
 import { encodeReadings } from "../../api/service-codec.ts";
+import { allocStatsOf } from "../../api/stats-answer.ts";
 import { type Alloc, isClientTerminal } from "../../domain/alloc.ts";
 import type { CheckReading } from "../../domain/check.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
@@ -58,7 +59,7 @@ async function allocationRoute(exchange: Exchange, id: string, action: string): 
   const isWrite = exchange.request.method === "PUT" || exchange.request.method === "POST";
   switch (action) {
     case "stats":
-      return json(exchange, ofTask(await session.call({ method: "alloc-stats", allocId: id }), exchange.query.all.get("task") ?? ""));
+      return json(exchange, await allocStatsOf(session, exchange.query, id));
     case "gc":
       await session.call({ method: "alloc-gc", allocId: id });
       return empty();
@@ -82,14 +83,6 @@ async function allocationRoute(exchange: Exchange, id: string, action: string): 
       throw new EdgeError("not-found", "");
   }
   throw new EdgeError("method-not-allowed", "Invalid method");
-}
-
-/** Of one task alone where it is named; the whole allocation's sum stays. */
-function ofTask(stats: unknown, task: string): unknown {
-  const { Tasks: tasks, ...rest } = stats as { readonly Tasks: Readonly<Record<string, unknown>> }; // the node's own shape
-  if (task === "") return stats;
-  if (!Object.hasOwn(tasks, task)) throw new EdgeError("not-found", `task "${task}" of the allocation does not run`);
-  return { ...rest, Tasks: { [task]: tasks[task] } };
 }
 
 /** A node that never told of checks knows none, or is too old to be asked for them. */

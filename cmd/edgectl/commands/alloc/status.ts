@@ -64,5 +64,5 @@ export default defineEdgeCommand({
 // --- internal ---
 
 function statsOf(call: Call, alloc: { readonly ID: string; readonly Namespace: string }): Promise<WireAllocStats> {
-  return call.api.get<WireAllocStats>(`/v1/client/allocation/${alloc.ID}/stats`, { namespace: alloc.Namespace });
+  return call.api.get<WireAllocStats>(`/v1/client/allocation/${alloc.ID}/stats`, { namespace: alloc.Namespace, disk: "true" });
 }

@@ -1,0 +1,25 @@
+// What a node agent is started with.
+
+import type { CollectSettings } from "../device/collect.ts";
+import type { Driver } from "../runner/drivers/driver.ts";
+import type { Log } from "../runtime/log.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { ClientSettings } from "./fingerprint/fingerprint.ts";
+import type { Dial } from "./transports.ts";
+import type { UpgradePort } from "./upgrade-receiver.ts";
+
+export interface NodeAgentOptions {
+  readonly runtime: Runtime;
+  readonly log: Log;
+  readonly dataDirectory: string;
+  readonly settings: ClientSettings;
+  readonly onAgentStop: "keep" | "stop";
+  readonly dial: Dial;
+  /** How long ended allocations stay; default COLLECT_DEFAULTS. */
+  readonly collect?: CollectSettings;
+  /** Whether tasks end whose files take more than their ephemeral_disk. */
+  readonly isDiskEnforced?: boolean;
+  readonly upgrades?: UpgradePort;
+  /** The drivers of this node; default: those of the real machine, as the settings allow. */
+  makeDrivers?(allocRoot: string): ReadonlyMap<string, Driver>;
+}
