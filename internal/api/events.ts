@@ -143,7 +143,8 @@ function nodeTypeOf(node: Node): string {
   const last = node.events.at(-1);
   if (/^Node marked as/.test(last?.message ?? "")) return "NodeEligibility";
   if (last?.subsystem === "Drain") return "NodeDrain";
-  return node.status === "ready" ? "NodeRegistration" : "NodeStreamEvent";
+  // A driver's health, or what the node itself had noted.
+  return node.status === "ready" && (last === undefined || last.subsystem === "Cluster") ? "NodeRegistration" : "NodeStreamEvent";
 }
 
 function eventOf(change: Change, set: ChangeSet, view: View): Event | null {

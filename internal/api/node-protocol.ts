@@ -4,7 +4,7 @@
 import type { Alloc, AllocReport, AllocResources, AllocResume, ClientStatus, DesiredStatus } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { FireReport } from "../domain/fires.ts";
-import type { NodeSpec } from "../domain/node.ts";
+import type { NodeEvent, NodeSpec } from "../domain/node.ts";
 import type { JobVersion } from "../domain/tables.ts";
 
 export const PROTOCOL_VERSION = 1;
@@ -177,6 +177,8 @@ export type NodeMessage =
     }
   | { readonly kind: "heartbeat" }
   | { readonly kind: "node-updated"; readonly node: NodeSpec }
+  /** To be remembered with the node; servers that do not know it leave it out. */
+  | { readonly kind: "node-events"; readonly events: readonly NodeEvent[] }
   /** Sequences rise while an agent lives, over all its connections; those at or below the last one are duplicates. */
   | { readonly kind: "report"; readonly incarnation: number; readonly sequence: number; readonly allocs: readonly AllocReport[] }
   /** Fires that this node decided, the oldest first: acknowledged as reports are, with whom they share the sequence. */

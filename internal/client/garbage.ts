@@ -19,8 +19,10 @@ export interface GarbageParts {
   runner(allocId: string): AllocRunner | undefined;
   /** It has ended and is known no more; its files go now. */
   forgotten(allocId: string): void;
-  /** The disk came under pressure, or is well again (null). */
-  pressure(what: string | null): void;
+  /** The disk came under pressure. */
+  pressure(what: string): void;
+  /** So many were let go of because somebody asked for it. */
+  collected(count: number): void;
 }
 
 export class Garbage {
@@ -68,6 +70,7 @@ export class Garbage {
     const size = Math.max(1, this.#settings.parallelMax);
     for (let at = 0; at < free.length; at += size)
       await Promise.all(free.slice(at, at + size).map((alloc) => this.remove(alloc.id, "it was asked for")));
+    if (free.length > 0) this.#parts.collected(free.length);
     this.look();
     return free.length;
   }
@@ -145,7 +148,7 @@ export class Garbage {
     const pressure = used === null ? null : pressureOf(used, this.#settings);
     if ((pressure !== null) === this.#isPressed) return;
     this.#isPressed = pressure !== null;
-    this.#parts.pressure(pressure);
+    if (pressure !== null) this.#parts.pressure(pressure);
   }
 
   #arm(): void {

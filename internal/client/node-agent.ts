@@ -26,6 +26,7 @@ import { Journal } from "./journal.ts";
 import { LogBounds } from "./log-bounds.ts";
 import { makeNodeDrivers } from "./node-drivers.ts";
 import type { NodeAgentOptions } from "./node-options.ts";
+import { OwnEvents } from "./own-events.ts";
 import { OwnNode } from "./own-node.ts";
 import { Reports } from "./reports.ts";
 import { Stats } from "./stats/stats.ts";
@@ -56,6 +57,7 @@ export class NodeAgent {
   readonly #untilOrdered = new Set<string>();
   readonly #isRebooted: boolean;
   readonly #own: OwnNode;
+  readonly #events: OwnEvents;
   #isStopped = false;
 
   constructor(options: NodeAgentOptions) {
@@ -104,6 +106,7 @@ export class NodeAgent {
     this.#logs = new LogBounds({ runtime, log, allocRoot: this.allocRoot, runners, looked });
     this.#cutOff = new CutOff({ runtime, log, journal: this.#journal, connection: () => this.#connection, runners });
     const connection = () => this.#connection;
+    this.#events = new OwnEvents(runtime.clock, connection);
     const incarnation = () => this.#journal.state.memory?.incarnation;
     this.#reports = new Reports({ runtime, connection, incarnation, sendFires: (which) => this.#fires.send(which) });
     this.#fires = new Fires({
@@ -129,6 +132,7 @@ export class NodeAgent {
       runner: (id) => this.#runners.get(id),
       forgotten: (id) => this.#forgotten(id),
       pressure: (what) => this.#pressed(what),
+      collected: (count) => this.#collected(count),
     });
     const calls = {
       runtime,
@@ -208,8 +212,13 @@ export class NodeAgent {
 
   // --- internal ---
 
-  #pressed(what: string | null): void {
-    if (what !== null) this.#options.log.warn(`${what}: the oldest ended allocations go until it is not`);
+  #pressed(what: string): void {
+    this.#options.log.warn(`${what}: the oldest ended allocations go until it is not`);
+    this.#events.note({ kind: "pressure", subsystem: "Storage", message: `${what[0]?.toUpperCase()}${what.slice(1)}` });
+  }
+
+  #collected(count: number): void {
+    this.#events.note({ kind: "collected", subsystem: "Storage", message: `Ended allocations were collected: ${count}` });
   }
 
   /** What was cut off for too long is stopped and not begun again, whatever the last order was. */
@@ -377,5 +386,6 @@ export class NodeAgent {
     if (known?.clusterId !== memory.clusterId || known.incarnation !== memory.incarnation) this.#journal.append({ k: "memory", memory });
     this.#cutOff.joined();
     this.#reports.joined();
+    this.#events.send();
   }
 }

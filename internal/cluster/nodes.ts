@@ -11,6 +11,7 @@ import type { Context, Outcome, View } from "../domain/view.ts";
 import { evalForJob } from "./evals.ts";
 import { withForgottenOrder } from "./forgotten-order.ts";
 import { evalsForNode, requireNode, withEvent } from "./node-evals.ts";
+import { withDescriptionEvents } from "./node-events.ts";
 import { poolOfNode } from "./node-pools.ts";
 
 export interface RegisterNodeInput {
@@ -50,12 +51,15 @@ export function registerNode(view: View, input: RegisterNodeInput, context: Cont
     eligibility: known?.eligibility ?? "eligible",
     ...(known?.drain ? { drain: known.drain } : {}),
     ...(known?.lastDrain ? { lastDrain: known.lastDrain } : {}),
-    events: withEvent(known?.events ?? [], {
-      atMs: context.nowMs,
-      subsystem: "Cluster",
-      message: isNewLife ? newLifeMessage(input.remembered, incarnation) : registerMessage(known),
-      details: {},
-    }),
+    events:
+      known?.status === "ready" && !isNewLife
+        ? withDescriptionEvents(known, input.spec, context)
+        : withEvent(known?.events ?? [], {
+            atMs: context.nowMs,
+            subsystem: "Cluster",
+            message: isNewLife ? newLifeMessage(input.remembered, incarnation) : known ? "Node re-registered" : "Node registered",
+            details: {},
+          }),
     createIndex: known?.createIndex ?? 0,
     modifyIndex: 0,
   };
@@ -204,11 +208,6 @@ function specPart(node: NodeSpec): unknown {
     machineId,
     drivers,
   };
-}
-
-function registerMessage(known: Node | undefined): string {
-  if (!known) return "Node registered";
-  return known.status === "ready" ? "Node updated its description" : "Node re-registered";
 }
 
 function newLifeMessage(remembered: number, incarnation: number): string {

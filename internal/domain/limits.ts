@@ -22,6 +22,10 @@ export const LIMITS = {
   envBytesMax: 1_000_000,
   taskEventsKept: 10,
   nodeEventsKept: 10,
+  /** Shortest time in which a node tells the same kind of trouble again. */
+  nodeEventPauseMs: 600_000,
+  /** Messages with events that a server takes from one node within a minute; the rest is dropped. */
+  nodeEventMessagesPerMinuteMax: 10,
   rescheduleEventsKept: 5,
   allocDecisionsKept: 10,
   nodesInMetricsMax: 5,

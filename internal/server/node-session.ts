@@ -4,6 +4,7 @@
 import { Arrivals, LinkWindow } from "../api/link-window.ts";
 import { type CallableNode, NodeCalls, type StreamChunk, type StreamHooks } from "../api/node-calls.ts";
 import type { NodeCall, NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
+import { LIMITS } from "../domain/limits.ts";
 
 export class NodeSession implements CallableNode {
   readonly nodeId: string;
@@ -19,6 +20,7 @@ export class NodeSession implements CallableNode {
   readonly #calls: NodeCalls;
   readonly #arrivals = new Arrivals((bytes) => this.send({ kind: "arrived", bytes }));
   #lastSequence = 0;
+  #eventsToldAtMs: readonly number[] = [];
   #isClosed = false;
 
   constructor(parts: {
@@ -65,6 +67,14 @@ export class NodeSession implements CallableNode {
     // Also of a call that was cancelled meanwhile: it came over the link.
     if (message.kind === "data") this.#arrivals.add(message.bytes.length);
     return this.#calls.handle(message);
+  }
+
+  /** So many a minute: a node that babbles must not wear out the store. */
+  mayTellEvents(nowMs: number): boolean {
+    const recent = this.#eventsToldAtMs.filter((atMs) => atMs > nowMs - 60_000);
+    const isAllowed = recent.length < LIMITS.nodeEventMessagesPerMinuteMax;
+    this.#eventsToldAtMs = isAllowed ? [...recent, nowMs] : recent;
+    return isAllowed;
   }
 
   /** False for a report that came before: each is applied once. */

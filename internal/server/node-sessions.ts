@@ -2,6 +2,7 @@
 
 import type { DesiredAlloc, NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
 import { desiredOf, FIRST_CALLS, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from "../api/node-protocol.ts";
+import { noteNodeEvents } from "../cluster/node-events.ts";
 import { applyFires } from "../cluster/node-fires.ts";
 import { applyReports, registerNode } from "../cluster/nodes.ts";
 import type { Alloc } from "../domain/alloc.ts";
@@ -10,7 +11,7 @@ import { EdgeError, messageOf } from "../domain/errors.ts";
 import { firesOnNodes } from "../domain/fires.ts";
 import { HEARTBEAT_DEFAULTS, type HeartbeatSettings } from "../domain/heartbeat.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { NodeSpec } from "../domain/node.ts";
+import type { NodeEvent, NodeSpec } from "../domain/node.ts";
 import type { ChangeSet, JobVersion } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
 import type { Log } from "../runtime/log.ts";
@@ -221,6 +222,9 @@ export class NodeSessions {
           applyFires(view, { nodeId: session.nodeId, incarnation: message.incarnation, fires: message.fires }, context),
         );
         return;
+      case "node-events":
+        void this.#noteEvents(session, message.events);
+        return;
       case "node-updated":
         void this.#applyUpdate(session, message.node);
         return;
@@ -239,6 +243,16 @@ export class NodeSessions {
       // Unacknowledged: the node sends it again, here or to the next leader.
       this.#parts.log.warn("a status report could not be stored", { node: session.nodeId, error: messageOf(error) });
       session.send({ kind: "report-refused", sequence, message: messageOf(error) });
+    }
+  }
+
+  /** Not acknowledged: what is lost with a leader was news, and no promise. */
+  async #noteEvents(session: NodeSession, events: readonly NodeEvent[]): Promise<void> {
+    if (!Array.isArray(events) || !session.mayTellEvents(this.#parts.runtime.clock.monotonicMs())) return;
+    try {
+      await this.#parts.ledger.write((view, context) => noteNodeEvents(view, { nodeId: session.nodeId, events }, context));
+    } catch (error) {
+      this.#parts.log.warn("what a node told of itself could not be stored", { node: session.nodeId, error: messageOf(error) });
     }
   }
 

@@ -46,7 +46,7 @@ describe("a node that registers", () => {
     cluster.do((view, context) => setEligibility(view, { nodeId: "n1", eligibility: "ineligible" }, context));
     join(cluster, { meta: { a: "1" } });
     expect(cluster.state.node("n1")).toMatchObject({ eligibility: "ineligible", meta: { a: "1" }, createIndex: 1 });
-    expect(cluster.state.node("n1")?.events.at(-1)?.message).toBe("Node updated its description");
+    expect(cluster.state.node("n1")?.events.at(-1)?.message).toBe("Node meta updated: a");
   });
 
   test("under another secret is refused", () => {

@@ -60,6 +60,9 @@ test(
         return folders(agent).length === 1;
       });
       expect(folders(agent)).toEqual([steady]);
+      await until("the node's history to tell of it", () =>
+        /Storage +Ended allocations were collected: \d/.test(place.ok("node", "status", "--self")),
+      );
       expect((await place.alloc("steady")).ClientStatus).toBe("running");
       // They are still known to the server, and a new agent brings nothing back.
       expect((await place.alloc("job-3")).ClientStatus).toBe("complete");
@@ -84,7 +87,7 @@ testWith(
         place.start({
           name: "node",
           dataDirectory: place.path("small/data"),
-          flags: ["--client", "--servers", server.address, "--client.gc-interval", "1s", "--client.gc-disk-usage-threshold", "60"],
+          flags: ["--client", "--servers", server.address, "--client.gc-interval", "1s", "--client.gc-disk-usage-threshold", "60", "--name", "small"],
         });
       let node = await start();
       await until("the node", async () => (await place.get("/v1/nodes", server))[0]?.Status === "ready");
@@ -99,6 +102,7 @@ testWith(
       const second = await ended(place, "second", big);
       disk.fill();
       await until("room to be made", () => !existsSync(`${node.dataDirectory}/alloc/${first}`));
+      await until("it to be told", () => /Storage +The disk is [\d.]+ % full, above 60 %/.test(place.ok("node", "status", "small")));
       await until("more room", () => !existsSync(`${node.dataDirectory}/alloc/${second}`));
       disk.fill();
       // Nothing can be written: the task ends all the same when it is told to, and the server learns of it.

@@ -29,8 +29,19 @@ export function showNode(call: Call, node: WireNode, allocs: readonly WireAlloc[
   output.title("Node Events");
   const events = [...(node.Events ?? [])].reverse();
   output.table(
-    ["Time", "Subsystem", "Message"],
-    events.map((event) => [instantOrNothing(event.Timestamp), event.Subsystem, event.Message]),
+    ["Time", "Subsystem", "Message", ...(call.isVerbose ? ["Details"] : [])],
+    events.map((event) => [
+      instantOrNothing(event.Timestamp),
+      event.Subsystem,
+      event.Message,
+      ...(call.isVerbose
+        ? [
+            Object.entries(event.Details ?? {})
+              .map(([key, value]) => `${key} = ${value}`)
+              .join(", "),
+          ]
+        : []),
+    ]),
   );
   output.title("Allocations");
   output.table(

@@ -230,7 +230,14 @@ export interface WireNode extends NodeStub {
   readonly HostVolumes?: Maybe<Readonly<Record<string, { readonly Path: string; readonly ReadOnly: boolean }>>>;
   readonly HostNetworks?: Maybe<Readonly<Record<string, { readonly CIDR: string; readonly Interface: string }>>>;
   readonly Conditions?: Maybe<readonly { readonly Name: string; readonly Message: string; readonly Fix: string }[]>;
-  readonly Events: Maybe<readonly { readonly Message: string; readonly Subsystem: string; readonly Timestamp: string }[]>;
+  readonly Events: Maybe<
+    readonly {
+      readonly Message: string;
+      readonly Subsystem: string;
+      readonly Timestamp: string;
+      readonly Details?: Maybe<Readonly<Record<string, string>>>;
+    }[]
+  >;
 }
 
 export interface WireSummary {
