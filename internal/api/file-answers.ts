@@ -1,21 +1,14 @@
 // What is asked of the files and logs of an allocation over HTTP, answered by whoever can ask its node.
 
 import { EdgeError } from "../domain/errors.ts";
-import type { Clock, RequestContext } from "../runtime/runtime.ts";
 import { json } from "./json-answer.ts";
-import type { CallableNode, StreamChunk } from "./node-calls.ts";
 import type { ListedFile, NodeCall } from "./node-protocol.ts";
 import { isSet, isUnsetOrTrue, type Query } from "./query.ts";
+import { frames, raw, type StreamExchange } from "./stream-answers.ts";
 import type { JsonObject } from "./wire.ts";
 
-export interface FileExchange {
-  readonly node: CallableNode;
+export interface FileExchange extends StreamExchange {
   readonly query: Query;
-  readonly request: Request;
-  readonly context: RequestContext;
-  readonly clock: Clock;
-  /** A stream that had begun ended before its time. */
-  brokeOff(error: unknown): void;
 }
 
 /** `action` is the path after `/v1/client/fs/`. Throws the node's own errors, and not-found for an action that there is not. */
@@ -96,56 +89,4 @@ function encodeFile(file: ListedFile): JsonObject {
     ModTime: new Date(file.modifiedAtMs).toISOString(),
     ContentType: file.contentType,
   };
-}
-
-function raw(exchange: FileExchange, call: NodeCall): Promise<Response> {
-  return streamed(exchange, call, "text/plain; charset=utf-8", (chunk) => chunk.bytes, null);
-}
-
-/** Undelimited JSON objects; an empty one each second that is silent. */
-function frames(exchange: FileExchange, call: NodeCall): Promise<Response> {
-  const encoder = new TextEncoder();
-  const frame = (chunk: StreamChunk) =>
-    encoder.encode(
-      JSON.stringify({ Offset: chunk.offset + chunk.bytes.length, Data: Buffer.from(chunk.bytes).toString("base64"), File: chunk.file }),
-    );
-  return streamed(exchange, call, "application/json", frame, encoder.encode("{}"));
-}
-
-const HEARTBEAT_MS = 1000;
-
-/** Waits for the first piece, so that an error is still a status and not a broken body. */
-async function streamed(
-  exchange: FileExchange,
-  call: NodeCall,
-  contentType: string,
-  encode: (chunk: StreamChunk) => Uint8Array,
-  heartbeat: Uint8Array | null,
-): Promise<Response> {
-  exchange.context.disableIdleTimeout();
-  const { clock } = exchange;
-  const abort = new AbortController();
-  exchange.request.signal.addEventListener("abort", () => abort.abort());
-  const chunks = exchange.node.stream(call, abort.signal)[Symbol.asyncIterator]();
-  let next = chunks.next();
-  // A follower of a silent log must get its headers now; an error of the node comes faster than this.
-  await Promise.race([next, clock.sleep(heartbeat ? 100 : 200)]);
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const timer = heartbeat ? clock.sleep(HEARTBEAT_MS).then(() => null) : new Promise<null>(() => undefined);
-        const result = await Promise.race([next, timer]);
-        if (result === null) return controller.enqueue(heartbeat ?? new Uint8Array());
-        if (result.done) return controller.close();
-        controller.enqueue(encode(result.value));
-        next = chunks.next();
-      } catch (error) {
-        exchange.brokeOff(error);
-        // Without a reason: one runtime writes it to standard error, its own code around it.
-        controller.error();
-      }
-    },
-    cancel: () => abort.abort(),
-  });
-  return new Response(body, { status: 200, headers: { "Content-Type": contentType, "Cache-Control": "no-cache" } });
 }

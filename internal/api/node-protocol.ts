@@ -85,6 +85,8 @@ export type NodeCall =
   /** Fires a job whose fires are the node's to decide, named by the alloc that says so. */
   | { readonly method: "fire"; readonly allocId: string }
   | { readonly method: "host-stats" }
+  /** What the agent logs from now on, at this level and above. */
+  | { readonly method: "monitor"; readonly level: "debug" | "info" | "warn" | "error"; readonly format: "text" | "json" }
   | { readonly method: "alloc-checks"; readonly allocId: string }
   /** Lets go of what ended: all of it, or that one. */
   | { readonly method: "node-gc" }
@@ -132,6 +134,7 @@ const CALLS: Readonly<Record<NodeCall["method"], "first" | "said">> = {
   exec: "said",
   fire: "said",
   "host-stats": "first",
+  monitor: "said",
   "alloc-checks": "said",
   "node-gc": "said",
   "alloc-gc": "said",

@@ -10,6 +10,8 @@ import type { AllocRunner } from "../runner/alloc-runner.ts";
 import { allocDirectory } from "../runner/layout.ts";
 import type { LogStream } from "../runner/log-store.ts";
 import { logPosition } from "../runner/log-store.ts";
+import type { Log, LogLines } from "../runtime/log.ts";
+import { LogMonitor } from "../runtime/log-monitor.ts";
 import type { FileInfo, Runtime } from "../runtime/runtime.ts";
 import type { Garbage } from "./garbage.ts";
 import { OpenCommand, refuseTooMany } from "./open-command.ts";
@@ -26,6 +28,9 @@ export interface CallsParts {
   fire(allocId: string): { readonly childId: string; readonly allocId: string };
   readonly upgrades: UpgradeReceiver;
   readonly stats: Stats;
+  readonly log: Log;
+  /** Null where nobody can watch the agent's log. */
+  readonly logs: LogLines | null;
   garbage(): Garbage;
 }
 
@@ -146,6 +151,8 @@ export class Calls {
         return reply(await this.#parts.upgrades.answer(request));
       case "exec":
         return reply(await this.#exec(call, request, state));
+      case "monitor":
+        return this.#monitor(request, state.stream);
       case "fire":
         return reply(this.#parts.fire(request.allocId));
       case "host-stats":
@@ -190,6 +197,25 @@ export class Calls {
     state.command = command;
     if (state.stream.isCancelled) command.close();
     return command.run();
+  }
+
+  async #monitor({ level, format }: NodeCall & { method: "monitor" }, stream: OutStream): Promise<void> {
+    if (!this.#parts.logs) throw new EdgeError("unsupported", "this agent's log cannot be watched");
+    const monitor = new LogMonitor(this.#parts.logs, { level, format });
+    stream.onCancel(() => monitor.stop());
+    this.#parts.log.debug("a monitor was attached", { level });
+    let sent = 0;
+    for (let text = await monitor.next(); text !== null; text = await monitor.next()) {
+      const bytes = new TextEncoder().encode(text);
+      for (let at = 0; at < bytes.length; ) {
+        const room = await stream.untilRoom("bulk");
+        if (room === null) return;
+        const piece = bytes.subarray(at, at + room.bytes);
+        room.send("", sent + at, piece);
+        at += piece.length;
+      }
+      sent += bytes.length;
+    }
   }
 
   async #logs(request: NodeCall & { method: "logs" }, stream: OutStream): Promise<void> {

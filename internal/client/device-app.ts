@@ -3,8 +3,11 @@
 
 import { isUnsent } from "../api/fetch-failure.ts";
 import { errorResponse } from "../api/http-error.ts";
+import { parseMonitorQuery } from "../api/monitor-query.ts";
 import type { JsonObject } from "../api/wire.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
+import type { LogLines } from "../runtime/log.ts";
+import { monitorBody } from "../runtime/log-monitor.ts";
 import { relaySocket } from "../runtime/relay-socket.ts";
 import type { RequestContext, Runtime } from "../runtime/runtime.ts";
 import { answerFromDevice } from "./device-routes.ts";
@@ -18,6 +21,7 @@ export interface DeviceAppParts {
   readonly commit: string;
   /** What its process says of itself beside that. */
   readonly config: Readonly<Record<string, unknown>>;
+  readonly logs: LogLines;
 }
 
 export type HttpHandler = (request: Request, context: RequestContext) => Response | Promise<Response>;
@@ -31,6 +35,7 @@ export function createDeviceApp(parts: DeviceAppParts): HttpHandler {
     const url = new URL(request.url);
     if (url.pathname === "/v1/agent/self") return self(parts);
     if (url.pathname === "/v1/agent/health") return health(parts);
+    if (url.pathname === "/v1/agent/monitor" && isOwnLog(parts, url.searchParams)) return monitor(parts, request, context);
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket") return relay(parts, servers, context, url);
     const { runtime, node } = parts;
     const ownAnswer = (reason: string) => answerFromDevice({ runtime, node, request, context, url, reason });
@@ -96,6 +101,23 @@ function self(parts: DeviceAppParts): Response {
 function health(parts: DeviceAppParts): Response {
   const client = parts.node.isJoined ? { ok: true, message: "ok" } : { ok: false, message: "the node is not connected to a server; its tasks go on" };
   return new Response(JSON.stringify({ client }), { status: client.ok ? 200 : 500, headers: { "Content-Type": "application/json" } });
+}
+
+/** Servers are asked for any other, and so are devices of other regions. */
+function isOwnLog({ node }: DeviceAppParts, params: URLSearchParams): boolean {
+  const [nodeId, serverId, region] = ["node_id", "server_id", "region"].map((name) => params.get(name) ?? "");
+  return (nodeId === "" || nodeId === node.identity.id) && serverId === "" && (region === "" || region === node.node.region);
+}
+
+function monitor({ runtime, logs }: DeviceAppParts, request: Request, context: RequestContext): Response {
+  context.disableIdleTimeout();
+  try {
+    const query = parseMonitorQuery(new URL(request.url).searchParams);
+    const type = query.isPlain ? "text/plain; charset=utf-8" : "application/json";
+    return new Response(monitorBody(runtime, logs, { ...query, signal: request.signal }), { headers: { "Content-Type": type } });
+  } catch (error) {
+    return errorResponse(error, null);
+  }
 }
 
 /** To the first server that answers at all. */

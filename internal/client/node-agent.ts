@@ -136,6 +136,8 @@ export class NodeAgent {
     });
     const calls = {
       runtime,
+      log,
+      logs: options.logs ?? null,
       allocRoot: this.allocRoot,
       runner: (id: string) => this.#runners.get(id),
       fire: (id: string) => this.#fires.force(id),

@@ -2,7 +2,7 @@
 
 import type { CollectSettings } from "../device/collect.ts";
 import type { Driver } from "../runner/drivers/driver.ts";
-import type { Log } from "../runtime/log.ts";
+import type { Log, LogLines } from "../runtime/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { ClientSettings } from "./fingerprint/fingerprint.ts";
 import type { Dial } from "./transports.ts";
@@ -20,6 +20,8 @@ export interface NodeAgentOptions {
   /** Whether tasks end whose files take more than their ephemeral_disk. */
   readonly isDiskEnforced?: boolean;
   readonly upgrades?: UpgradePort;
+  /** For those that watch this agent's log; nobody can unless given. */
+  readonly logs?: LogLines;
   /** The drivers of this node; default: those of the real machine, as the settings allow. */
   makeDrivers?(allocRoot: string): ReadonlyMap<string, Driver>;
 }

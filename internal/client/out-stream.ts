@@ -21,6 +21,7 @@ export class OutStream {
   #credit: number = LIMITS.streamCreditBytes;
   #isCancelled = false;
   #wake: () => void = () => undefined;
+  #cancelled: () => void = () => undefined;
 
   constructor(parts: {
     readonly call: number;
@@ -43,6 +44,13 @@ export class OutStream {
   cancel(): void {
     this.#isCancelled = true;
     this.#wake();
+    this.#cancelled();
+  }
+
+  /** Called once it is cancelled, for a source that nobody reads then. */
+  onCancel(call: () => void): void {
+    this.#cancelled = call;
+    if (this.#isCancelled) call();
   }
 
   /** The reader took so much. */

@@ -57,6 +57,9 @@ export const LIMITS = {
   journalIndexesKept: 1000,
   /** Event streams of one server. */
   eventStreamsMax: 128,
+  /** Readers of one agent's log, and lines that wait for one of them. */
+  logWatchersMax: 32,
+  monitorLinesMax: 512,
   eventHeartbeatMs: 10_000,
   /** Newest indexes that a stream without an index begins with. */
   eventIndexesReplayed: 100,

@@ -5,6 +5,7 @@ import type { NodeMessage } from "../../internal/api/node-protocol.ts";
 import { Calls } from "../../internal/client/calls.ts";
 import type { AllocRunner } from "../../internal/runner/alloc-runner.ts";
 import { bunRuntime } from "../../internal/runtime/bun.ts";
+import { createLog } from "../../internal/runtime/log.ts";
 
 const EXEC = { method: "exec", allocId: "a", task: "t", command: ["sh"], terminal: null } as const;
 
@@ -53,8 +54,11 @@ function someCalls() {
     };
   };
   const runner = { task: () => ({ handle: { exec } }) } as unknown as AllocRunner; // what a call looks at
+  const log = createLog({ clock: bunRuntime().clock, terminal: { error: () => undefined }, level: "error", format: "text" });
   const calls = new Calls({
     runtime: bunRuntime(),
+    log,
+    logs: log,
     allocRoot: "/nonexistent",
     send: (message) => void sent.push(message),
     runner: () => runner,

@@ -6,8 +6,7 @@ import type { NodeAgent } from "../../../internal/client/node-agent.ts";
 import type { Dial } from "../../../internal/client/transports.ts";
 import { EdgeError, messageOf } from "../../../internal/domain/errors.ts";
 import { LIMITS } from "../../../internal/domain/limits.ts";
-import type { Log } from "../../../internal/runtime/log.ts";
-import { createLog } from "../../../internal/runtime/log.ts";
+import { createLog, type Log, type LogLines } from "../../../internal/runtime/log.ts";
 import type { HttpServer, RequestContext, Runtime } from "../../../internal/runtime/runtime.ts";
 import type { Server } from "../../../internal/server/server.ts";
 import { BUILD } from "../build.ts";
@@ -103,7 +102,7 @@ function makeDataDirectory(runtime: Runtime, config: AgentConfig): void {
   }
 }
 
-async function startParts(runtime: Runtime, log: Log, config: AgentConfig, parts: Parts): Promise<void> {
+async function startParts(runtime: Runtime, log: Log & LogLines, config: AgentConfig, parts: Parts): Promise<void> {
   let handler: (request: Request, context: RequestContext) => Response | Promise<Response> = () =>
     new Response("the agent is starting", { status: 503 });
   // The port first: when it is taken, nothing else must have happened.
@@ -121,14 +120,21 @@ async function startParts(runtime: Runtime, log: Log, config: AgentConfig, parts
     const { createApp } = await import("../../../internal/server/http/app.ts");
     // Requests and other servers may come as soon as it seeks the lease.
     const { withDeviceRoutes } = await import("../../../internal/client/device-app.ts");
-    handler = withDeviceRoutes(createApp(server, factsOf(runtime, config, parts)), { runtime, node: () => parts.node });
+    handler = withDeviceRoutes(createApp(server, { ...factsOf(runtime, config, parts), logs: log }), { runtime, node: () => parts.node });
     server.start();
     await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
   }
   if (config.isClient) parts.node = await startNode(runtime, log, config, parts.server);
   if (!parts.server && parts.node) {
     const { createDeviceApp } = await import("../../../internal/client/device-app.ts");
-    handler = createDeviceApp({ runtime, node: parts.node, servers: config.servers, ...BUILD, config: configFacts(runtime, config, parts) });
+    handler = createDeviceApp({
+      runtime,
+      node: parts.node,
+      servers: config.servers,
+      ...BUILD,
+      config: configFacts(runtime, config, parts),
+      logs: log,
+    });
   }
   const roles = [config.isServer ? "server" : "", config.isClient ? "client" : ""].filter((role) => role !== "").join(" and ");
   log.info(`edgectl ${BUILD.version} is running as ${roles}`, {
@@ -165,7 +171,7 @@ async function makeServer(runtime: Runtime, log: Log, config: AgentConfig, addre
   });
 }
 
-async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server: Server | undefined): Promise<NodeAgent> {
+async function startNode(runtime: Runtime, log: Log & LogLines, config: AgentConfig, server: Server | undefined): Promise<NodeAgent> {
   const { NodeAgent } = await import("../../../internal/client/node-agent.ts");
   const { socketDial } = await import("../../../internal/client/transports.ts");
   const dial =
@@ -175,6 +181,7 @@ async function startNode(runtime: Runtime, log: Log, config: AgentConfig, server
   const node = new NodeAgent({
     runtime,
     log,
+    logs: log,
     dataDirectory: config.dataDirectory,
     settings: {
       name: config.name,

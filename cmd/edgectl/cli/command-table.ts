@@ -89,6 +89,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry("operator scheduler set-config", "change how the scheduler places", () => import("../commands/operator/scheduler/set-config.ts")),
   entry("operator autopilot health", "show whether all servers are well", () => import("../commands/operator/autopilot-health.ts")),
   entry("event stream", "print what happens, as it happens", () => import("../commands/event-stream.ts")),
+  entry("monitor", "show what an agent logs, as it does", () => import("../commands/monitor.ts")),
   entry("driver check", "try whether an executable keeps what a driver promises", () => import("../commands/driver/check.ts")),
   entry("system gc", "forget what has ended, now", () => import("../commands/system/gc.ts")),
   entry("system reconcile summaries", "count jobs' allocations anew, for Nomad's scripts", () => import("../commands/system/reconcile-summaries.ts")),

@@ -4,6 +4,7 @@ import { indexHeaders } from "../../api/http-error.ts";
 import { encodeMember } from "../../api/server-codec.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import { EdgeError } from "../../domain/errors.ts";
+import type { LogLines } from "../../runtime/log.ts";
 import { candidates } from "./operator.ts";
 import type { Exchange } from "./reply.ts";
 import { json } from "./reply.ts";
@@ -21,6 +22,8 @@ export interface AgentFacts {
   /** What that node holds, by client status. */
   allocs(): readonly JsonObject[];
   readonly config: Readonly<Record<string, unknown>>;
+  /** Nobody can watch its log unless given. */
+  readonly logs?: LogLines;
 }
 
 export function agentRoute(exchange: Exchange, facts: AgentFacts): Response {

@@ -22,6 +22,7 @@ import { deleteFleetUpgrade, getFleetUpgrade, putFleetUpgrade, takeProgram } fro
 import { forward } from "./forward.ts";
 import { jobRoute } from "./job.ts";
 import { listJobs, parseJobRoute, putJob, validateJobRoute } from "./jobs.ts";
+import { monitorRoute } from "./monitor.ts";
 import { listNodes, nodeRoute } from "./nodes.ts";
 import { autopilotHealth, getAutopilot, putAutopilot, raftConfiguration, transferLeadership } from "./operator.ts";
 import { deleteEvalsRoute, queueRoute } from "./queue.ts";
@@ -73,6 +74,7 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   route("/v1/operator/upgrade", { GET: getFleetUpgrade, PUT: putFleetUpgrade, DELETE: deleteFleetUpgrade });
   route("/v1/operator/upgrade/program/*", { PUT: takeProgram });
   route("/v1/event/stream", { GET: eventStreamRoute });
+  route("/v1/agent/monitor", { GET: (exchange) => monitorRoute(exchange, facts.logs) });
   route("/v1/agent/join", { PUT: joinRoute });
   route(REGION_PATH, { GET: greetingRoute, PUT: meetRoute });
   route("/v1/metrics", { GET: (exchange) => metricsRoute(exchange, facts) });
@@ -93,6 +95,7 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
 
   const answerHere = (request: Request, context: RequestContext) => app.fetch(request, { context });
   return (request, context) => {
+    server.options.log.debug("request", { method: request.method, path: request.url.slice(request.url.indexOf("/", SCHEME_CHARS)) });
     const cleaned = cleanPath(request);
     if (cleaned) return cleaned;
     const region = foreignRegion(server, request);
@@ -107,6 +110,9 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
 }
 
 // --- internal ---
+
+/** `https://`, beyond which the next slash begins the path. */
+const SCHEME_CHARS = 8;
 
 /** What each server says of itself, whoever leads. */
 const OWN_PATHS: ReadonlySet<string> = new Set([
@@ -132,6 +138,7 @@ function foreignRegion(server: Server, request: Request): string | null {
 
 function isAnsweredAnywhere(server: Server, request: Request): boolean {
   const url = new URL(request.url);
+  if (url.pathname === "/v1/agent/monitor") return (url.searchParams.get("node_id") ?? "") === "";
   if (OWN_PATHS.has(url.pathname)) return url.pathname !== REGION_PATH || request.method === "GET";
   const isRead = request.method === "GET" || request.method === "HEAD";
   return isRead && isStaleRead(url.searchParams) && server.canAnswerStale && isInState(url.pathname);

@@ -3,6 +3,7 @@
 import { answerAboutFiles } from "../../api/file-answers.ts";
 import { encodeReadings } from "../../api/service-codec.ts";
 import { allocStatsOf } from "../../api/stats-answer.ts";
+import type { StreamExchange } from "../../api/stream-answers.ts";
 import { type Alloc, isClientTerminal } from "../../domain/alloc.ts";
 import type { CheckReading } from "../../domain/check.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
@@ -53,6 +54,13 @@ export function sessionOf(exchange: Exchange, nodeId: string): NodeSession {
   return session;
 }
 
+/** For what a node sends in pieces. */
+export function streamsOf({ request, context, server }: Exchange, node: NodeSession): StreamExchange {
+  const { runtime, log } = server.options;
+  const brokeOff = (error: unknown) => log.debug("a stream from a node broke off", { node: node.nodeId, error: messageOf(error) });
+  return { node, request, context, clock: runtime.clock, brokeOff };
+}
+
 async function allocationRoute(exchange: Exchange, id: string, action: string): Promise<Response> {
   const alloc = findAlloc(exchange, id);
   const session = sessionOf(exchange, alloc.nodeId);
@@ -93,9 +101,6 @@ async function readingsOf(session: NodeSession, alloc: Alloc): Promise<readonly 
 
 function fileRoute(exchange: Exchange, action: string, allocId: string): Promise<Response> {
   if (allocId === "") throw new EdgeError("invalid", "must provide a valid alloc id");
-  const { query, request, context, server } = exchange;
   const node = sessionOf(exchange, findAlloc(exchange, allocId).nodeId);
-  const { runtime, log } = server.options;
-  const brokeOff = (error: unknown) => log.debug("a stream from a node broke off", { node: node.nodeId, error: messageOf(error) });
-  return answerAboutFiles({ node, query, request, context, clock: runtime.clock, brokeOff }, action, allocId);
+  return answerAboutFiles({ ...streamsOf(exchange, node), query: exchange.query }, action, allocId);
 }
