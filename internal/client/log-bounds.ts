@@ -11,6 +11,8 @@ export interface LogBoundsParts {
   readonly runtime: Runtime;
   readonly log: Log;
   readonly allocRoot: string;
+  /** Of each stream, whatever its job says; 0 = as the job says. */
+  readonly maxMB: number;
   runners(): Iterable<AllocRunner>;
   /** Called with each look. */
   looked(): void;
@@ -51,7 +53,8 @@ export class LogBounds {
 
   /** One that grows brings all looks back. */
   async #look(): Promise<void> {
-    const { runtime, log, allocRoot } = this.#parts;
+    const { runtime, log, allocRoot, maxMB } = this.#parts;
+    const maxBytes = maxMB > 0 ? maxMB * 1_000_000 : Number.POSITIVE_INFINITY;
     this.#parts.looked();
     let bytes = 0;
     for (const runner of this.#parts.runners()) {
@@ -59,7 +62,7 @@ export class LogBounds {
       for (const task of runner.group.tasks) {
         if (task.logs.disabled) continue;
         for (const stream of LOG_STREAMS) {
-          const look = await boundLog(runtime, allocRoot, runner.alloc.id, task.name, stream, logLimitBytes(task.logs));
+          const look = await boundLog(runtime, allocRoot, runner.alloc.id, task.name, stream, Math.min(logLimitBytes(task.logs), maxBytes));
           bytes += look.sizeBytes;
           if (look.action === "truncated")
             log.warn("a log was cut by truncation, which may lose lines: holes cannot be punched on this file system", {

@@ -103,7 +103,7 @@ export class NodeAgent {
     const looked = () => {
       for (const driver of this.#drivers.values()) driver.refresh?.();
     };
-    this.#logs = new LogBounds({ runtime, log, allocRoot: this.allocRoot, runners, looked });
+    this.#logs = new LogBounds({ runtime, log, allocRoot: this.allocRoot, maxMB: options.maxLogMB ?? 0, runners, looked });
     this.#cutOff = new CutOff({ runtime, log, journal: this.#journal, connection: () => this.#connection, runners });
     const connection = () => this.#connection;
     this.#events = new OwnEvents(runtime.clock, connection);

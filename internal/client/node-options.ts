@@ -18,6 +18,8 @@ export interface NodeAgentOptions {
   /** How long ended allocations stay; default COLLECT_DEFAULTS. */
   readonly collect?: CollectSettings;
   /** Whether tasks end whose files take more than their ephemeral_disk. */
+  /** Bound of each stream of each task; 0 or absent: as jobs say. */
+  readonly maxLogMB?: number;
   readonly isDiskEnforced?: boolean;
   readonly upgrades?: UpgradePort;
   /** For those that watch this agent's log; nobody can unless given. */

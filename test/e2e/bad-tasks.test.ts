@@ -51,6 +51,23 @@ test(
 );
 
 test(
+  "a task that floods its log keeps no more than its node allows, whatever its job says, and its newest lines",
+  () =>
+    inPlace(async (place) => {
+      await place.start({ flags: ["--client.max-log-mb", "1"] });
+      place.run(shellJob({ id: "flood", type: "service", script: "seq 1 900000; echo the last one; exec sleep 1000" }), "--detach");
+      const alloc = await place.untilAlloc("flood", "running");
+      const log = join(place.agent.dataDirectory, "alloc", alloc.ID, "alloc/logs/main.stdout.0");
+      await until("all of it", () => (statSync(log, { throwIfNoEntry: false })?.size ?? 0) > 6_000_000);
+      await until("what it takes of the disk to be within the bound", () => statSync(log).blocks * 512 <= 1_100_000);
+      const kept = await place.logs(alloc.ID, "main");
+      expect(kept.length).toBeLessThanOrEqual(1_000_000);
+      expect(kept).toEndWith("900000\nthe last one\n");
+    }),
+  MINUTE,
+);
+
+test(
   "a task that ignores SIGTERM and SIGINT is killed after its timeout",
   () =>
     inPlace(async (place) => {

@@ -59,6 +59,8 @@ export interface AgentConfig {
   readonly memoryTotalMiB: number;
   readonly offers: NodeOffers;
   readonly collect: CollectSettings;
+  /** Bound of each stream of each task; 0 = as jobs say. */
+  readonly maxLogMB: number;
   readonly isDiskEnforced: boolean;
   readonly gc: GcSettings;
   readonly heartbeats: HeartbeatSettings;
@@ -206,6 +208,7 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     memoryTotalMiB: number("client.memory_total_mb", 0),
     offers: nodeOffersOf(values, runtime),
     collect: collectSettingsOf(values),
+    maxLogMB: number("client.max_log_mb", 0),
     isDiskEnforced: values.get("client.enforce_ephemeral_disk") === true,
     gc: gcSettings(number),
     heartbeats: heartbeatSettings(number),

@@ -205,6 +205,7 @@ async function startNode(runtime: Runtime, log: Log & LogLines, config: AgentCon
     ...(config.isUpgradeEnabled && !config.isServer ? { upgrades: upgradePort(runtime, config) } : {}),
     onAgentStop: config.onAgentStop,
     collect: config.collect,
+    maxLogMB: config.maxLogMB,
     isDiskEnforced: config.isDiskEnforced,
     dial,
   });

@@ -69,6 +69,7 @@ export const SETTINGS: readonly Setting[] = [
   setting("client.gc_inode_usage_threshold", "int", "the same of its inodes (default 70)"),
   setting("client.gc_interval", "duration", "time between two looks while there are such allocations (default 1m)"),
   setting("client.gc_parallel_destroys", "int", "how many are removed at a time (default 2)"),
+  setting("client.max_log_mb", "int", "most that a stream of a task keeps on this node, in MB, whatever its job says (default 0: as the job says)"),
   setting("client.enforce_ephemeral_disk", "bool", "end tasks whose allocation's files take more than its ephemeral_disk.size (default false)"),
   setting(
     "client.upgrade.enabled",
