@@ -5,6 +5,7 @@ import type { Alloc, AllocReport, AllocResources, AllocResume, ClientStatus, Des
 import { EdgeError } from "../domain/errors.ts";
 import type { FireReport } from "../domain/fires.ts";
 import type { NodeEvent, NodeSpec } from "../domain/node.ts";
+import type { DynamicMeta } from "../domain/node-meta.ts";
 import type { JobVersion } from "../domain/tables.ts";
 
 export const PROTOCOL_VERSION = 1;
@@ -88,6 +89,8 @@ export type NodeCall =
   /** What the agent logs from now on, at this level and above. */
   | { readonly method: "monitor"; readonly level: "debug" | "info" | "warn" | "error"; readonly format: "text" | "json" }
   | { readonly method: "alloc-checks"; readonly allocId: string }
+  /** Its meta, after these changes; null: as it is. */
+  | { readonly method: "node-meta"; readonly changes: DynamicMeta | null }
   /** Lets go of what ended: all of it, or that one. */
   | { readonly method: "node-gc" }
   | { readonly method: "alloc-gc"; readonly allocId: string }
@@ -136,6 +139,7 @@ const CALLS: Readonly<Record<NodeCall["method"], "first" | "said">> = {
   "host-stats": "first",
   monitor: "said",
   "alloc-checks": "said",
+  "node-meta": "said",
   "node-gc": "said",
   "alloc-gc": "said",
   "upgrade-offer": "said",

@@ -5,6 +5,7 @@ import { Arrivals, LinkWindow } from "../api/link-window.ts";
 import { type CallableNode, NodeCalls } from "../api/node-calls.ts";
 import { type ExecResult, KNOWN_CALLS, type ListedFile, type NodeCall, type NodeMessage, type ServerMessage } from "../api/node-protocol.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
+import { parseMetaChanges } from "../domain/node-meta.ts";
 import { withinRoot } from "../domain/paths.ts";
 import type { AllocRunner } from "../runner/alloc-runner.ts";
 import { allocDirectory } from "../runner/layout.ts";
@@ -16,6 +17,7 @@ import type { FileInfo, Runtime } from "../runtime/runtime.ts";
 import type { Garbage } from "./garbage.ts";
 import { OpenCommand, refuseTooMany } from "./open-command.ts";
 import { OutStream, pumpFile } from "./out-stream.ts";
+import type { OwnNode } from "./own-node.ts";
 import type { Stats } from "./stats/stats.ts";
 import type { UpgradeReceiver } from "./upgrade-receiver.ts";
 
@@ -32,6 +34,7 @@ export interface CallsParts {
   /** Null where nobody can watch the agent's log. */
   readonly logs: LogLines | null;
   garbage(): Garbage;
+  readonly own: Pick<OwnNode, "meta" | "applyMeta">;
 }
 
 interface OpenCall {
@@ -157,6 +160,9 @@ export class Calls {
         return reply(this.#parts.fire(request.allocId));
       case "host-stats":
         return reply(await this.#parts.stats.ofHost());
+      case "node-meta":
+        // A server of a later version may allow more than this node takes.
+        return reply(request.changes === null ? this.#parts.own.meta : this.#parts.own.applyMeta(parseMetaChanges(request.changes)));
       case "node-gc":
         return reply(await this.#parts.garbage().collectAll());
       case "alloc-gc":

@@ -7,6 +7,7 @@ import { errorResponse } from "../api/http-error.ts";
 import { requireUuid } from "../api/ids.ts";
 import { json } from "../api/json-answer.ts";
 import type { Read } from "../api/list.ts";
+import { encodeNodeMeta } from "../api/node-meta-codec.ts";
 import { parseQuery, type Query } from "../api/query.ts";
 import {
   readAlloc,
@@ -149,6 +150,7 @@ async function answerAboutSelf(asked: DeviceRequest, query: Query, [noun = "", s
     if (nodeId !== node.identity.id) throw refused(asked, `node "${nodeId}" is another one`);
     return json(query, await asks.call({ method: "host-stats" }));
   }
+  if (noun === "metadata" && request.method === "GET") return json(query, encodeNodeMeta(node.device.meta()));
   const allocId = noun === "fs" ? third : second;
   if (allocId === "") throw new EdgeError("invalid", "must provide a valid alloc id");
   if (!node.device.state().alloc(allocId)) throw refused(asked, `this device holds no allocation "${allocId}"`);

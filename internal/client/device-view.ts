@@ -2,6 +2,7 @@
 
 import type { CallableNode } from "../api/node-calls.ts";
 import type { NodeSpec } from "../domain/node.ts";
+import type { NodeMeta } from "../domain/node-meta.ts";
 import type { View } from "../domain/view.ts";
 import type { AllocRunner } from "../runner/alloc-runner.ts";
 import type { Connection } from "./connection.ts";
@@ -11,7 +12,7 @@ import type { Fires } from "./fires.ts";
 import type { Journal } from "./journal.ts";
 
 export interface DeviceViewParts {
-  readonly own: { readonly spec: NodeSpec };
+  readonly own: { readonly spec: NodeSpec; readonly meta: NodeMeta };
   readonly connection: Connection;
   readonly journal: Journal;
   readonly runners: ReadonlyMap<string, AllocRunner>;
@@ -30,6 +31,10 @@ export class DeviceView {
 
   get calls(): CallableNode {
     return this.#parts.calls;
+  }
+
+  meta(): NodeMeta {
+    return this.#parts.own.meta;
   }
 
   /** When a server was heard last: null while there is one. `isStart`: none was since this agent started then. */

@@ -24,6 +24,7 @@ import { Garbage } from "./garbage.ts";
 import { loadIdentity, type NodeIdentity } from "./identity.ts";
 import { Journal } from "./journal.ts";
 import { LogBounds } from "./log-bounds.ts";
+import { MetaFile } from "./meta-file.ts";
 import { makeNodeDrivers } from "./node-drivers.ts";
 import type { NodeAgentOptions } from "./node-options.ts";
 import { OwnEvents } from "./own-events.ts";
@@ -72,6 +73,7 @@ export class NodeAgent {
       clock: runtime.clock,
       log,
       found: fingerprint(runtime, settings, this.identity, this.allocRoot),
+      metaFile: new MetaFile(runtime.files, join(directory, "meta.json")),
       changed: (node) => this.#connection.send({ kind: "node-updated", node }),
     });
     this.#journal = new Journal(runtime, join(directory, "client.journal"), log);
@@ -143,6 +145,7 @@ export class NodeAgent {
       fire: (id: string) => this.#fires.force(id),
       stats: new Stats({ runtime, allocRoot: this.allocRoot, node: () => this.node }),
       garbage: () => this.#garbage,
+      own: this.#own,
       upgrades: new UpgradeReceiver(runtime, join(directory, "upgrade"), options.upgrades ?? null),
     };
     this.#calls = new Calls({ ...calls, send: (message) => this.#connection.send(message) });

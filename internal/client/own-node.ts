@@ -1,35 +1,83 @@
-// What this node says of itself: as it was found at the start, and as its drivers know it now.
+// What this node says of itself: as it was found, as its drivers know it now, with the meta that operators set. Servers are told
+// of what differs.
 
+import { EdgeError, messageOf } from "../domain/errors.ts";
 import type { NodeSpec } from "../domain/node.ts";
+import { type DynamicMeta, mergedMeta, type NodeMeta, withMetaChanges } from "../domain/node-meta.ts";
 import type { DriverState } from "../runner/drivers/driver.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Clock } from "../runtime/runtime.ts";
 import { withDriverState } from "./driver-health.ts";
+import type { MetaFile } from "./meta-file.ts";
 
 export interface OwnNodeParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly found: NodeSpec;
+  readonly metaFile: MetaFile;
   /** Servers are to know. */
   changed(node: NodeSpec): void;
 }
 
 export class OwnNode {
   readonly #parts: OwnNodeParts;
+  /** By its settings, without what was learned since. */
+  #found: NodeSpec;
+  readonly #drivers = new Map<string, { readonly state: DriverState; readonly atMs: number }>();
+  #dynamic: DynamicMeta;
   #spec: NodeSpec;
 
   constructor(parts: OwnNodeParts) {
     this.#parts = parts;
-    this.#spec = parts.found;
+    this.#found = parts.found;
+    this.#dynamic = parts.metaFile.read(parts.log);
+    this.#spec = this.#whole();
   }
 
   get spec(): NodeSpec {
     return this.#spec;
   }
 
+  get meta(): NodeMeta {
+    return { meta: this.#spec.meta, dynamic: this.#dynamic, static: this.#found.meta };
+  }
+
   driverChanged(name: string, state: DriverState): void {
-    this.#spec = withDriverState(this.#spec, name, state, this.#parts.clock.nowMs());
+    this.#drivers.set(name, { state, atMs: this.#parts.clock.nowMs() });
     this.#parts.log.info(`driver ${name}: ${state.description}`);
+    this.#tell();
+  }
+
+  /** Durable once it returns. Throws `too-large`, and `internal` where the disk does not take it: then nothing has changed. */
+  applyMeta(changes: DynamicMeta): NodeMeta {
+    const dynamic = withMetaChanges(this.meta, changes);
+    if (JSON.stringify(dynamic) === JSON.stringify(this.#dynamic)) return this.meta;
+    try {
+      this.#parts.metaFile.write(dynamic);
+    } catch (error) {
+      throw new EdgeError("internal", `the node could not write its meta down, nothing has changed: ${messageOf(error)}`);
+    }
+    this.#dynamic = dynamic;
+    this.#tell();
+    return this.meta;
+  }
+
+  /** The settings are others now. */
+  foundAnew(found: NodeSpec): void {
+    this.#found = found;
+    this.#tell();
+  }
+
+  // --- internal ---
+
+  #whole(): NodeSpec {
+    let spec = this.#found;
+    for (const [name, { state, atMs }] of this.#drivers) spec = withDriverState(spec, name, state, atMs);
+    return { ...spec, meta: mergedMeta(this.#found.meta, this.#dynamic) };
+  }
+
+  #tell(): void {
+    this.#spec = this.#whole();
     this.#parts.changed(this.#spec);
   }
 }

@@ -22,6 +22,9 @@ export const LIMITS = {
   envBytesMax: 1_000_000,
   taskEventsKept: 10,
   nodeEventsKept: 10,
+  /** Of the meta that operators set on a node while it runs. */
+  nodeMetaKeysMax: 256,
+  nodeMetaValueCharsMax: 4096,
   /** Shortest time in which a node tells the same kind of trouble again. */
   nodeEventPauseMs: 600_000,
   /** Messages with events that a server takes from one node within a minute; the rest is dropped. */

@@ -63,9 +63,10 @@ function someCalls() {
     send: (message) => void sent.push(message),
     runner: () => runner,
     fire: () => ({ childId: "", allocId: "" }),
-    upgrades: null as never, // not asked here, as are the next two
+    upgrades: null as never, // not asked here, as are the next three
     stats: null as never,
     garbage: () => null as never,
+    own: null as never,
   });
   return { calls, sent, ends };
 }

@@ -1,12 +1,14 @@
 // /v1/client/*: what lives on a node, asked for over the connection that the node keeps open.
 
 import { answerAboutFiles } from "../../api/file-answers.ts";
+import { encodeNodeMeta } from "../../api/node-meta-codec.ts";
 import { encodeReadings } from "../../api/service-codec.ts";
 import { allocStatsOf } from "../../api/stats-answer.ts";
 import type { StreamExchange } from "../../api/stream-answers.ts";
 import { type Alloc, isClientTerminal } from "../../domain/alloc.ts";
 import type { CheckReading } from "../../domain/check.ts";
 import { EdgeError, messageOf } from "../../domain/errors.ts";
+import { type NodeMeta, parseMetaChanges } from "../../domain/node-meta.ts";
 import type { NodeSession } from "../node-session.ts";
 import { isTrue, jsonBody, textField } from "./body.ts";
 import { commandOf, execRoute } from "./exec.ts";
@@ -23,10 +25,21 @@ export async function clientRoute(exchange: Exchange): Promise<Response> {
     await namedNode(exchange).call({ method: "node-gc" });
     return empty();
   }
+  if (noun === "metadata" && second === "") return metadataRoute(exchange);
   throw new EdgeError("not-found", "");
 }
 
 // --- internal ---
+
+async function metadataRoute(exchange: Exchange): Promise<Response> {
+  const { method } = exchange.request;
+  if (method === "GET") return json(exchange, encodeNodeMeta((await namedNode(exchange).call({ method: "node-meta", changes: null })) as NodeMeta)); // its own shape
+  if (method !== "PUT" && method !== "POST") throw new EdgeError("method-not-allowed", "Invalid method");
+  const body = await jsonBody(exchange);
+  const changes = parseMetaChanges(body.Meta);
+  const node = sessionOf(exchange, textField(body, "NodeID") || exchange.query.all.get("node_id") || onlyNode(exchange));
+  return json(exchange, encodeNodeMeta((await node.call({ method: "node-meta", changes })) as NodeMeta)); // as above
+}
 
 function namedNode(exchange: Exchange): NodeSession {
   return sessionOf(exchange, exchange.query.all.get("node_id") || onlyNode(exchange));
