@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, statSync, writeFileSyn
 import { join } from "node:path";
 import { shellJob } from "../e2e/jobs.ts";
 import { executable, inPlace, type Place, root, sleep, until } from "../e2e/place.ts";
+import { catchUp } from "./catch-up.ts";
 import * as device from "./device.ts";
 import { docker } from "./docker.ts";
 import { driverWeights } from "./driver-weights.ts";
@@ -55,6 +56,7 @@ const parts: Readonly<Record<string, () => Promise<Figure[]>>> = {
   boot: device.boot,
   output: device.output,
   ends: device.ends,
+  catchUp,
   submit,
   docker,
   registrations,
