@@ -4,7 +4,7 @@
 import type { Alloc, AllocReport, AllocResources, AllocResume, ClientStatus, DesiredStatus } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { FireReport } from "../domain/fires.ts";
-import type { NodeEvent, NodeSpec } from "../domain/node.ts";
+import type { NodeEvent, NodeSpec, NodeSuccession } from "../domain/node.ts";
 import type { DynamicMeta } from "../domain/node-meta.ts";
 import type { JobVersion } from "../domain/tables.ts";
 
@@ -43,6 +43,8 @@ export interface DesiredAlloc {
 export interface NodeMemory {
   readonly clusterId: string;
   readonly incarnation: number;
+  /** What it counts as, where it took another's place. */
+  readonly succession?: NodeSuccession;
 }
 
 /** Position of an order: a node refuses those at or below the last one of the same cluster. */
@@ -181,6 +183,8 @@ export type NodeMessage =
       /** What this node can be asked; absent from those of earlier versions. */
       readonly calls?: readonly string[];
       readonly linkWindowBytes?: LinkWindowBytes;
+      /** Shown by a node that was not admitted yet; servers of earlier versions admit all. */
+      readonly joinToken?: string;
     }
   | { readonly kind: "heartbeat" }
   | { readonly kind: "node-updated"; readonly node: NodeSpec }
@@ -212,6 +216,7 @@ export type ServerMessage =
       readonly heartbeatTtlMs: number;
       readonly serverTimeMs: number;
       readonly linkWindowBytes?: LinkWindowBytes;
+      readonly succession?: NodeSuccession;
     }
   /** As the node's. */
   | { readonly kind: "arrived"; readonly bytes: number }

@@ -14,6 +14,8 @@ export interface ConnectionParts {
   readonly log: Log;
   readonly dial: Dial;
   readonly secret: string;
+  /** Shown to a server that does not know this node yet; read when it is needed. */
+  joinToken(): string | null;
   node(): NodeSpec;
   lastOrder(): OrderPosition | null;
   memory(): NodeMemory | null;
@@ -33,6 +35,10 @@ export class Connection {
   /** The connection is ended from this side, for nothing is heard on it. */
   #isGivenUp = false;
   #failures = 0;
+  /** Refusals in a row that nothing changes but people. */
+  #refusals = 0;
+  /** This connection ends with a refusal, which was told. */
+  #isRefused = false;
   #retry: Timer | null = null;
   #heartbeat: Timer | null = null;
   #lastHeardMs = 0;
@@ -83,6 +89,7 @@ export class Connection {
       this.#lastHeardMs = this.#parts.runtime.clock.monotonicMs();
       transport.onMessage((message) => this.#message(message));
       transport.onClose((reason) => this.#closed(reason));
+      const joinToken = this.#parts.memory() === null || this.#refusals > 0 ? this.#parts.joinToken() : null;
       transport.send({
         kind: "hello",
         protocol: PROTOCOL_VERSION,
@@ -93,6 +100,7 @@ export class Connection {
         processId: this.#processId,
         calls: KNOWN_CALLS,
         linkWindowBytes: LIMITS.linkWindowBytes,
+        ...(joinToken === null ? {} : { joinToken }),
       });
       this.#armHeartbeat(LIMITS.heartbeatTtlMsMin);
     } catch (error) {
@@ -107,14 +115,23 @@ export class Connection {
       case "welcome":
         this.#isJoined = true;
         this.#failures = 0;
+        this.#refusals = 0;
         this.#lastTold = "";
         this.#parts.log.info("joined the server", { epoch: message.epoch });
         this.#armHeartbeat(message.heartbeatTtlMs);
-        this.#parts.joined({ clusterId: message.clusterId, incarnation: message.incarnation }, message.linkWindowBytes ?? null);
+        this.#parts.joined(
+          {
+            clusterId: message.clusterId,
+            incarnation: message.incarnation,
+            ...(message.succession ? { succession: message.succession } : {}),
+          },
+          message.linkWindowBytes ?? null,
+        );
         return;
       case "refused":
         this.#tell(`the server refused this node: ${message.message}${message.hint === "" ? "" : ` (${message.hint})`}`);
-        if (message.isFinal) this.#failures = 20;
+        this.#isRefused = true;
+        if (message.isFinal) this.#refusals += 1;
         return;
       case "ping":
         return this.send({ kind: "heartbeat" });
@@ -156,9 +173,12 @@ export class Connection {
       this.#parts.lost();
     }
     if (this.#isStopped) return;
-    this.#tell(`not connected to a server: ${reason}`);
+    if (!this.#isRefused) this.#tell(`not connected to a server: ${reason}`);
+    this.#isRefused = false;
     const { clock, chance } = this.#parts.runtime;
-    const baseMs = Math.min(LIMITS.connectBackoffMsMin * 2 ** Math.min(this.#failures, 10), LIMITS.connectBackoffMsMax);
+    const failedMs = Math.min(LIMITS.connectBackoffMsMin * 2 ** Math.min(this.#failures, 10), LIMITS.connectBackoffMsMax);
+    const refusedMs = Math.min(LIMITS.connectBackoffMsMax * 2 ** Math.min(this.#refusals - 1, 10), LIMITS.refusedBackoffMsMax);
+    const baseMs = this.#refusals > 0 ? refusedMs : failedMs;
     this.#failures += 1;
     // Half of the pause is chance, so that a fleet does not come back in step. It keeps the agent alive.
     this.#retry = clock.after(baseMs * (0.5 + chance.fraction() / 2), () => void this.#connect());

@@ -13,20 +13,34 @@ export interface NodeIdentity {
 
 /** The identity kept in the data directory, or a new one. */
 export function loadIdentity(runtime: Runtime, directory: string): NodeIdentity {
-  const path = join(directory, "node.key");
+  const path = keyPath(directory);
   const machineId = readMachineId(runtime);
   const text = runtime.files.readText(path);
   if (text !== null) {
     const stored = parseKey(text);
     if (!stored)
       throw new EdgeError("config", `the node key ${path} cannot be read`, {
-        hint: "remove it to join as a new node; what ran under the old id is then lost to the server",
+        hint: "stop the agent and run `edgectl node reset-identity`: the device joins as a new node then",
       });
     return { ...stored, machineId };
   }
+  return { ...newIdentity(runtime, directory), machineId };
+}
+
+/** Another identity than any, in the place of what was there. */
+export function newIdentity(runtime: Runtime, directory: string): Omit<NodeIdentity, "machineId"> {
   const identity = { id: runtime.chance.uuid(), secret: runtime.chance.secret(32) };
-  runtime.files.writeAtomic(path, `${JSON.stringify({ ...identity, machineId })}\n`, 0o600);
-  return { ...identity, machineId };
+  runtime.files.writeAtomic(keyPath(directory), `${JSON.stringify({ ...identity, machineId: readMachineId(runtime) })}\n`, 0o600);
+  return identity;
+}
+
+export function keyPath(directory: string): string {
+  return join(directory, "node.key");
+}
+
+/** The id in the key, "" where there is none that can be read. */
+export function knownNodeId(runtime: Runtime, directory: string): string {
+  return parseKey(runtime.files.readText(keyPath(directory)) ?? "")?.id ?? "";
 }
 
 // --- internal ---

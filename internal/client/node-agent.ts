@@ -74,6 +74,7 @@ export class NodeAgent {
       log,
       found: fingerprint(runtime, settings, this.identity, this.allocRoot),
       metaFile: new MetaFile(runtime.files, join(directory, "meta.json")),
+      succession: () => this.#journal.state.memory?.succession,
       changed: (node) => this.#connection.send({ kind: "node-updated", node }),
     });
     this.#journal = new Journal(runtime, join(directory, "client.journal"), log);
@@ -84,7 +85,8 @@ export class NodeAgent {
       log,
       dial: options.dial,
       secret: this.identity.secret,
-      node: () => this.node,
+      joinToken: () => options.joinToken?.() ?? null,
+      node: () => this.#own.said,
       lastOrder: () => this.#journal.state.position,
       memory: () => this.#journal.state.memory,
       joined: (memory, linkWindowBytes) => {
@@ -153,7 +155,7 @@ export class NodeAgent {
     this.device = new DeviceView({ ...own, fires: this.#fires, cutOff: this.#cutOff, calls: callsOfOwn(calls, this.identity.id) });
   }
 
-  /** As its drivers know it now. */
+  /** As its drivers know it now, and as its server calls it. */
   get node(): NodeSpec {
     return this.#own.spec;
   }
@@ -189,6 +191,8 @@ export class NodeAgent {
     }
     this.#fires.start();
     this.#cutOff.look();
+    if (this.#journal.state.memory !== null && (this.#options.joinToken?.() ?? null) !== null)
+      this.#options.log.info("this node has joined before: its join token is not shown unless a server refuses it");
     this.#connection.start();
     this.#logs.arm();
     this.#disk.arm();
@@ -388,7 +392,7 @@ export class NodeAgent {
 
   #joined(memory: NodeMemory): void {
     const known = this.#journal.state.memory;
-    if (known?.clusterId !== memory.clusterId || known.incarnation !== memory.incarnation) this.#journal.append({ k: "memory", memory });
+    if (JSON.stringify(known) !== JSON.stringify(memory)) this.#journal.append({ k: "memory", memory });
     this.#cutOff.joined();
     this.#reports.joined();
     this.#events.send();

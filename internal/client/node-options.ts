@@ -21,6 +21,8 @@ export interface NodeAgentOptions {
   /** Bound of each stream of each task; 0 or absent: as jobs say. */
   readonly maxLogMB?: number;
   readonly isDiskEnforced?: boolean;
+  /** What it shows until a server has admitted it; null = nothing. */
+  joinToken?(): string | null;
   readonly upgrades?: UpgradePort;
   /** For those that watch this agent's log; nobody can unless given. */
   readonly logs?: LogLines;

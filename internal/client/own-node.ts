@@ -1,8 +1,8 @@
-// What this node says of itself: as it was found, as its drivers know it now, with the meta that operators set. Servers are told
-// of what differs.
+// What this node says of itself: as it was found, as its drivers know it now, with the meta that operators set; and as what
+// it counts, where it took another's place. Servers are told of what differs.
 
 import { EdgeError, messageOf } from "../domain/errors.ts";
-import type { NodeSpec } from "../domain/node.ts";
+import { asSuccessor, type NodeSpec, type NodeSuccession } from "../domain/node.ts";
 import { type DynamicMeta, mergedMeta, type NodeMeta, withMetaChanges } from "../domain/node-meta.ts";
 import type { DriverState } from "../runner/drivers/driver.ts";
 import type { Log } from "../runtime/log.ts";
@@ -15,7 +15,8 @@ export interface OwnNodeParts {
   readonly log: Log;
   readonly found: NodeSpec;
   readonly metaFile: MetaFile;
-  /** Servers are to know. */
+  succession(): NodeSuccession | undefined;
+  /** Servers are to know what it says now. */
   changed(node: NodeSpec): void;
 }
 
@@ -25,21 +26,27 @@ export class OwnNode {
   #found: NodeSpec;
   readonly #drivers = new Map<string, { readonly state: DriverState; readonly atMs: number }>();
   #dynamic: DynamicMeta;
-  #spec: NodeSpec;
+  #said: NodeSpec;
 
   constructor(parts: OwnNodeParts) {
     this.#parts = parts;
     this.#found = parts.found;
     this.#dynamic = parts.metaFile.read(parts.log);
-    this.#spec = this.#whole();
+    this.#said = this.#whole();
   }
 
+  /** To servers, who know themselves what it took over. */
+  get said(): NodeSpec {
+    return this.#said;
+  }
+
+  /** To its tasks and to people. */
   get spec(): NodeSpec {
-    return this.#spec;
+    return asSuccessor(this.#said, this.#parts.succession());
   }
 
   get meta(): NodeMeta {
-    return { meta: this.#spec.meta, dynamic: this.#dynamic, static: this.#found.meta };
+    return { meta: this.spec.meta, dynamic: this.#dynamic, static: { ...this.#parts.succession()?.meta, ...this.#found.meta } };
   }
 
   driverChanged(name: string, state: DriverState): void {
@@ -77,7 +84,7 @@ export class OwnNode {
   }
 
   #tell(): void {
-    this.#spec = this.#whole();
-    this.#parts.changed(this.#spec);
+    this.#said = this.#whole();
+    this.#parts.changed(this.#said);
   }
 }

@@ -5,8 +5,10 @@ import type { Alloc } from "../domain/alloc.ts";
 import { isTerminal } from "../domain/alloc.ts";
 import type { Deployment } from "../domain/deployment.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
+import { standingOf } from "../domain/join-token.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
+import type { JoinTokenRow } from "../domain/setting.ts";
 import type { Change, JobHead } from "../domain/tables.ts";
 import { jobKey, put, remove, versionKey } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
@@ -15,7 +17,7 @@ import { purgeChanges, surplusVersions, versionRemoval } from "./jobs.ts";
 
 /** Where a sweep stands: nodes first, since what they never reported ends with them; then jobs, then what belongs to those that stay. */
 export interface GcCursor {
-  readonly stage: "nodes" | "jobs" | "evals" | "deployments";
+  readonly stage: "nodes" | "jobs" | "evals" | "deployments" | "tokens";
   /** Rows of the stage that were looked at and stayed. */
   readonly skip: number;
 }
@@ -25,6 +27,8 @@ export const GC_START: GcCursor = { stage: "nodes", skip: 0 };
 export interface GcInput {
   readonly thresholds: GcThresholds;
   readonly from: GcCursor;
+  /** Nodes that are down stay: what never reported there ends all the same. */
+  readonly keepsNodes?: boolean;
 }
 
 /** How many rows of each went. */
@@ -34,9 +38,10 @@ export interface GcCounts {
   evals: number;
   allocs: number;
   deployments: number;
+  joinTokens: number;
 }
 
-export const NO_GC_COUNTS: Readonly<GcCounts> = { nodes: 0, jobs: 0, evals: 0, allocs: 0, deployments: 0 };
+export const NO_GC_COUNTS: Readonly<GcCounts> = { nodes: 0, jobs: 0, evals: 0, allocs: 0, deployments: 0, joinTokens: 0 };
 
 export interface GcResult {
   /** Where the sweep goes on; null at its end. */
@@ -53,7 +58,7 @@ export interface GcResult {
  * change set, however much that is: half a batch job would be run again.
  */
 export function collectGarbage(view: View, input: GcInput, context: Context): Outcome<GcResult> {
-  const slice = new Slice(view, input.thresholds, context.nowMs);
+  const slice = new Slice(view, input, context.nowMs);
   const next = slice.run(input.from);
   slice.dropUnnamedVersions();
   return {
@@ -64,7 +69,7 @@ export function collectGarbage(view: View, input: GcInput, context: Context): Ou
 
 // --- internal ---
 
-const NEXT_STAGE = { nodes: "jobs", jobs: "evals", evals: "deployments", deployments: null } as const;
+const NEXT_STAGE = { nodes: "jobs", jobs: "evals", evals: "deployments", deployments: "tokens", tokens: null } as const;
 
 interface NamedVersion {
   readonly createIndex: number;
@@ -86,10 +91,17 @@ class Slice {
   readonly #goneAllocs = new Map<string, Alloc>();
   readonly #goneJobs = new Set<string>();
 
-  constructor(view: View, thresholds: GcThresholds, nowMs: number) {
+  readonly #keepsNodes: boolean;
+  /** Nodes that a new one may still take the place of. */
+  readonly #succeeded: ReadonlySet<string>;
+
+  constructor(view: View, { thresholds, keepsNodes = false }: GcInput, nowMs: number) {
     this.#view = view;
     this.#thresholds = thresholds;
     this.#nowMs = nowMs;
+    this.#keepsNodes = keepsNodes;
+    const tokens = [...view.joinTokens()].map((row) => row.value).filter((token) => standingOf(token, nowMs) === "valid");
+    this.#succeeded = new Set(tokens.flatMap((token) => token.replaces?.nodeId ?? []));
     this.#children = new Children(view);
   }
 
@@ -131,7 +143,8 @@ class Slice {
     if (stage === "nodes") for (const node of view.nodes()) yield () => this.#collectNode(node);
     else if (stage === "jobs") for (const head of view.jobHeads()) yield () => this.#collectJob(head);
     else if (stage === "evals") for (const id of view.endedEvalIds()) yield () => this.#collectEval(view.evaluation(id));
-    else for (const deployment of view.deployments()) yield () => this.#collectDeployment(deployment);
+    else if (stage === "deployments") for (const deployment of view.deployments()) yield () => this.#collectDeployment(deployment);
+    else for (const token of view.joinTokens()) yield () => this.#collectJoinToken(token);
   }
 
   /** Whether that age is reached; otherwise it is noted when it will be. */
@@ -146,15 +159,18 @@ class Slice {
     if (node.status !== "down") return false;
     const open = [...this.#view.openAllocsOfNode(node.id)];
     if (!open.every(isTerminal) || !this.#isOld(node.statusUpdatedAtMs, this.#thresholds.nodeMs)) return false;
-    this.changes.push(remove("nodes", node));
-    this.counts.nodes += 1;
+    const isKept = this.#keepsNodes || this.#succeeded.has(node.id);
+    if (!isKept) {
+      this.changes.push(remove("nodes", node));
+      this.counts.nodes += 1;
+    }
     // What it was told to stop and never reported has nobody left to report it.
     for (const alloc of open)
       if (!hasEnded(this.#view, alloc))
         this.changes.push(
           put("allocs", { ...alloc, clientStatus: "lost", clientDescription: "its node did not come back", modifiedAtMs: this.#nowMs }),
         );
-    return true;
+    return !isKept;
   }
 
   #collectJob(head: JobHead): boolean {
@@ -216,6 +232,14 @@ class Slice {
     if (isNeededDeployment(this.#view, deployment) || !this.#isOld(deployment.modifiedAtMs, this.#thresholds.deploymentMs)) return false;
     this.changes.push(remove("deployments", deployment));
     this.counts.deployments += 1;
+    return true;
+  }
+
+  /** Whoever shows it some time after is still told why it is refused. */
+  #collectJoinToken(token: JoinTokenRow): boolean {
+    if (!this.#isOld(token.value.expiresAtMs, this.#thresholds.nodeMs)) return false;
+    this.changes.push(remove("settings", token));
+    this.counts.joinTokens += 1;
     return true;
   }
 

@@ -63,28 +63,15 @@ export class JobEvals {
   }
 }
 
-/** Jobs with allocs on the node, and system jobs that could run there. */
-export function evalsForNode(view: View, node: Node, context: Context): readonly Evaluation[] {
+/** Jobs with allocs on one of the nodes, and system jobs that could run there. */
+export function evalsForNodes(view: View, nodes: readonly Node[], context: Context): readonly Evaluation[] {
   const evals = new JobEvals(view, context);
-  const live = [...view.liveAllocsOfNode(node.id)];
-  for (const alloc of live) if (alloc.clientStatus === "unknown" && node.status === "ready") evals.add(alloc, "reconnect", node.id);
-  for (const alloc of live) evals.add(alloc, "node-update", node.id);
-  if (node.status === "ready" && node.eligibility === "eligible") {
-    for (const head of view.jobHeads()) {
-      const job = view.job(head.namespace, head.id);
-      if (
-        !job ||
-        job.stop ||
-        (job.type !== "system" && job.type !== "sysbatch") ||
-        isOnlyParent(job) ||
-        job.isFiredByNode ||
-        (job.parameterized && !job.dispatched)
-      )
-        continue;
-      if (isCandidate(job, node)) evals.add({ namespace: job.namespace, jobId: job.id }, "node-update", node.id);
-    }
-  }
+  for (const node of nodes) addEvals(evals, view, node);
   return evals.evals;
+}
+
+export function evalsForNode(view: View, node: Node, context: Context): readonly Evaluation[] {
+  return evalsForNodes(view, [node], context);
 }
 
 /** Reads the jobs of allocs at the version each of them runs, every version once. */
@@ -108,5 +95,28 @@ export class AllocJobs {
 
   group(alloc: Alloc): TaskGroup | undefined {
     return this.job(alloc)?.groups.find((group) => group.name === alloc.group);
+  }
+}
+
+// --- internal ---
+
+function addEvals(evals: JobEvals, view: View, node: Node): void {
+  const live = [...view.liveAllocsOfNode(node.id)];
+  for (const alloc of live) if (alloc.clientStatus === "unknown" && node.status === "ready") evals.add(alloc, "reconnect", node.id);
+  for (const alloc of live) evals.add(alloc, "node-update", node.id);
+  if (node.status === "ready" && node.eligibility === "eligible") {
+    for (const head of view.jobHeads()) {
+      const job = view.job(head.namespace, head.id);
+      if (
+        !job ||
+        job.stop ||
+        (job.type !== "system" && job.type !== "sysbatch") ||
+        isOnlyParent(job) ||
+        job.isFiredByNode ||
+        (job.parameterized && !job.dispatched)
+      )
+        continue;
+      if (isCandidate(job, node)) evals.add({ namespace: job.namespace, jobId: job.id }, "node-update", node.id);
+    }
   }
 }

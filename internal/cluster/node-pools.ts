@@ -71,6 +71,10 @@ export function poolOfNode(view: View, name: string): readonly Change[] {
   return isBuiltIn(name) || view.nodePool(name) ? [] : [put("node_pools", { ...unmade(name), createIndex: 0, modifyIndex: 0 })];
 }
 
+export function isPoolName(name: string): boolean {
+  return /^[a-zA-Z0-9-_]{1,128}$/.test(name);
+}
+
 // --- internal ---
 
 const NAME_PATTERN = "^[a-zA-Z0-9-_]{1,128}$";
@@ -85,7 +89,7 @@ function unmade(name: string): NodePool {
 }
 
 function problemOf(pool: Pick<NodePool, "name" | "description">): string | null {
-  if (!/^[a-zA-Z0-9-_]{1,128}$/.test(pool.name)) return `invalid name "${pool.name}", must match regex ${NAME_PATTERN}`;
+  if (!isPoolName(pool.name)) return `invalid name "${pool.name}", must match regex ${NAME_PATTERN}`;
   return pool.description.length > DESCRIPTION_CHARS_MAX ? `description longer than ${DESCRIPTION_CHARS_MAX}` : null;
 }
 

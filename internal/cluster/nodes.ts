@@ -1,70 +1,80 @@
-// Commands on nodes: register, make eligible, purge, and apply what they report of their allocs.
+// Commands on nodes: register, make eligible, and apply what they report of their allocs.
 
 import type { Alloc, AllocReport } from "../domain/alloc.ts";
 import { isClientTerminal, isServerTerminal } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
-import type { Eligibility, Node, NodeSpec } from "../domain/node.ts";
+import { isSameHash } from "../domain/join-token.ts";
+import { asSuccessor, type Eligibility, type Node, type NodeSpec, RESET_IDENTITY } from "../domain/node.ts";
 import type { Change } from "../domain/tables.ts";
-import { jobKey, put, remove } from "../domain/tables.ts";
+import { jobKey, put } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
+import { admitNode, type JoinTerms, NO_ADMISSION } from "./admission.ts";
 import { evalForJob } from "./evals.ts";
 import { withForgottenOrder } from "./forgotten-order.ts";
-import { evalsForNode, requireNode, withEvent } from "./node-evals.ts";
+import { evalsForNode, evalsForNodes, requireNode, withEvent } from "./node-evals.ts";
 import { withDescriptionEvents } from "./node-events.ts";
 import { poolOfNode } from "./node-pools.ts";
+import { asLost } from "./node-purge.ts";
 
 export interface RegisterNodeInput {
   readonly spec: NodeSpec;
   readonly secretHash: string;
-  readonly computedClass: string;
+  classOf(spec: NodeSpec): string;
   /** The life the node remembers, 0 for none: another than the server's begins a new one. */
   readonly remembered: number;
+  /** What a node that is not known has to show; absent = nothing. */
+  readonly join?: JoinTerms;
 }
 
 /**
  * A node that (re)joins is ready; a known one keeps its eligibility and history. Same life, same spec and ready: no change.
- * Its allocs stay its own over a new life: the node takes up what it still finds of them.
+ * Its allocs stay its own over a new life: the node takes up what it still finds of them. One that is not known is admitted
+ * first, in the same step: an answer that is lost after it leaves a known node, which needs no token.
  */
 export function registerNode(view: View, input: RegisterNodeInput, context: Context): Outcome<Node> {
   const known = view.node(input.spec.id);
-  if (known && known.secretHash !== input.secretHash)
-    throw new EdgeError("permission-denied", `node ${input.spec.id} is known under another secret`, {
-      hint: "a copied or wiped device must join afresh: remove its client/node.key and start the agent again",
-    });
-  if (known && known.machineId !== "" && input.spec.machineId !== "" && known.machineId !== input.spec.machineId)
-    throw new EdgeError("permission-denied", `node ${known.id} is ${known.name}; ${input.spec.name} is another machine with a copy of its identity`, {
-      hint: "remove client/node.key on the copy and start its agent again",
-    });
+  if (known) checkIdentity(known, input);
+  const admission = known ? NO_ADMISSION : admitNode(view, { spec: input.spec, terms: input.join }, context);
+  const succession = known?.succession ?? admission.succession;
+  const spec = asSuccessor(input.spec, succession);
   const incarnation = known && known.incarnation === input.remembered ? known.incarnation : Math.max(known?.incarnation ?? 0, input.remembered) + 1;
   const isNewLife = known !== undefined && known.incarnation !== incarnation;
-  const isUnchanged = !isNewLife && known?.status === "ready" && JSON.stringify(specPart(known)) === JSON.stringify(specPart(input.spec));
+  const isUnchanged = !isNewLife && known?.status === "ready" && JSON.stringify(specPart(known)) === JSON.stringify(specPart(spec));
   if (known && isUnchanged) return { changes: [], result: known };
+  const before = known ?? admission.replaced;
+  const message = isNewLife ? newLifeMessage(input.remembered, incarnation) : known ? "Node re-registered" : admission.message;
+  const admittedBy = known?.admittedBy ?? admission.admittedBy;
   const node: Node = {
-    ...input.spec,
+    ...spec,
     secretHash: input.secretHash,
-    computedClass: input.computedClass,
+    computedClass: input.classOf(spec),
     incarnation,
     status: "ready",
     statusDescription: "",
     statusUpdatedAtMs: context.nowMs,
-    eligibility: known?.eligibility ?? "eligible",
-    ...(known?.drain ? { drain: known.drain } : {}),
-    ...(known?.lastDrain ? { lastDrain: known.lastDrain } : {}),
+    eligibility: before?.eligibility ?? "eligible",
+    ...(before?.drain ? { drain: before.drain } : {}),
+    ...(before?.lastDrain ? { lastDrain: before.lastDrain } : {}),
     events:
       known?.status === "ready" && !isNewLife
-        ? withDescriptionEvents(known, input.spec, context)
-        : withEvent(known?.events ?? [], {
-            atMs: context.nowMs,
-            subsystem: "Cluster",
-            message: isNewLife ? newLifeMessage(input.remembered, incarnation) : known ? "Node re-registered" : "Node registered",
-            details: {},
-          }),
+        ? withDescriptionEvents(known, spec, context)
+        : withEvent(known?.events ?? [], { atMs: context.nowMs, subsystem: "Cluster", message, details: {} }),
+    ...(admittedBy === undefined ? {} : { admittedBy }),
+    ...(succession ? { succession } : {}),
     createIndex: known?.createIndex ?? 0,
     modifyIndex: 0,
   };
-  const pool = poolOfNode(view, node.nodePool);
-  return { changes: [...pool, put("nodes", node), ...evalsForNode(view, node, context).map((evaluation) => put("evals", evaluation))], result: node };
+  const changed = admission.replaced ? [asLost(admission.replaced), node] : [node];
+  return {
+    changes: [
+      ...poolOfNode(view, node.nodePool),
+      ...admission.changes,
+      put("nodes", node),
+      ...evalsForNodes(view, changed, context).map((evaluation) => put("evals", evaluation)),
+    ],
+    result: node,
+  };
 }
 
 export function setEligibility(
@@ -99,16 +109,6 @@ export function setEligibility(
 export function evaluateNode(view: View, input: { readonly nodeId: string }, context: Context): Outcome<readonly string[]> {
   const evals = evalsForNode(view, requireNode(view, input.nodeId), context);
   return { changes: evals.map((evaluation) => put("evals", evaluation)), result: evals.map((evaluation) => evaluation.id) };
-}
-
-/** The node is known no more: what ran there is lost. One that lives registers again, as a new one. */
-export function purgeNode(view: View, input: { readonly nodeId: string }, context: Context): Outcome<readonly string[]> {
-  const node = requireNode(view, input.nodeId);
-  const evals = evalsForNode(view, { ...node, status: "down" }, context);
-  return {
-    changes: [remove("nodes", node), ...evals.map((evaluation) => put("evals", evaluation))],
-    result: evals.map((evaluation) => evaluation.id),
-  };
 }
 
 export interface ReportsInput {
@@ -168,6 +168,18 @@ export function stopAlloc(
 }
 
 // --- internal ---
+
+/** One id is one node: known by its secret, and on the machine that it was on. */
+function checkIdentity(known: Node, { spec, secretHash }: RegisterNodeInput): void {
+  if (!isSameHash(known.secretHash, secretHash))
+    throw new EdgeError("permission-denied", `node ${spec.id} is known under another secret`, {
+      hint: `a copied or wiped device must join afresh: ${RESET_IDENTITY}`,
+    });
+  if (known.machineId !== "" && spec.machineId !== "" && known.machineId !== spec.machineId)
+    throw new EdgeError("permission-denied", `node ${known.id} is ${known.name}; ${spec.name} is another machine with a copy of its identity`, {
+      hint: `on the copy: ${RESET_IDENTITY}`,
+    });
+}
 
 function specPart(node: NodeSpec): unknown {
   const {

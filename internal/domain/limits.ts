@@ -164,6 +164,20 @@ export const LIMITS = {
   drainDeadlineMsMax: 365 * 86_400_000,
   connectBackoffMsMin: 250,
   connectBackoffMsMax: 15_000,
+  /** The same for a node that was refused again and again. */
+  refusedBackoffMsMax: 120_000,
+
+  nodeNameCharsMax: 255,
+  /** Join tokens of a region, used up and expired ones that are still listed among them. */
+  joinTokensMax: 1000,
+  /** Nodes that one of them admits. */
+  joinTokenUsesMax: 10_000,
+  joinTokenTtlMsMin: 1000,
+  joinTokenTtlMsMax: 365 * 86_400_000,
+  /** What a device may show as one. */
+  joinTokenCharsMax: 128,
+  /** Wrong secrets for one token in a minute; beyond it the right one has to wait too. */
+  joinGuessesPerMinuteMax: 10,
 
   /** Commands beside the tasks of one allocation, and of one node, at a time. */
   commandsPerAllocMax: 16,

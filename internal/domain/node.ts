@@ -117,6 +117,22 @@ export interface NodeSpec {
   readonly machineId: string;
 }
 
+/** What a node took over from the one in whose place it is. It counts as long as the node says of itself what it said then. */
+export interface NodeSuccession {
+  readonly replacedId: string;
+  readonly said: NodeBelonging;
+  readonly counts: NodeBelonging;
+  /** Below what the node says itself. */
+  readonly meta: StringMap;
+}
+
+/** By what jobs find a node, beside its meta and what it is made of. */
+export type NodeBelonging = Pick<NodeSpec, "name" | "datacenter" | "nodePool" | "nodeClass">;
+
+export function belongingOf({ name, datacenter, nodePool, nodeClass }: NodeSpec): NodeBelonging {
+  return { name, datacenter, nodePool, nodeClass };
+}
+
 export interface Node extends NodeSpec {
   /** SHA-256 of the node's secret, hex. */
   readonly secretHash: string;
@@ -132,6 +148,27 @@ export interface Node extends NodeSpec {
   readonly events: readonly NodeEvent[];
   /** Hash of everything but `unique.` attributes: nodes of one class are feasible alike. */
   readonly computedClass: string;
+  /** The join token that admitted it; absent for one that needed none. */
+  readonly admittedBy?: string;
+  readonly succession?: NodeSuccession;
   readonly createIndex: number;
   readonly modifyIndex: number;
+}
+
+/** What helps a device that has another one's identity. */
+export const RESET_IDENTITY = "stop the agent, run `edgectl node reset-identity`, start it again";
+
+/** The node as it counts: as it says itself, but for what it took over. */
+export function asSuccessor(spec: NodeSpec, succession: NodeSuccession | undefined): NodeSpec {
+  if (!succession) return spec;
+  const { said, counts, meta } = succession;
+  const over = (field: keyof NodeBelonging) => (spec[field] === said[field] ? counts[field] : spec[field]);
+  return {
+    ...spec,
+    name: over("name"),
+    datacenter: over("datacenter"),
+    nodePool: over("nodePool"),
+    nodeClass: over("nodeClass"),
+    meta: { ...meta, ...spec.meta },
+  };
 }

@@ -1,8 +1,9 @@
 // What operators set for the whole region while it runs: how the scheduler places, what counts as a healthy server, which
-// other regions there are; and node pools, which may place by rules of their own. One row each.
+// other regions there are, which tokens let devices join; and node pools, which may place by rules of their own. One row each.
 
 import type { FleetUpgrade } from "./fleet-upgrade.ts";
 import type { JobType, StringMap } from "./job.ts";
+import type { JoinToken } from "./join-token.ts";
 
 export type SchedulerAlgorithm = "binpack" | "spread";
 
@@ -61,7 +62,20 @@ export type Setting =
   | ({ readonly name: "scheduler"; readonly value: Omit<SchedulerConfig, keyof Stamps> } & Stamps)
   | ({ readonly name: "autopilot"; readonly value: Omit<AutopilotConfig, keyof Stamps> } & Stamps)
   | ({ readonly name: "regions"; readonly value: KnownRegions } & Stamps)
-  | ({ readonly name: "fleet-upgrade"; readonly value: FleetUpgrade } & Stamps);
+  | ({ readonly name: "fleet-upgrade"; readonly value: FleetUpgrade } & Stamps)
+  | JoinTokenRow;
+
+/** One of many: a row for each token. */
+export type JoinTokenRow = { readonly name: JoinTokenKey; readonly value: JoinToken } & Stamps;
+export type JoinTokenKey = `join-token/${string}`;
+
+export function joinTokenKey(id: string): JoinTokenKey {
+  return `join-token/${id}`;
+}
+
+export function isJoinTokenRow(setting: Setting): setting is JoinTokenRow {
+  return setting.name.startsWith("join-token/");
+}
 
 export type SettingName = Setting["name"];
 

@@ -6,7 +6,7 @@ import type { Evaluation } from "./evaluation.ts";
 import type { Job } from "./job.ts";
 import type { Node } from "./node.ts";
 import type { NodeLoads } from "./node-loads.ts";
-import type { NodePool, SchedulerConfig, Setting, SettingName } from "./setting.ts";
+import type { JoinTokenRow, NodePool, SchedulerConfig, Setting, SettingName } from "./setting.ts";
 import type { Change, Fire, JobHead, JobVersion, ScalingEvents, Submission, TableName, Watermark } from "./tables.ts";
 
 export interface View {
@@ -80,6 +80,7 @@ export interface View {
   /** Those that operators made; the built-in ones have no row. */
   nodePool(name: string): NodePool | undefined;
   nodePools(): Iterable<NodePool>;
+  joinTokens(): Iterable<JoinTokenRow>;
   setting<N extends SettingName>(name: N): Extract<Setting, { readonly name: N }> | undefined;
   /** What operators set, or the defaults. */
   schedulerConfig(): SchedulerConfig;

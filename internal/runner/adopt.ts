@@ -77,12 +77,13 @@ export async function removeAttemptsBefore(files: Files, allocRoot: string, allo
     if (earlier < attempt) await files.removeTree(controlDirectory(allocRoot, allocId, task, earlier)).catch(() => undefined);
 }
 
+/** 0 for a task that never began. */
+export function newestAttempt(files: Files, allocRoot: string, allocId: string, task: string): number {
+  return Math.max(0, ...attemptsOf(files, allocRoot, allocId, task));
+}
+
 // --- internal ---
 
 function attemptsOf(files: Files, allocRoot: string, allocId: string, task: string): readonly number[] {
   return (files.list(attemptsDirectory(allocRoot, allocId, task)) ?? []).map(Number).filter((attempt) => Number.isSafeInteger(attempt));
-}
-
-function newestAttempt(files: Files, allocRoot: string, allocId: string, task: string): number {
-  return Math.max(0, ...attemptsOf(files, allocRoot, allocId, task));
 }

@@ -6,6 +6,7 @@ import { type GcSettings, type GcThresholds, isTerminalEval, keepOf } from "../c
 import { isTerminal } from "../domain/alloc.ts";
 import { isActiveDeployment } from "../domain/deployment.ts";
 import { EdgeError } from "../domain/errors.ts";
+import { isJoinTokenRow } from "../domain/setting.ts";
 import type { Change, ChangeSet } from "../domain/tables.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
@@ -20,6 +21,8 @@ export interface GcLoopParts {
   readonly log: Log;
   readonly ledger: Ledger;
   readonly settings: GcSettings;
+  /** Nodes that are down stay until they are purged. */
+  readonly keepsNodes: boolean;
   hasAuthority(): boolean;
   /** Allocs that are gone durably, by node: it may remove their files. */
   forget(allocs: ReadonlyMap<string, readonly string[]>): void;
@@ -82,6 +85,8 @@ export class GcLoop {
       case "jobs":
         if (change.row.status !== "dead") return null;
         return this.#isCountedChild(change.row.namespace, change.row.id) ? 0 : jobMs;
+      case "settings":
+        return isJoinTokenRow(change.row) ? change.row.value.expiresAtMs - this.#parts.runtime.clock.nowMs() + nodeMs : null;
       default:
         return null;
     }
@@ -148,8 +153,8 @@ export class GcLoop {
   }
 
   async #step(thresholds: GcThresholds, from: GcCursor): Promise<GcResult> {
-    const { ledger, forget } = this.#parts;
-    const { result } = await ledger.write((view, context) => collectGarbage(view, { thresholds, from }, context));
+    const { ledger, forget, keepsNodes } = this.#parts;
+    const { result } = await ledger.write((view, context) => collectGarbage(view, { thresholds, from, keepsNodes }, context));
     if (result.forgotten.size > 0) forget(result.forgotten);
     return result;
   }

@@ -20,7 +20,7 @@ import { EvalRunner } from "./eval-runner.ts";
 import { FleetUpgradeLoop } from "./fleet-upgrade-loop.ts";
 import { GcLoop } from "./gc-loop.ts";
 import { Ledger } from "./ledger.ts";
-import { NodeSessions } from "./node-sessions.ts";
+import { type JoinPolicy, NodeSessions } from "./node-sessions.ts";
 import { PeriodicLoop } from "./periodic-loop.ts";
 import type { ProgramFiles } from "./program-files.ts";
 import type { Reader } from "./reader.ts";
@@ -39,6 +39,7 @@ export interface LeaderOptions {
   readonly clusterId: string;
   readonly gc: GcSettings;
   readonly heartbeats: HeartbeatSettings;
+  readonly join: JoinPolicy;
   /** Where programs wait that nodes are to become. */
   readonly programs: ProgramFiles;
   hasAuthority(): boolean;
@@ -107,6 +108,7 @@ export class Leader implements Reader {
       epoch: options.epoch,
       clusterId: options.clusterId,
       heartbeats: options.heartbeats,
+      join: options.join,
       hasAuthority: options.hasAuthority,
     });
     this.#periodic = new PeriodicLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger, hasAuthority: options.hasAuthority });
@@ -115,6 +117,8 @@ export class Leader implements Reader {
       log: options.log,
       ledger: this.ledger,
       settings: options.gc,
+      // There a node's row is what admits it.
+      keepsNodes: options.join === "token",
       hasAuthority: options.hasAuthority,
       forget: (allocs) => this.sessions.forget(allocs),
     });

@@ -1,7 +1,9 @@
 // All connected nodes of a leader: joining, heartbeats, and the orders that go out when a commit is durable.
 
+import { checkHello, checkNodeSpec, type Hello } from "../api/hello.ts";
 import type { DesiredAlloc, NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
 import { desiredOf, FIRST_CALLS, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from "../api/node-protocol.ts";
+import { isGuess, type JoinTerms } from "../cluster/admission.ts";
 import { noteNodeEvents } from "../cluster/node-events.ts";
 import { applyFires } from "../cluster/node-fires.ts";
 import { applyReports, registerNode } from "../cluster/nodes.ts";
@@ -10,13 +12,15 @@ import { isClientTerminal } from "../domain/alloc.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import { firesOnNodes } from "../domain/fires.ts";
 import { HEARTBEAT_DEFAULTS, type HeartbeatSettings } from "../domain/heartbeat.ts";
+import { joinTokenIdOf } from "../domain/join-token.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { NodeEvent, NodeSpec } from "../domain/node.ts";
+import { type Node, type NodeEvent, type NodeSpec, RESET_IDENTITY } from "../domain/node.ts";
 import type { ChangeSet, JobVersion } from "../domain/tables.ts";
 import type { Context, Outcome, View } from "../domain/view.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { computedClassOf } from "./computed-class.ts";
+import { Guesses } from "./guesses.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { Ledger } from "./ledger.ts";
 import { NodeSession } from "./node-session.ts";
@@ -31,8 +35,12 @@ export interface NodeSessionsParts {
   readonly clusterId: string;
   /** Nomad's unless given. */
   readonly heartbeats?: HeartbeatSettings;
+  /** Whether a node that is not known needs a token. */
+  readonly join: JoinPolicy;
   hasAuthority(): boolean;
 }
+
+export type JoinPolicy = "open" | "token";
 
 type NodeTransport = Transport<ServerMessage, NodeMessage>;
 
@@ -41,10 +49,12 @@ export class NodeSessions {
   readonly #sessions = new Map<string, NodeSession>();
   readonly #transports = new Set<NodeTransport>();
   readonly #heartbeats: Heartbeats;
+  readonly #guesses: Guesses;
   #isStopped = false;
 
   constructor(parts: NodeSessionsParts) {
     this.#parts = parts;
+    this.#guesses = new Guesses(parts.runtime.clock);
     this.#heartbeats = new Heartbeats({
       runtime: parts.runtime,
       log: parts.log,
@@ -71,15 +81,17 @@ export class NodeSessions {
     return this.#sessions.size;
   }
 
-  /** Takes over a fresh connection: the first message must be `hello`. */
-  accept(transport: NodeTransport): void {
+  /** Takes over a fresh connection: the first message must be `hello`. This very process's own node needs no token. */
+  accept(transport: NodeTransport, { isOwn }: { readonly isOwn: boolean }): void {
     if (this.#isStopped) return transport.close("this server does not lead");
     this.#transports.add(transport);
     let session: NodeSession | null = null;
+    let hasSaidHello = false;
     transport.onMessage((message) => {
       if (session) return this.#handle(session, message);
-      if (message.kind !== "hello") return transport.close("the first message must be hello");
-      void this.#join(transport, message).then((joined) => {
+      if (message.kind !== "hello" || hasSaidHello) return transport.close("the first message must be hello, and the only one");
+      hasSaidHello = true;
+      void this.#join(transport, message, { isOwn }).then((joined) => {
         session = joined;
       });
     });
@@ -111,6 +123,14 @@ export class NodeSessions {
     for (const [nodeId, ids] of allocs) this.#sessions.get(nodeId)?.send({ kind: "forget", ids });
   }
 
+  /** The node's row is gone. One that cannot come back without a new token is told to end what it runs; others join again, and hear it then. */
+  purged(nodeId: string): void {
+    const session = this.#sessions.get(nodeId);
+    if (!session) return;
+    if (this.#parts.join === "token") session.send(this.#lastOrder(nodeId));
+    session.close("the node was purged");
+  }
+
   stop(reason: string): void {
     this.#isStopped = true;
     this.#heartbeats.stop();
@@ -121,10 +141,12 @@ export class NodeSessions {
 
   // --- internal ---
 
-  async #join(transport: NodeTransport, hello: NodeMessage & { kind: "hello" }): Promise<NodeSession | null> {
+  async #join(transport: NodeTransport, said: Hello, { isOwn }: { readonly isOwn: boolean }): Promise<NodeSession | null> {
     const { runtime, ledger, clusterId, epoch, log } = this.#parts;
-    let incarnation: number;
+    let hello: Hello;
+    let node: Node;
     try {
+      hello = checkHello(said);
       if (hello.protocol < PROTOCOL_VERSION_MIN || hello.protocol > PROTOCOL_VERSION)
         throw new EdgeError(
           "unsupported",
@@ -135,23 +157,25 @@ export class NodeSessions {
       const input = {
         spec: hello.node,
         secretHash: runtime.hashing.sha256Hex(hello.secret),
-        computedClass: computedClassOf(hello.node, runtime.hashing),
+        classOf: (spec: NodeSpec) => computedClassOf(spec, runtime.hashing),
         remembered: hello.memory?.clusterId === clusterId ? hello.memory.incarnation : 0,
+        join: this.#termsFor(hello, isOwn),
       };
       const registered = ledger.apply((view, context) => registerNode(view, input, context));
-      incarnation = registered.result.incarnation;
+      node = registered.result;
       // Until that is durable it has no connection that counts, and is not silent either.
       this.#heartbeats.joining(hello.node.id);
       await ledger.untilDurable(registered.index);
     } catch (error) {
       const known = error instanceof EdgeError ? error : new EdgeError("internal", messageOf(error));
-      log.warn("a node was refused", { node: hello.node.name, id: hello.node.id, reason: known.message });
+      log.warn("a node was refused", { node: shortened(said.node?.name), id: shortened(said.node?.id), reason: known.message });
       transport.send({ kind: "refused", code: known.code, message: known.message, hint: known.hint ?? "", isFinal: !known.isRetryable });
       transport.close("refused");
       return null;
     }
     if (this.#isStopped || !this.#transports.has(transport)) return null;
     const heartbeatTtlMs = this.#heartbeats.drawTtlMs();
+    const { incarnation, succession } = node;
     const session = new NodeSession({
       nodeId: hello.node.id,
       processId: hello.processId,
@@ -175,17 +199,34 @@ export class NodeSessions {
       heartbeatTtlMs,
       serverTimeMs: runtime.clock.nowMs(),
       linkWindowBytes: LIMITS.linkWindowBytes,
+      ...(succession ? { succession } : {}),
     });
     session.send(this.#fullOrder(hello.node.id));
-    log.info("node joined", { node: hello.node.name, id: hello.node.id });
+    log.info("node joined", { node: node.name, id: hello.node.id });
     return session;
+  }
+
+  /** What this node has to show should it not be known. Throws `busy` where somebody tries out secrets. */
+  #termsFor(hello: Hello, isOwn: boolean): JoinTerms {
+    const { runtime, ledger, join } = this.#parts;
+    const isTokenRequired = join === "token" && !isOwn;
+    if (hello.joinToken === undefined || ledger.view.node(hello.node.id)) return { isTokenRequired };
+    const id = joinTokenIdOf(hello.joinToken);
+    if (id === null) return { isTokenRequired, token: null };
+    if (this.#guesses.areTooMany(id))
+      throw new EdgeError("busy", `too many nodes showed a wrong secret for join token ${id.slice(0, 8)}: try again in a minute`, {
+        isRetryable: true,
+      });
+    const token = { id, secretHash: runtime.hashing.sha256Hex(hello.joinToken) };
+    if (isGuess(ledger.view, token)) this.#guesses.note(id);
+    return { isTokenRequired, token };
   }
 
   /**
    * Two living agents with one identity: a cloned card, or a copied data directory. Both are named; the later is
    * refused. A connection that is only half dead, as after a power cut, does not answer and gives way.
    */
-  async #refuseTwin(hello: NodeMessage & { kind: "hello" }): Promise<void> {
+  async #refuseTwin(hello: Hello): Promise<void> {
     const living = this.#sessions.get(hello.node.id);
     if (!living || living.processId === hello.processId) return;
     const { clock } = this.#parts.runtime;
@@ -198,7 +239,7 @@ export class NodeSessions {
     throw new EdgeError(
       "permission-denied",
       `node id ${hello.node.id} is in use by ${known?.name ?? "another node"} (machine ${shortMachine(living.machineId)}); ${hello.node.name} (machine ${shortMachine(hello.node.machineId)}) has a copy of its identity`,
-      { hint: "on the copy: stop the agent, remove client/node.key from its data directory, start it again" },
+      { hint: `on the copy: ${RESET_IDENTITY}` },
     );
   }
 
@@ -256,12 +297,13 @@ export class NodeSessions {
     }
   }
 
-  async #applyUpdate(session: NodeSession, spec: NodeSpec): Promise<void> {
+  async #applyUpdate(session: NodeSession, said: NodeSpec): Promise<void> {
     const { ledger, runtime, log } = this.#parts;
     const known = ledger.view.node(session.nodeId);
-    if (known === undefined || spec.id !== session.nodeId) return;
-    const input = { spec, secretHash: known.secretHash, computedClass: computedClassOf(spec, runtime.hashing), remembered: known.incarnation };
+    if (known === undefined || said?.id !== session.nodeId) return;
+    const { secretHash, incarnation: remembered } = known;
     try {
+      const input = { spec: checkNodeSpec(said), secretHash, classOf: (spec: NodeSpec) => computedClassOf(spec, runtime.hashing), remembered };
       await ledger.write((view, context) => registerNode(view, input, context));
     } catch (error) {
       log.warn("a node's new description could not be stored", { node: session.nodeId, error: messageOf(error) });
@@ -284,6 +326,14 @@ export class NodeSessions {
     const told = new Set(living.map((alloc) => alloc.id));
     const known = view.allocIdsOfNode(nodeId).filter((id) => !told.has(id));
     return this.#order(living, durableIndex, known, { isFull: true });
+  }
+
+  #lastOrder(nodeId: string): ServerMessage {
+    const { view, durableIndex } = this.#parts.ledger;
+    const held = [...view.openAllocsOfNode(nodeId)].filter((alloc) => alloc.modifyIndex <= durableIndex);
+    const ended = held.map((alloc): Alloc => ({ ...alloc, desiredStatus: "stop", desiredDescription: "node was purged" }));
+    const known = view.allocIdsOfNode(nodeId).filter((id) => !ended.some((alloc) => alloc.id === id));
+    return this.#order(ended, durableIndex, known, { isFull: true });
   }
 
   #order(
@@ -311,6 +361,11 @@ export class NodeSessions {
 }
 
 // --- internal ---
+
+/** For the log: what comes from anywhere may be anything. */
+function shortened(said: unknown): string {
+  return String(said).slice(0, 100);
+}
 
 function shortMachine(machineId: string): string {
   return machineId === "" ? "unknown" : machineId.slice(0, 8);

@@ -5,6 +5,7 @@ import type { HeartbeatSettings } from "../domain/heartbeat.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Store } from "../store/store.ts";
+import type { JoinPolicy } from "./node-sessions.ts";
 import type { SnapshotSettings } from "./snapshot-loop.ts";
 
 export interface ServerOptions {
@@ -19,6 +20,8 @@ export interface ServerOptions {
   readonly version: string;
   /** Servers of other regions, URLs by name. */
   readonly regions?: Readonly<Record<string, readonly string[]>>;
+  /** Who may join that is not known: anybody unless given. Of several servers the leader's word counts. */
+  readonly join?: JoinPolicy;
   /** Ages at which what has ended goes; Nomad's unless given. */
   readonly gc?: GcSettings;
   /** How often nodes speak; as in Nomad unless given. */

@@ -197,13 +197,11 @@ export class Server {
     return () => this.#waiting.delete(look);
   }
 
-  acceptNode(transport: Transport<ServerMessage, NodeMessage>): void {
-    if (!this.isLeading) {
-      transport.send({ kind: "refused", code: "no-leader", message: "this server does not lead", hint: this.leaderAddress, isFinal: false });
-      transport.close("this server does not lead");
-      return;
-    }
-    this.leader.sessions.accept(transport);
+  /** `isOwn`: the node of this very process, which needs no token. */
+  acceptNode(transport: Transport<ServerMessage, NodeMessage>, from: { readonly isOwn: boolean }): void {
+    if (this.isLeading) return this.leader.sessions.accept(transport, from);
+    transport.send({ kind: "refused", code: "no-leader", message: "this server does not lead", hint: this.leaderAddress, isFinal: false });
+    transport.close("this server does not lead");
   }
 
   /** Lets another server lead: the one of this id where it is given, and alive. Throws `conflict` where none stands by. */
@@ -319,6 +317,7 @@ export class Server {
       clusterId,
       gc: this.options.gc ?? GC_DEFAULTS,
       heartbeats: this.options.heartbeats ?? HEARTBEAT_DEFAULTS,
+      join: this.options.join ?? "open",
       programs: this.programs,
       hasAuthority: () => this.#loop.hasAuthority,
       durable: () => {

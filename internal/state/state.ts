@@ -8,23 +8,10 @@ import type { Evaluation } from "../domain/evaluation.ts";
 import type { Job } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import type { NodeLoads } from "../domain/node-loads.ts";
-import type { NodePool, SchedulerConfig, Setting, SettingName } from "../domain/setting.ts";
-import { SCHEDULER_DEFAULTS } from "../domain/setting.ts";
-import type {
-  Change,
-  ChangeSet,
-  Fire,
-  JobHead,
-  JobVersion,
-  Orphan,
-  Row,
-  ScalingEvents,
-  Submission,
-  TableName,
-  Tables,
-  Watermark,
-} from "../domain/tables.ts";
-import { jobKey, ofNode, partsOfVersionKey, RESTORED, TABLE_KEYS, TABLE_NAMES, versionKey } from "../domain/tables.ts";
+import type { SchedulerConfig, Setting, SettingName } from "../domain/setting.ts";
+import { isJoinTokenRow, type JoinTokenRow, type NodePool, SCHEDULER_DEFAULTS } from "../domain/setting.ts";
+import type { Change, ChangeSet, Fire, JobHead, JobVersion, Orphan, Row, ScalingEvents, Submission, Watermark } from "../domain/tables.ts";
+import { jobKey, ofNode, partsOfVersionKey, RESTORED, TABLE_KEYS, TABLE_NAMES, type TableName, type Tables, versionKey } from "../domain/tables.ts";
 import type { View } from "../domain/view.ts";
 import { type ColdOptions, coldOptions, type RowCodec, UNPACKED_CODEC } from "./cold-rows.ts";
 import { isOldVersion } from "./ended.ts";
@@ -298,6 +285,10 @@ export class State implements View {
 
   nodePools(): Iterable<NodePool> {
     return this.#tables.node_pools.values();
+  }
+
+  *joinTokens(): Iterable<JoinTokenRow> {
+    for (const setting of this.#tables.settings.values()) if (isJoinTokenRow(setting)) yield setting;
   }
 
   setting<N extends SettingName>(name: N): Extract<Setting, { readonly name: N }> | undefined {

@@ -58,7 +58,7 @@ test("a node pool that is made, changed and deleted, and the one that a node mak
   cluster.do((view) => putNodePool(view, { ...pool, description: "far" }));
   cluster.do((view) => deleteNodePool(view, "edge"));
   const spec = aNode("node-1", { nodePool: "far" });
-  cluster.do((view, context) => registerNode(view, { spec, secretHash: "s", computedClass: "c", remembered: 0 }, context));
+  cluster.do((view, context) => registerNode(view, { spec, secretHash: "s", classOf: () => "c", remembered: 0 }, context));
   const lines = linesOf(cluster, cluster.sets);
   expect(names(lines)).toEqual([
     ["NodePool/NodePoolUpserted"],

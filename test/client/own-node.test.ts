@@ -28,6 +28,7 @@ function own(path: string, { meta = {} as Record<string, string>, files = bunRun
     clock: bunRuntime().clock,
     log: { debug: say, info: say, warn: say, error: say },
     found,
+    succession: () => undefined,
     metaFile: new MetaFile(files, path),
     changed: (spec) => void told.push(spec),
   });

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import { type SetDrainInput, setDrain, stepDrains } from "../../internal/cluster/drain.ts";
-import { evaluateNode, purgeNode, registerNode, setEligibility } from "../../internal/cluster/nodes.ts";
+import { purgeNode } from "../../internal/cluster/node-purge.ts";
+import { evaluateNode, registerNode, setEligibility } from "../../internal/cluster/nodes.ts";
 import type { Alloc } from "../../internal/domain/alloc.ts";
 import type { JobType } from "../../internal/domain/job.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
@@ -270,7 +271,7 @@ describe("a node that drains", () => {
     };
     expect(node(cluster)).toMatchObject(want);
     const spec = aNode("n1", { meta: { a: "1" } });
-    cluster.do((view, context) => registerNode(view, { spec, secretHash: spec.secretHash, computedClass: "c", remembered: 1 }, context));
+    cluster.do((view, context) => registerNode(view, { spec, secretHash: spec.secretHash, classOf: () => "c", remembered: 1 }, context));
     expect(node(cluster)).toMatchObject({ ...want, meta: { a: "1" } });
     expect(() => cluster.do((view, context) => setEligibility(view, { nodeId: "n1", eligibility: "eligible" }, context))).toThrow(
       /while it is draining/,

@@ -317,7 +317,7 @@ test("one step looks at a bounded part, and the sweep misses nothing between its
   expect(step.result.next).toEqual({ stage: "evals", skip: Math.ceil(LIMITS.gcRowsPerSliceMax / 3) });
   expect(step.changes.length).toBeLessThanOrEqual(LIMITS.gcChangesPerSliceMax);
   const { slices } = sweep(cluster);
-  expect(slices).toBe(3 + 3);
+  expect(slices).toBe(3 + 4);
   expect(counts(cluster)).toBe(`0 jobs, ${rows / 3} evals, ${rows / 3} allocs, 1 nodes`);
   expect(collectGarbage(cluster.state, { thresholds: GC_FORCED, from: GC_START }, cluster.context).changes).toEqual([]);
 });

@@ -20,7 +20,7 @@ const driver = (own: Partial<NodeDriver>): NodeDriver => ({
 function join(cluster: Cluster, own: Partial<Node>): Node {
   const remembered = cluster.state.node("n1")?.incarnation ?? 0;
   return cluster.do((view, context) =>
-    registerNode(view, { spec: aNode("n1", own), secretHash: "s", computedClass: `v1:${JSON.stringify(own)}`, remembered }, context),
+    registerNode(view, { spec: aNode("n1", own), secretHash: "s", classOf: () => `v1:${JSON.stringify(own)}`, remembered }, context),
   );
 }
 

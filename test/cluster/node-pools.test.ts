@@ -19,7 +19,7 @@ const names = (cluster: Cluster) => allNodePools(cluster.state).map((one) => one
 
 function join(cluster: Cluster, id: string, nodePool: string): void {
   const spec = aNode(id, { nodePool });
-  cluster.do((view, context) => registerNode(view, { spec, secretHash: "s", computedClass: "c", remembered: 0 }, context));
+  cluster.do((view, context) => registerNode(view, { spec, secretHash: "s", classOf: () => "c", remembered: 0 }, context));
 }
 
 test("a pool is made, changed, listed by name and deleted", () => {

@@ -19,7 +19,7 @@ function join(
   own: Partial<Node> = {},
   { secretHash = "secret-n1", remembered = cluster.state.node("n1")?.incarnation ?? 0 } = {},
 ): Node {
-  return cluster.do((view, context) => registerNode(view, { spec: aNode("n1", own), secretHash, computedClass: "v1:class", remembered }, context));
+  return cluster.do((view, context) => registerNode(view, { spec: aNode("n1", own), secretHash, classOf: () => "v1:class", remembered }, context));
 }
 
 function triggers(cluster: Cluster): readonly string[] {
@@ -98,7 +98,7 @@ describe("a node that registers", () => {
     cluster.settle();
     for (let at = 0; at < 20; at++) {
       const spec = aNode(`m${at}`);
-      cluster.do((view, context) => registerNode(view, { spec, secretHash: spec.secretHash, computedClass: "c", remembered: 1 }, context));
+      cluster.do((view, context) => registerNode(view, { spec, secretHash: spec.secretHash, classOf: () => "c", remembered: 1 }, context));
     }
     expect(triggers(cluster)).toEqual(["here node-update"]);
     cluster.settle();

@@ -109,7 +109,7 @@ test("a node that is back is ready: jobs of which nothing was known are evaluate
   cluster.register(aSpec({ id: "k" }));
   cluster.apply([put("allocs", anAlloc("b", { jobId: "k", jobCreateIndex: cluster.job("k").createIndex, createIndex: 0 }))]);
   const spec = aNode("n1");
-  cluster.do((view, context) => registerNode(view, { spec, secretHash: spec.secretHash, computedClass: "c", remembered: 1 }, context));
+  cluster.do((view, context) => registerNode(view, { spec, secretHash: spec.secretHash, classOf: () => "c", remembered: 1 }, context));
   expect(cluster.state.node("n1")?.status).toBe("ready");
   const evals = [...cluster.state.evals()].filter((one) => one.nodeId === "n1");
   expect(evals.map((one) => `${one.jobId} ${one.triggeredBy}`)).toEqual(["j reconnect", "k node-update"]);

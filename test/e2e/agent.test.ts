@@ -272,7 +272,7 @@ test(
       place.agent = server;
       await until("the copy to be told", () => copy.log.includes("has a copy of its identity"), 15_000);
       expect(copy.log).toMatch(
-        /in use by original .*copy \(machine .*\) has a copy of its identity \(on the copy: stop the agent, remove client\/node\.key/,
+        /in use by original .*copy \(machine .*\) has a copy of its identity \(on the copy: stop the agent, run `edgectl node reset-identity`/,
       );
       expect(server.log).toContain("a node was refused");
       expect(original.log).not.toContain("not connected");

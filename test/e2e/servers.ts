@@ -13,9 +13,9 @@ export function startServer(place: Place, name: string, options: AgentOptions = 
 }
 
 /** Two servers, the first of which leads. */
-export async function startPair(place: Place): Promise<readonly [leader: Agent, standby: Agent]> {
-  const leader = await startServer(place, "one");
-  const standby = await startServer(place, "two");
+export async function startPair(place: Place, options: AgentOptions = {}): Promise<readonly [leader: Agent, standby: Agent]> {
+  const leader = await startServer(place, "one", options);
+  const standby = await startServer(place, "two", options);
   await untilFollowing(standby, leader);
   return [leader, standby];
 }

@@ -21,7 +21,7 @@ function nodesOf(cluster: Cluster): readonly string[] {
 
 function join(cluster: Cluster, id: string, own = {}): void {
   const node = aNode(id, own);
-  cluster.do((view, context) => registerNode(view, { spec: node, secretHash: node.secretHash, computedClass: "v1:class", remembered: 1 }, context));
+  cluster.do((view, context) => registerNode(view, { spec: node, secretHash: node.secretHash, classOf: () => "v1:class", remembered: 1 }, context));
   cluster.settle();
 }
 

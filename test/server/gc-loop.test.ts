@@ -58,6 +58,7 @@ class Bench {
       log,
       ledger: this.ledger,
       settings: GC_DEFAULTS,
+      keepsNodes: false,
       hasAuthority: () => this.hasAuthority,
       forget: (allocs) => this.forgotten.push(...[...allocs.values()].flat()),
     });

@@ -64,7 +64,16 @@ class Bench {
     };
     this.#ledger = new Ledger({ runtime, store, state: this.state, epoch: 1, hooks });
     const log = { debug() {}, info() {}, warn() {}, error() {} };
-    this.sessions = new NodeSessions({ runtime, log, ledger: this.#ledger, epoch: 1, clusterId: "c", heartbeats, hasAuthority: () => true });
+    this.sessions = new NodeSessions({
+      runtime,
+      log,
+      ledger: this.#ledger,
+      epoch: 1,
+      clusterId: "c",
+      heartbeats,
+      join: "open",
+      hasAuthority: () => true,
+    });
   }
 
   write(...changes: readonly Change[]): void {
@@ -91,17 +100,20 @@ class Bench {
       isOpen = false;
       takeClose(reason);
     };
-    this.sessions.accept({
-      send: (message) => void heard.push(message),
-      close,
-      bufferedBytes: () => 0,
-      onMessage: (call) => {
-        takeMessage = call;
+    this.sessions.accept(
+      {
+        send: (message) => void heard.push(message),
+        close,
+        bufferedBytes: () => 0,
+        onMessage: (call) => {
+          takeMessage = call;
+        },
+        onClose: (call) => {
+          takeClose = call;
+        },
       },
-      onClose: (call) => {
-        takeClose = call;
-      },
-    });
+      { isOwn: false },
+    );
     const { secretHash: _hash, ...node } = aNode(id, { machineId: "" });
     takeMessage({ kind: "hello", protocol: 1, node, secret: id, lastOrder: null, memory: null, processId: id });
     await this.settle();

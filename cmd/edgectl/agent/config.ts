@@ -68,6 +68,11 @@ export interface AgentConfig {
   readonly snapshots: SnapshotSettings;
   /** Text of the public key that must have signed a program that takes this one's place; null = none is asked for. */
   readonly upgradeKey: string | null;
+  /** Who may join that is not known yet. */
+  readonly join: "open" | "token";
+  /** What lets this node join, or the file that holds it; "" = none. It is shown to servers alone. */
+  readonly joinToken: string;
+  readonly joinTokenFile: string;
   /** Servers may hand this node another program. */
   readonly isUpgradeEnabled: boolean;
 }
@@ -177,6 +182,8 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     });
   const isServer = isUnsaid ? server !== false : server === true;
   const isClient = isUnsaid ? client !== false : client === true;
+  if (text("join_token", "") !== "" && text("join_token_file", "") !== "")
+    throw new EdgeError("config", "join_token and join_token_file are both set", { hint: "keep one of them; the file is harder to leak" });
   if (!isServer && !isClient) throw new EdgeError("config", "server.enabled and client.enabled are both false: there is nothing to do");
   return {
     isServer,
@@ -215,6 +222,9 @@ function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): Agen
     snapshots: snapshotSettings(number, absolute("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),
     isUpgradeEnabled: values.get("client.upgrade.enabled") === true,
     upgradeKey: upgradeKeyOf(runtime, text("upgrade.key", "")),
+    join: text("server.join", "open") as AgentConfig["join"], // a checked choice
+    joinToken: text("join_token", "").trim(),
+    joinTokenFile: text("join_token_file", "") === "" ? "" : absolute("join_token_file", ""),
   };
 }
 

@@ -11,6 +11,7 @@ import type { HttpServer, RequestContext, Runtime } from "../../../internal/runt
 import type { Server } from "../../../internal/server/server.ts";
 import { BUILD } from "../build.ts";
 import { advertisedAddress } from "./advertise.ts";
+import { clientSettingsOf } from "./client-settings.ts";
 import type { AgentConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { notifySystemd } from "./systemd-notify.ts";
@@ -164,6 +165,7 @@ async function makeServer(runtime: Runtime, log: Log, config: AgentConfig, addre
     version: BUILD.version,
     gc: config.gc,
     heartbeats: config.heartbeats,
+    join: config.join,
     ...snapshots,
     snapshotFolder: config.snapshots.folder,
     programFolder: `${config.dataDirectory}/server/programs`,
@@ -183,26 +185,9 @@ async function startNode(runtime: Runtime, log: Log & LogLines, config: AgentCon
     log,
     logs: log,
     dataDirectory: config.dataDirectory,
-    settings: {
-      name: config.name,
-      region: config.region,
-      datacenter: config.datacenter,
-      nodeClass: config.nodeClass,
-      nodePool: config.nodePool,
-      meta: config.meta,
-      cpuTotalMHz: config.cpuTotalMHz,
-      memoryTotalMiB: config.memoryTotalMiB,
-      isRawExecEnabled: config.isRawExecEnabled,
-      isJavaEnabled: config.isJavaEnabled,
-      ...(config.docker ? { docker: config.docker } : {}),
-      plugins: config.plugins,
-      ...(config.qemu ? { qemu: config.qemu } : {}),
-      ...(config.exec ? { exec: config.exec } : {}),
-      offers: config.offers,
-      version: BUILD.version,
-      upgrade: config.isServer ? "server" : config.isUpgradeEnabled ? "enabled" : "disabled",
-    },
+    settings: clientSettingsOf(config),
     ...(config.isUpgradeEnabled && !config.isServer ? { upgrades: upgradePort(runtime, config) } : {}),
+    joinToken: () => joinTokenOf(runtime, log, config),
     onAgentStop: config.onAgentStop,
     collect: config.collect,
     maxLogMB: config.maxLogMB,
@@ -211,6 +196,17 @@ async function startNode(runtime: Runtime, log: Log & LogLines, config: AgentCon
   });
   node.start();
   return node;
+}
+
+/** Read anew each time: a file may come, or change, while the agent waits to be let in. What is no token the server names as such. */
+function joinTokenOf(runtime: Runtime, log: Log, { joinToken, joinTokenFile }: AgentConfig): string | null {
+  let text = joinToken;
+  try {
+    if (joinTokenFile !== "") text = runtime.files.readText(joinTokenFile)?.trim() ?? "";
+  } catch (error) {
+    log.warn("the join token cannot be read", { file: joinTokenFile, error: messageOf(error) });
+  }
+  return text === "" ? null : text.slice(0, LIMITS.joinTokenCharsMax);
 }
 
 /** The server of this very process, over the same protocol without a socket; while another server leads, that one. */
@@ -227,7 +223,7 @@ function ownServerDial(server: Server, dialOther: (url: string) => ReturnType<Di
       queue.push(call);
       if (queue.length === 1) void Promise.resolve().then(drain);
     });
-    server.acceptNode(pair.server);
+    server.acceptNode(pair.server, { isOwn: true });
     return pair.node;
   };
 }

@@ -42,8 +42,15 @@ export const SETTINGS: readonly Setting[] = [
   setting("store", "string", "where a server keeps its state: sqlite:PATH or postgres://USER@HOST/DATABASE (default: a file in the data directory)", {
     flags: ["server.store"],
   }),
+  setting("join_token", "string", "what `edgectl node token create` gave for this device: shown to a server once, until it has admitted the node", {
+    flags: ["client-intro-token"],
+  }),
+  setting("join_token_file", "string", "a file that holds the same, read when it is needed: other users do not see it in a list of processes"),
   setting("upgrade.key", "string", "a minisign public key: programs that it did not sign do not take this one's place (default: none is asked for)"),
   setting("server.enabled", "bool", "be a server", { flags: ["server"] }),
+  setting("server.join", "choice", "who may join that is not known yet: open = any node, token = those that show a join token (default open)", {
+    choices: ["open", "token"],
+  }),
   setting("server.regions", "map", "servers of other regions, REGION=URL; several of one region as URL|URL", { flags: ["regions"] }),
   setting("server.eval_gc_threshold", "duration", "age at which ended evaluations and their allocations go (default 1h)"),
   setting("server.batch_eval_gc_threshold", "duration", "the same for those of batch jobs that stay (default 24h)"),

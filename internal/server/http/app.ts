@@ -22,6 +22,7 @@ import { deleteFleetUpgrade, getFleetUpgrade, putFleetUpgrade, takeProgram } fro
 import { forward } from "./forward.ts";
 import { jobRoute } from "./job.ts";
 import { listJobs, parseJobRoute, putJob, validateJobRoute } from "./jobs.ts";
+import { introductionTokenRoute } from "./join-tokens.ts";
 import { monitorRoute } from "./monitor.ts";
 import { listNodes, nodeRoute } from "./nodes.ts";
 import { autopilotHealth, getAutopilot, putAutopilot, raftConfiguration, transferLeadership } from "./operator.ts";
@@ -50,6 +51,7 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   route("/v1/nodes", { GET: listNodes });
   app.get("/v1/node/connect", (context) => connectNode(server, context));
   app.get(SERVER_CONNECT_PATH, (context) => context.env.context.upgrade(server.peers.handlers()));
+  route("/v1/acl/identity/client-introduction-token", { PUT: introductionTokenRoute });
   app.all("/v1/node/*", (context) => answer(server, context, null, nodeRoute));
   route("/v1/allocations", { GET: listAllocs });
   app.all("/v1/allocation/*", (context) => answer(server, context, null, allocRoute));
@@ -185,5 +187,5 @@ function failed(server: Server, error: unknown): Response {
 }
 
 function connectNode(server: Server, context: EdgeContext): Response {
-  return context.env.context.upgrade(serverTransport<ServerMessage, NodeMessage>((transport) => server.acceptNode(transport)));
+  return context.env.context.upgrade(serverTransport<ServerMessage, NodeMessage>((transport) => server.acceptNode(transport, { isOwn: false })));
 }

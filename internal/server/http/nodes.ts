@@ -2,9 +2,11 @@
 
 import { requireUuid } from "../../api/ids.ts";
 import { readAllocsOfNode, readNode, readNodes } from "../../api/reads.ts";
-import { evaluateNode, purgeNode, setEligibility } from "../../cluster/nodes.ts";
+import { purgeNode } from "../../cluster/node-purge.ts";
+import { evaluateNode, setEligibility } from "../../cluster/nodes.ts";
 import { EdgeError } from "../../domain/errors.ts";
 import { jsonBody, textField } from "./body.ts";
+import { joinTokenRoute } from "./join-tokens.ts";
 import { drainNode } from "./node-drain.ts";
 import { nodePoolRoute } from "./node-pools.ts";
 import type { Exchange } from "./reply.ts";
@@ -17,6 +19,7 @@ export function listNodes(exchange: Exchange): Promise<Response> {
 export function nodeRoute(exchange: Exchange): Promise<Response> {
   const [, id = "", action = "", ...rest] = exchange.path.split("/");
   if (id === "pools" || id === "pool") return nodePoolRoute(exchange, exchange.path.split("/").slice(1));
+  if (id === "tokens" || id === "token") return joinTokenRoute(exchange, exchange.path.split("/").slice(1));
   const method = exchange.request.method === "POST" ? "PUT" : exchange.request.method;
   const handler = (
     {
@@ -62,6 +65,6 @@ async function putPurge(exchange: Exchange, id: string): Promise<Response> {
   requireUuid(id, "node");
   const { leader } = exchange.server;
   const { result, index } = await leader.ledger.write((view, context) => purgeNode(view, { nodeId: id }, context));
-  leader.sessions.session(id)?.close("the node was purged");
+  leader.sessions.purged(id);
   return written(exchange, index, { NodeModifyIndex: index, EvalIDs: result, EvalCreateIndex: index, Index: index });
 }
