@@ -40,8 +40,10 @@ export function makeLimitedGroups(files: Files, tree: CgroupTree, name: string, 
     groups.push(path);
   };
   const inUnified = (kind: LimitKind) => tree.unifiedControllers.includes(kind);
+  const isPromised = tree.unified !== "" && inUnified("memory");
   if (tree.unified !== "") make(tree.unified, Object.assign({}, ...LIMIT_KINDS.filter(inUnified).map((kind) => SETTINGS_V2[kind](limits))));
   else if (tree.freezer !== "") make(tree.freezer, {});
+  if (isPromised) promiseMemory(files, join(tree.unified, SLICE));
   for (const kind of LIMIT_KINDS) {
     if (tree[kind] === "" || inUnified(kind)) continue;
     if (kind === "cpuset" && limits.coreIds.length === 0) continue;
@@ -91,6 +93,13 @@ const SETTINGS_V2: Readonly<Record<LimitKind, (limits: TaskLimits) => Settings>>
   cpuset: ({ coreIds }): Settings => (coreIds.length === 0 ? {} : { "cpuset.cpus": coreIds.join(",") }),
   pids: ({ pidsMax }) => ({ "pids.max": String(pidsMax) }),
 };
+
+/** In a v2 tree nobody keeps what is promised beyond what is promised to the group above: that is all of its own together. */
+function promiseMemory(files: Files, slice: string): void {
+  const groups = (files.list(slice) ?? []).map((name) => join(slice, name)).filter((path) => files.stat(path)?.isDirectory);
+  const promises = groups.map((path) => Number(files.readText(join(path, "memory.low")) ?? 0) || 0);
+  write(files, slice, { "memory.low?": String(promises.reduce((sum, bytes) => sum + bytes, 0)) });
+}
 
 /** A v1 cpuset is of no use until it names memory nodes too, and so must every group above it. */
 function cpusetV1(files: Files, root: string, limits: TaskLimits): Settings {

@@ -71,17 +71,18 @@ export function groupMembers(files: Files, groups: readonly string[]): readonly 
   return [...pids];
 }
 
-/** Kills everything in the group at one stroke: cgroup.kill, or freeze, kill, thaw. */
+/** Kills everything in the group at one stroke: cgroup.kill, or freeze, kill, thaw, as before Linux 5.14 and on v1. */
 export async function killGroup(runtime: Runtime, groups: readonly string[]): Promise<void> {
   const { files, processes, clock } = runtime;
   for (const group of groups) {
     if (files.stat(join(group, "cgroup.kill"))) {
       attempt(() => files.writeText(join(group, "cgroup.kill"), "1"));
-    } else if (files.stat(join(group, "freezer.state"))) {
-      attempt(() => files.writeText(join(group, "freezer.state"), "FROZEN"));
-      for (const pid of groupMembers(files, [group])) processes.signal(pid, "SIGKILL");
-      attempt(() => files.writeText(join(group, "freezer.state"), "THAWED"));
-    } else for (const pid of groupMembers(files, [group])) processes.signal(pid, "SIGKILL");
+      continue;
+    }
+    const freezer = FREEZERS.find(({ name }) => files.stat(join(group, name)) !== null);
+    if (freezer) attempt(() => files.writeText(join(group, freezer.name), freezer.freeze));
+    for (const pid of groupMembers(files, [group])) processes.signal(pid, "SIGKILL");
+    if (freezer) attempt(() => files.writeText(join(group, freezer.name), freezer.thaw));
   }
   for (let round = 0; round < 50 && groupMembers(files, groups).length > 0; round++) await clock.sleep(10);
 }
@@ -107,6 +108,11 @@ export function oomKills(files: Files, groups: readonly string[]): number | null
 // --- internal ---
 
 const COMMAND_GROUP = "command-";
+
+const FREEZERS = [
+  { name: "cgroup.freeze", freeze: "1", thaw: "0" },
+  { name: "freezer.state", freeze: "FROZEN", thaw: "THAWED" },
+] as const;
 
 function usable(files: Files, path: string): string {
   return attempt(() => files.makeDirectory(join(path, SLICE))) ? path : "";

@@ -45,6 +45,13 @@ test("exec without the memory cgroup runs, says so, and names the line that mend
   expect(facts.attributes["driver.exec.not_enforced"]).toContain("memory limit");
 });
 
+test("exec in a container, whose cgroup tree has all controllers and can hand none on, says so", () => {
+  const box = { "/proc/mounts": "cgroup2 /cg cgroup2 rw 0 0", "/cg/cgroup.type": "domain\n", "/cg/cgroup.controllers": "cpuset cpu memory pids\n" };
+  const { conditions } = look({ ...WHOLE, ...box });
+  expect(conditions[0]?.message).toContain("memory, cpu, cpuset, pids (the agent runs in a cgroup of somebody else's)");
+  expect(conditions[0]?.fix).toContain("--cgroupns=host");
+});
+
 /** [what, files, uid, words] */
 const UNABLE: readonly (readonly [string, Parameters<typeof fakeFiles>[0], number, string])[] = [
   ["a busybox in the place of util-linux", { ...WHOLE, "/usr/bin/setpriv": { link: "/bin/busybox" }, "/bin/busybox": program }, 0, "setpriv"],

@@ -48,6 +48,13 @@ test("v2: one group holds them all", () => {
   });
 });
 
+test("v2: the slice is promised what its tasks are promised together", () => {
+  const [other, raw] = ["/u/edgectl.slice/other", "/u/edgectl.slice/raw"];
+  const files = fakeFiles({ [other]: null, [`${other}/memory.low`]: `${16 * MIB}\n`, [raw]: null, [`${raw}/memory.low`]: "0\n" });
+  write(V2, {}, files);
+  expect(files.now.get("/u/edgectl.slice/memory.low")).toBe(String(80 * MIB));
+});
+
 test("no limit is written as none, and a v2 tree without controllers still ends all of it", () => {
   expect(write(V1, { memoryMaxMiB: 0 }).texts["memory.limit_in_bytes"]).toBe("-1");
   expect(write(V2, { memoryMaxMiB: 0 }).texts["memory.max"]).toBe("max");

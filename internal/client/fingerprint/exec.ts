@@ -34,7 +34,7 @@ export function fingerprintExec(runtime: Runtime, facts: Facts, settings: ExecSe
   note(facts, "driver.exec.enforced", { value: [ENFORCED, ...limits.map((kind) => `${kind} limit`)].join(", "), source: "cgroups, util-linux" });
   note(facts, "driver.exec.not_enforced", { value: [...unlimited.map((kind) => `${kind} limit`), NOT_ENFORCED].join(", "), source: "cgroups" });
   const driver = { ...standing, detected: true, healthy: true, description: "Healthy", attributes: { "driver.exec": "true" } };
-  return { driver, conditions: unlimited.length === 0 ? [] : [limitCondition(unlimited)] };
+  return { driver, conditions: unlimited.length === 0 ? [] : [limitCondition(unlimited, isWithinOthers(runtime, tree.unified, unlimited))] };
 }
 
 // --- internal ---
@@ -75,12 +75,25 @@ function isOnRamRoot(runtime: Runtime): boolean {
   return roots.at(-1)?.split(" ")[2] === "rootfs";
 }
 
-function limitCondition(kinds: readonly string[]): NodeCondition {
-  const isMemory = kinds.includes("memory");
+/** Whether the controllers are there, but in a group that is not the machine's first: it holds processes, and so can hand none on. */
+function isWithinOthers({ files }: Runtime, unified: string, kinds: readonly string[]): boolean {
+  if (unified === "" || files.stat(`${unified}/cgroup.type`) === null) return false;
+  const there = (files.readText(`${unified}/cgroup.controllers`) ?? "").trim().split(" ");
+  return kinds.every((kind) => there.includes(kind));
+}
+
+function limitCondition(kinds: readonly string[], isWithin: boolean): NodeCondition {
+  const message = (why: string) => `exec tasks run without these limits: ${kinds.join(", ")} (${why})`;
+  if (isWithin)
+    return {
+      name: "exec-unlimited",
+      message: message("the agent runs in a cgroup of somebody else's"),
+      fix: "start the agent outside of the container, or give the container the machine's own cgroup tree (docker: --cgroupns=host)",
+    };
   return {
     name: "exec-unlimited",
-    message: `exec tasks run without these limits: ${kinds.join(", ")} (no cgroup controller)`,
-    fix: isMemory
+    message: message("no cgroup controller"),
+    fix: kinds.includes("memory")
       ? "append cgroup_enable=memory cgroup_memory=1 to the line in /boot/firmware/cmdline.txt, then reboot"
       : "use a kernel with these controllers, and mount its cgroup tree",
   };
