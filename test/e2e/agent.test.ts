@@ -164,7 +164,12 @@ test(
       expect((await place.get("/v1/jobs", node))[0].ID).toBe("far");
       await server.kill();
       const lonely = await place.request("GET", "/v1/jobs", undefined, node);
-      expect([lonely.status, lonely.text]).toEqual([500, expect.stringContaining("this node runs on by itself")]);
+      expect([lonely.status, decodeURIComponent(lonely.headers.get("x-edgectl-device-view") ?? "")]).toEqual([
+        200,
+        expect.stringContaining("this is what node far knows by itself"),
+      ]);
+      const change = await place.request("DELETE", "/v1/job/far", undefined, node);
+      expect([change.status, change.text]).toEqual([500, expect.stringContaining("No cluster leader")]);
       await sleep(500);
       expect(place.taskPids(alloc.ID).filter((pid) => pids.includes(pid)).length).toBeGreaterThan(0);
       await place.start({ name: "server", port: server.port, dataDirectory: server.dataDirectory, flags: ["--server"] });

@@ -88,7 +88,7 @@ test(
       const ofAlloc = place.ok("explain", crashed.ID);
       expect(ofAlloc).toContain(`Allocation ${crashed.ID} of job "crash"`);
       expect(ofAlloc).toMatch(/it was placed on .*: the only node there was for it/);
-      expect(ofAlloc).toContain("Next\nnothing: it has ended");
+      expect(ofAlloc).toContain("Next\nnothing by itself: edgectl job resume crash goes on with what failed");
       await register(place, "killed", shellJob({ id: "killed", script: "kill -SEGV $$", group: NO_RETRY }));
       await place.untilAlloc("killed", "failed");
       expect(place.ok("explain", "killed")).toContain("SIGSEGV: it touched memory that is not its own");
