@@ -43,14 +43,16 @@ function settings(): string {
     `\`${variableOf(setting)}\``,
     `\`${setting.key}\``,
     cell(setting.help),
+    setting.isReloadable ? "yes" : "",
   ]);
   return `# Settings of the agent
 
 Generated from the table the agent reads (\`bun scripts/docs.ts\`). A flag wins over a variable, a variable over the
 file given with \`--config\`; tables are merged key by key. A key with a dot stands in that table: \`client.node_class\`
-is \`node_class\` under \`[client]\`.
+is \`node_class\` under \`[client]\`. What is marked in the last column takes effect while the agent runs, with \`edgectl agent reload\`,
+\`PUT /v1/agent/reload\` or SIGHUP; all else with a restart, which ends no task.
 
-${table(["flag", "variable", "key", "meaning"], rows)}
+${table(["flag", "variable", "key", "meaning", "reloaded"], rows)}
 
 ## What a node offers
 

@@ -4,6 +4,7 @@
 import { isUnsent } from "../api/fetch-failure.ts";
 import { errorResponse } from "../api/http-error.ts";
 import { parseMonitorQuery } from "../api/monitor-query.ts";
+import { encodeReload, type ReloadOutcome } from "../api/reload-codec.ts";
 import type { JsonObject } from "../api/wire.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import type { LogLines } from "../runtime/log.ts";
@@ -19,6 +20,8 @@ export interface DeviceAppParts {
   readonly servers: readonly string[];
   readonly version: string;
   readonly commit: string;
+  /** Has the agent read its settings anew. */
+  reload(): Promise<ReloadOutcome>;
   /** What its process says of itself beside that. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly logs: LogLines;
@@ -35,6 +38,7 @@ export function createDeviceApp(parts: DeviceAppParts): HttpHandler {
     const url = new URL(request.url);
     if (url.pathname === "/v1/agent/self") return self(parts);
     if (url.pathname === "/v1/agent/health") return health(parts);
+    if (url.pathname === "/v1/agent/reload") return reload(parts, request);
     if (url.pathname === "/v1/agent/monitor" && isOwnLog(parts, url.searchParams)) return monitor(parts, request, context);
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket") return relay(parts, servers, context, url);
     const { runtime, node } = parts;
@@ -96,6 +100,15 @@ function self(parts: DeviceAppParts): Response {
       allocs: allocsOf(node),
     },
   });
+}
+
+async function reload({ reload: again }: DeviceAppParts, { method }: Request): Promise<Response> {
+  try {
+    if (method !== "PUT" && method !== "POST") throw new EdgeError("method-not-allowed", "Invalid method");
+    return Response.json(encodeReload(await again()));
+  } catch (error) {
+    return errorResponse(error, null);
+  }
 }
 
 function health(parts: DeviceAppParts): Response {

@@ -7,6 +7,7 @@ import type { AllocRunner } from "../runner/alloc-runner.ts";
 import { allocDirectory } from "../runner/layout.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
+import type { OwnEvents } from "./own-events.ts";
 
 export interface GarbageParts {
   readonly runtime: Runtime;
@@ -19,10 +20,7 @@ export interface GarbageParts {
   runner(allocId: string): AllocRunner | undefined;
   /** It has ended and is known no more; its files go now. */
   forgotten(allocId: string): void;
-  /** The disk came under pressure. */
-  pressure(what: string): void;
-  /** So many were let go of because somebody asked for it. */
-  collected(count: number): void;
+  readonly events: Pick<OwnEvents, "note">;
 }
 
 export class Garbage {
@@ -70,7 +68,8 @@ export class Garbage {
     const size = Math.max(1, this.#settings.parallelMax);
     for (let at = 0; at < free.length; at += size)
       await Promise.all(free.slice(at, at + size).map((alloc) => this.remove(alloc.id, "it was asked for")));
-    if (free.length > 0) this.#parts.collected(free.length);
+    if (free.length > 0)
+      this.#parts.events.note({ kind: "collected", subsystem: "Storage", message: `Ended allocations were collected: ${free.length}` });
     this.look();
     return free.length;
   }
@@ -148,7 +147,9 @@ export class Garbage {
     const pressure = used === null ? null : pressureOf(used, this.#settings);
     if ((pressure !== null) === this.#isPressed) return;
     this.#isPressed = pressure !== null;
-    if (pressure !== null) this.#parts.pressure(pressure);
+    if (pressure === null) return;
+    this.#parts.log.warn(`${pressure}: the oldest ended allocations go until it is not`);
+    this.#parts.events.note({ kind: "pressure", subsystem: "Storage", message: `${pressure[0]?.toUpperCase()}${pressure.slice(1)}` });
   }
 
   #arm(): void {

@@ -26,7 +26,7 @@ import { Journal } from "./journal.ts";
 import { LogBounds } from "./log-bounds.ts";
 import { MetaFile } from "./meta-file.ts";
 import { makeNodeDrivers } from "./node-drivers.ts";
-import type { NodeAgentOptions } from "./node-options.ts";
+import type { NodeAgentOptions, ReloadedNode } from "./node-options.ts";
 import { OwnEvents } from "./own-events.ts";
 import { OwnNode } from "./own-node.ts";
 import { Reports } from "./reports.ts";
@@ -135,8 +135,7 @@ export class NodeAgent {
       heldFor: (runner) => this.#heldFor(runner),
       runner: (id) => this.#runners.get(id),
       forgotten: (id) => this.#forgotten(id),
-      pressure: (what) => this.#pressed(what),
-      collected: (count) => this.#collected(count),
+      events: this.#events,
     });
     const calls = {
       runtime,
@@ -199,6 +198,13 @@ export class NodeAgent {
     this.#garbage.look();
   }
 
+  /** Its settings are others now; its drivers and what runs stay as they are. */
+  reload({ settings, collect, isDiskEnforced }: ReloadedNode): void {
+    this.#garbage.settings = collect;
+    this.#disk.isEnforced = isDiskEnforced;
+    this.#own.foundAnew(fingerprint(this.#options.runtime, settings, this.identity, this.allocRoot));
+  }
+
   /** Leaves: by default tasks run on without the agent. Whoever takes its place keeps them in any case. */
   async stop(options: { readonly isReplaced?: boolean } = {}): Promise<void> {
     // The last that a server was heard of, also for the agent that comes next.
@@ -220,15 +226,6 @@ export class NodeAgent {
   }
 
   // --- internal ---
-
-  #pressed(what: string): void {
-    this.#options.log.warn(`${what}: the oldest ended allocations go until it is not`);
-    this.#events.note({ kind: "pressure", subsystem: "Storage", message: `${what[0]?.toUpperCase()}${what.slice(1)}` });
-  }
-
-  #collected(count: number): void {
-    this.#events.note({ kind: "collected", subsystem: "Storage", message: `Ended allocations were collected: ${count}` });
-  }
 
   /** What was cut off for too long is stopped and not begun again, whatever the last order was. */
   #taken(job: JobVersion, alloc: DesiredAlloc, record: AllocRecord): AllocRecord {

@@ -8,6 +8,13 @@ import type { ClientSettings } from "./fingerprint/fingerprint.ts";
 import type { Dial } from "./transports.ts";
 import type { UpgradePort } from "./upgrade-receiver.ts";
 
+/** Of what a node is started with, what it may be told anew while it runs. */
+export interface ReloadedNode {
+  readonly settings: ClientSettings;
+  readonly collect: CollectSettings;
+  readonly isDiskEnforced: boolean;
+}
+
 export interface NodeAgentOptions {
   readonly runtime: Runtime;
   readonly log: Log;

@@ -69,9 +69,11 @@ export class OwnNode {
     return this.meta;
   }
 
-  /** The settings are others now. */
+  /** The settings are others now. What tasks took of the disk since the start is theirs, and not missing from it. */
   foundAnew(found: NodeSpec): void {
-    this.#found = found;
+    const free = this.#found.attributes["unique.storage.bytesfree"];
+    const attributes = free === undefined ? found.attributes : { ...found.attributes, "unique.storage.bytesfree": free };
+    this.#found = { ...found, attributes, resources: { ...found.resources, diskMiB: this.#found.resources.diskMiB } };
     this.#tell();
   }
 

@@ -32,11 +32,12 @@ export function createLog(options: {
   readonly terminal: Pick<Terminal, "error">;
   readonly level: LogLevel;
   readonly format: "text" | "json";
-}): Log & LogLines {
+}): Log & LogLines & { level: LogLevel } {
+  let shown = options.level;
   const watchers = new Set<{ readonly rank: number; take(line: LogLine): void }>();
   const write = (level: LogLevel, message: string, fields: LogFields = {}) => {
     const rank = RANK[level];
-    const isShown = rank >= RANK[options.level];
+    const isShown = rank >= RANK[shown];
     if (!isShown && watchers.size === 0) return;
     const atMs = options.clock.nowMs();
     for (const watcher of watchers) if (rank >= watcher.rank) watcher.take({ atMs, level, message, fields });
@@ -46,6 +47,12 @@ export function createLog(options: {
     else options.terminal.error(`${time} ${level.toUpperCase().padEnd(5)} ${message}${textOf(fields)}\n`);
   };
   return {
+    get level() {
+      return shown;
+    },
+    set level(level) {
+      shown = level;
+    },
     debug: (message, fields) => write("debug", message, fields),
     info: (message, fields) => write("info", message, fields),
     warn: (message, fields) => write("warn", message, fields),

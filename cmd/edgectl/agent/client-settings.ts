@@ -1,6 +1,7 @@
 // What the agent's configuration says of the node it is.
 
 import type { ClientSettings } from "../../../internal/client/fingerprint/fingerprint.ts";
+import type { ReloadedNode } from "../../../internal/client/node-options.ts";
 import { BUILD } from "../build.ts";
 import type { AgentConfig } from "./config.ts";
 
@@ -24,4 +25,9 @@ export function clientSettingsOf(config: AgentConfig): ClientSettings {
     version: BUILD.version,
     upgrade: config.isServer ? "server" : config.isUpgradeEnabled ? "enabled" : "disabled",
   };
+}
+
+/** What may change while it runs. */
+export function nodeSettingsOf(config: AgentConfig): ReloadedNode {
+  return { settings: clientSettingsOf(config), collect: config.collect, isDiskEnforced: config.isDiskEnforced };
 }

@@ -26,6 +26,9 @@ import type { Setting, SettingValue, SettingValues } from "./settings.ts";
 import { mergeSettings, parseSetting, SETTINGS, settingsOfFile, variableOf } from "./settings.ts";
 
 export interface AgentConfig {
+  /** What was said by flags, variables and files, and by which command line. */
+  readonly said: SettingValues;
+  readonly argv: readonly string[];
   readonly isServer: boolean;
   readonly isClient: boolean;
   readonly isDev: boolean;
@@ -77,12 +80,96 @@ export interface AgentConfig {
   readonly isUpgradeEnabled: boolean;
 }
 
+export interface ReadSettings {
+  readonly argv: readonly string[];
+  readonly values: SettingValues;
+  readonly isDev: boolean;
+}
+
 /** Throws `config` with what is wrong and where. */
 export async function readAgentConfig(runtime: Runtime, argv: readonly string[]): Promise<AgentConfig> {
+  return configOf(runtime, await readSettings(runtime, argv));
+}
+
+/** Each setting by itself is right; whether all are together is not looked at. Throws `config`. */
+export async function readSettings(runtime: Runtime, argv: readonly string[]): Promise<ReadSettings> {
   const { flags, configPaths, isDev } = await parseFlags(argv);
   const files = await Promise.all(configPaths.map((path) => readFile(runtime, path)));
-  const values = mergeSettings(flags, variables(runtime), ...files.reverse());
-  return configOf(runtime, values, isDev);
+  return { argv, values: mergeSettings(flags, variables(runtime), ...files.reverse()), isDev };
+}
+
+/** `known`: the data directory of the agent that runs already. Throws `config` where the settings do not go together. */
+export function configOf(runtime: Runtime, { argv, values, isDev }: ReadSettings, known?: string): AgentConfig {
+  const text = (key: string, otherwise: string) => String(values.get(key) ?? otherwise);
+  // Tasks and helpers of the agent are started elsewhere.
+  const absolute = (key: string, otherwise: string) => pathFrom(runtime.host.cwd, text(key, otherwise));
+  const number = (key: string, otherwise: number) => Number(values.get(key) ?? otherwise);
+  const [server, client] = [values.get("server.enabled"), values.get("client.enabled")];
+  const isUnsaid = server !== true && client !== true;
+  const dataDirectory = known ?? (isDev ? runtime.files.temporaryDirectory("edgectl-dev-") : absolute("data_dir", defaultDataDirectory(runtime)));
+  const bind = text("bind", "127.0.0.1");
+  if (!isLoopback(bind) && values.get("insecure") !== true)
+    throw new EdgeError("config", `refusing to listen on ${bind}: without TLS and ACLs anyone who reaches it could run programs here`, {
+      hint: "add --insecure if the network is trusted, or bind to 127.0.0.1",
+    });
+  const region = text("region", "global");
+  const advertise = text("advertise", "");
+  checkAdvertise(advertise);
+  const port = number("port", 4646);
+  if (port > 65_535) throw new EdgeError("config", `port ${port} is not between 0 and 65535`);
+  const store = text("store", "") || `sqlite:${dataDirectory}/server/state.db`;
+  if (parseStoreUrl(store).kind !== "sqlite" && advertise === "" && isWildcard(bind) && values.get("server.enabled") !== false)
+    throw new EdgeError("config", `servers on other machines cannot reach this one at ${bind}`, {
+      hint: "say where they can: advertise = HOST, or --advertise HOST",
+    });
+  const isServer = isUnsaid ? server !== false : server === true;
+  const isClient = isUnsaid ? client !== false : client === true;
+  if (text("join_token", "") !== "" && text("join_token_file", "") !== "")
+    throw new EdgeError("config", "join_token and join_token_file are both set", { hint: "keep one of them; the file is harder to leak" });
+  if (!isServer && !isClient) throw new EdgeError("config", "server.enabled and client.enabled are both false: there is nothing to do");
+  return {
+    said: values,
+    argv,
+    isServer,
+    isClient,
+    isDev,
+    dataDirectory,
+    store,
+    bind,
+    advertise,
+    port,
+    name: text("name", runtime.files.readText("/proc/sys/kernel/hostname")?.trim() || "edgectl"),
+    region,
+    regions: regionsOf((values.get("server.regions") as Readonly<Record<string, string>> | undefined) ?? {}, region), // a checked map
+    datacenter: text("datacenter", "dc1"),
+    logLevel: text("log_level", "info") as AgentConfig["logLevel"], // a checked choice
+    logFormat: text("log_format", "text") as AgentConfig["logFormat"], // a checked choice
+    servers: (values.get("client.servers") as readonly string[] | undefined) ?? [], // a checked list
+    nodePool: text("client.node_pool", "default"),
+    nodeClass: text("client.node_class", ""),
+    meta: (values.get("client.meta") as Readonly<Record<string, string>> | undefined) ?? {}, // a checked map
+    onAgentStop: isDev ? "stop" : (text("client.on_agent_stop", "keep") as AgentConfig["onAgentStop"]), // a checked choice
+    isRawExecEnabled: values.get("client.raw_exec") !== false,
+    exec: execSettingsOf(values),
+    isJavaEnabled: values.get("client.java") !== false,
+    docker: dockerSettingsOf(values),
+    qemu: qemuSettingsOf(values),
+    plugins: pluginSettingsOf(values, runtime, dataDirectory),
+    cpuTotalMHz: number("client.cpu_total_compute", 0),
+    memoryTotalMiB: number("client.memory_total_mb", 0),
+    offers: nodeOffersOf(values, runtime),
+    collect: collectSettingsOf(values),
+    maxLogMB: number("client.max_log_mb", 0),
+    isDiskEnforced: values.get("client.enforce_ephemeral_disk") === true,
+    gc: gcSettings(number),
+    heartbeats: heartbeatSettings(number),
+    snapshots: snapshotSettings(number, absolute("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),
+    isUpgradeEnabled: values.get("client.upgrade.enabled") === true,
+    upgradeKey: upgradeKeyOf(runtime, text("upgrade.key", "")),
+    join: text("server.join", "open") as AgentConfig["join"], // a checked choice
+    joinToken: text("join_token", "").trim(),
+    joinTokenFile: text("join_token_file", "") === "" ? "" : absolute("join_token_file", ""),
+  };
 }
 
 /** Every setting with its flag, variable and key, for --help and the docs. */
@@ -155,77 +242,6 @@ async function readFile(runtime: Runtime, path: string): Promise<SettingValues> 
     if (error instanceof EdgeError) throw error;
     throw new EdgeError("config", `${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
-}
-
-function configOf(runtime: Runtime, values: SettingValues, isDev: boolean): AgentConfig {
-  const text = (key: string, otherwise: string) => String(values.get(key) ?? otherwise);
-  // Tasks and helpers of the agent are started elsewhere.
-  const absolute = (key: string, otherwise: string) => pathFrom(runtime.host.cwd, text(key, otherwise));
-  const number = (key: string, otherwise: number) => Number(values.get(key) ?? otherwise);
-  const [server, client] = [values.get("server.enabled"), values.get("client.enabled")];
-  const isUnsaid = server !== true && client !== true;
-  const dataDirectory = isDev ? runtime.files.temporaryDirectory("edgectl-dev-") : absolute("data_dir", defaultDataDirectory(runtime));
-  const bind = text("bind", "127.0.0.1");
-  if (!isLoopback(bind) && values.get("insecure") !== true)
-    throw new EdgeError("config", `refusing to listen on ${bind}: without TLS and ACLs anyone who reaches it could run programs here`, {
-      hint: "add --insecure if the network is trusted, or bind to 127.0.0.1",
-    });
-  const region = text("region", "global");
-  const advertise = text("advertise", "");
-  checkAdvertise(advertise);
-  const port = number("port", 4646);
-  if (port > 65_535) throw new EdgeError("config", `port ${port} is not between 0 and 65535`);
-  const store = text("store", "") || `sqlite:${dataDirectory}/server/state.db`;
-  if (parseStoreUrl(store).kind !== "sqlite" && advertise === "" && isWildcard(bind) && values.get("server.enabled") !== false)
-    throw new EdgeError("config", `servers on other machines cannot reach this one at ${bind}`, {
-      hint: "say where they can: advertise = HOST, or --advertise HOST",
-    });
-  const isServer = isUnsaid ? server !== false : server === true;
-  const isClient = isUnsaid ? client !== false : client === true;
-  if (text("join_token", "") !== "" && text("join_token_file", "") !== "")
-    throw new EdgeError("config", "join_token and join_token_file are both set", { hint: "keep one of them; the file is harder to leak" });
-  if (!isServer && !isClient) throw new EdgeError("config", "server.enabled and client.enabled are both false: there is nothing to do");
-  return {
-    isServer,
-    isClient,
-    isDev,
-    dataDirectory,
-    store,
-    bind,
-    advertise,
-    port,
-    name: text("name", runtime.files.readText("/proc/sys/kernel/hostname")?.trim() || "edgectl"),
-    region,
-    regions: regionsOf((values.get("server.regions") as Readonly<Record<string, string>> | undefined) ?? {}, region), // a checked map
-    datacenter: text("datacenter", "dc1"),
-    logLevel: text("log_level", "info") as AgentConfig["logLevel"], // a checked choice
-    logFormat: text("log_format", "text") as AgentConfig["logFormat"], // a checked choice
-    servers: (values.get("client.servers") as readonly string[] | undefined) ?? [], // a checked list
-    nodePool: text("client.node_pool", "default"),
-    nodeClass: text("client.node_class", ""),
-    meta: (values.get("client.meta") as Readonly<Record<string, string>> | undefined) ?? {}, // a checked map
-    onAgentStop: isDev ? "stop" : (text("client.on_agent_stop", "keep") as AgentConfig["onAgentStop"]), // a checked choice
-    isRawExecEnabled: values.get("client.raw_exec") !== false,
-    exec: execSettingsOf(values),
-    isJavaEnabled: values.get("client.java") !== false,
-    docker: dockerSettingsOf(values),
-    qemu: qemuSettingsOf(values),
-    plugins: pluginSettingsOf(values, runtime, dataDirectory),
-    cpuTotalMHz: number("client.cpu_total_compute", 0),
-    memoryTotalMiB: number("client.memory_total_mb", 0),
-    offers: nodeOffersOf(values, runtime),
-    collect: collectSettingsOf(values),
-    maxLogMB: number("client.max_log_mb", 0),
-    isDiskEnforced: values.get("client.enforce_ephemeral_disk") === true,
-    gc: gcSettings(number),
-    heartbeats: heartbeatSettings(number),
-    snapshots: snapshotSettings(number, absolute("server.snapshot.dir", `${dataDirectory}/server/snapshots`)),
-    isUpgradeEnabled: values.get("client.upgrade.enabled") === true,
-    upgradeKey: upgradeKeyOf(runtime, text("upgrade.key", "")),
-    join: text("server.join", "open") as AgentConfig["join"], // a checked choice
-    joinToken: text("join_token", "").trim(),
-    joinTokenFile: text("join_token_file", "") === "" ? "" : absolute("join_token_file", ""),
-  };
 }
 
 /** Read at the start: a key that is missing must not turn into no key at all. */

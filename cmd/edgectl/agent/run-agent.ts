@@ -11,9 +11,10 @@ import type { HttpServer, RequestContext, Runtime } from "../../../internal/runt
 import type { Server } from "../../../internal/server/server.ts";
 import { BUILD } from "../build.ts";
 import { advertisedAddress } from "./advertise.ts";
-import { clientSettingsOf } from "./client-settings.ts";
+import { nodeSettingsOf } from "./client-settings.ts";
 import type { AgentConfig } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
+import { Reloads } from "./reload.ts";
 import { notifySystemd } from "./systemd-notify.ts";
 import { upgradePort } from "./upgrade-port.ts";
 import { noteStopped } from "./upgrade-record.ts";
@@ -26,7 +27,16 @@ export async function runAgent(runtime: Runtime, config: AgentConfig): Promise<n
   const log = createLog({ clock: runtime.clock, terminal: runtime.terminal, level: config.logLevel, format: config.logFormat });
   makeDataDirectory(runtime, config);
   const unlock = lockDataDirectory(runtime, config.dataDirectory);
-  const parts: Parts = {};
+  const parts: Parts = {
+    reloads: new Reloads(config, {
+      runtime,
+      log,
+      apply(now) {
+        log.level = now.logLevel;
+        parts.node?.reload(nodeSettingsOf(now));
+      },
+    }),
+  };
   const signals = listenToSignals(runtime, log);
   let command: readonly string[] | null = null;
   try {
@@ -52,7 +62,7 @@ export async function runAgent(runtime: Runtime, config: AgentConfig): Promise<n
 
 // --- internal ---
 
-type Parts = { http?: HttpServer; server?: Server; node?: NodeAgent };
+type Parts = { readonly reloads: Reloads; http?: HttpServer; server?: Server; node?: NodeAgent };
 
 /** The command to go on as; null when the agent was told to stop. */
 async function untilOver(
@@ -61,7 +71,11 @@ async function untilOver(
   config: AgentConfig,
   { parts, signals }: { readonly parts: Parts; readonly signals: Signals },
 ): Promise<readonly string[] | null> {
-  while ((await signals.next()) === "upgrade") {
+  for (let asked = await signals.next(); asked !== "stop"; asked = await signals.next()) {
+    if (asked === "reload") {
+      await parts.reloads.reload().catch(() => undefined); // it is in the log
+      continue;
+    }
     const { takeOver } = await import("./upgrade-take-over.ts");
     const address = localAddress(config.bind, parts.http?.port ?? config.port);
     try {
@@ -135,6 +149,7 @@ async function startParts(runtime: Runtime, log: Log & LogLines, config: AgentCo
       ...BUILD,
       config: configFacts(runtime, config, parts),
       logs: log,
+      reload: () => parts.reloads.reload(),
     });
   }
   const roles = [config.isServer ? "server" : "", config.isClient ? "client" : ""].filter((role) => role !== "").join(" and ");
@@ -185,13 +200,11 @@ async function startNode(runtime: Runtime, log: Log & LogLines, config: AgentCon
     log,
     logs: log,
     dataDirectory: config.dataDirectory,
-    settings: clientSettingsOf(config),
+    ...nodeSettingsOf(config),
     ...(config.isUpgradeEnabled && !config.isServer ? { upgrades: upgradePort(runtime, config) } : {}),
     joinToken: () => joinTokenOf(runtime, log, config),
     onAgentStop: config.onAgentStop,
-    collect: config.collect,
     maxLogMB: config.maxLogMB,
-    isDiskEnforced: config.isDiskEnforced,
     dial,
   });
   node.start();
@@ -236,6 +249,7 @@ function factsOf(runtime: Runtime, config: AgentConfig, parts: Parts) {
     nodeId: () => parts.node?.identity.id ?? "",
     isNodeJoined: () => parts.node?.isJoined ?? false,
     allocs: () => (parts.node ? allocsOf(parts.node) : []),
+    reload: () => parts.reloads.reload(),
     config: configFacts(runtime, config, parts),
   };
 }
@@ -245,7 +259,9 @@ function configFacts(runtime: Runtime, config: AgentConfig, parts: Parts) {
     DataDir: config.dataDirectory,
     BindAddr: config.bind,
     Ports: { HTTP: parts.http?.port ?? config.port },
-    LogLevel: config.logLevel.toUpperCase(),
+    get LogLevel() {
+      return parts.reloads.config.logLevel.toUpperCase();
+    },
     DevMode: config.isDev,
     // Tells a start from the one before, also where both are of one program under one pid.
     StartID: runtime.chance.uuid(),
@@ -267,17 +283,22 @@ async function stopParts(log: Log, parts: Parts, { isReplaced }: { readonly isRe
 
 interface Signals {
   /** What is asked for next; what came before it was asked counts. */
-  next(): Promise<"stop" | "upgrade">;
+  next(): Promise<"stop" | "upgrade" | "reload">;
 }
 
 function listenToSignals(runtime: Runtime, log: Log): Signals {
   let stops = 0;
   let isUpgradeWanted = false;
+  let isReloadWanted = false;
   let wake: () => void = () => undefined;
   runtime.host.onSignal(["SIGTERM", "SIGINT"], (signal) => {
     stops += 1;
     if (stops > 1) runtime.host.abort(130);
     log.info("stopping", { signal });
+    wake();
+  });
+  runtime.host.onSignal(["SIGHUP"], () => {
+    isReloadWanted = true;
     wake();
   });
   runtime.host.onSignal([UPGRADE_SIGNAL], () => {
@@ -286,13 +307,17 @@ function listenToSignals(runtime: Runtime, log: Log): Signals {
   });
   return {
     async next() {
-      while (stops === 0 && !isUpgradeWanted)
+      while (stops === 0 && !isUpgradeWanted && !isReloadWanted)
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       if (stops > 0) return "stop";
-      isUpgradeWanted = false;
-      return "upgrade";
+      if (isUpgradeWanted) {
+        isUpgradeWanted = false;
+        return "upgrade";
+      }
+      isReloadWanted = false;
+      return "reload";
     },
   };
 }

@@ -13,7 +13,33 @@ export interface Setting {
   readonly flags: readonly string[];
   readonly choices?: readonly string[];
   readonly help: string;
+  /** Takes effect while the agent runs, when its settings are read anew. */
+  readonly isReloadable?: true;
 }
+
+/** All others take a restart. */
+const RELOADABLE: ReadonlySet<string> = new Set([
+  "log_level",
+  "client.meta",
+  "client.node_class",
+  "client.gc_max_allocs",
+  "client.gc_max_age",
+  "client.gc_disk_usage_threshold",
+  "client.gc_inode_usage_threshold",
+  "client.gc_interval",
+  "client.gc_parallel_destroys",
+  "client.enforce_ephemeral_disk",
+  "client.reserved.cpu",
+  "client.reserved.cores",
+  "client.reserved.memory",
+  "client.reserved.disk",
+  "client.reserved.reserved_ports",
+  "client.min_dynamic_port",
+  "client.max_dynamic_port",
+  "client.host_volume",
+  "client.host_network",
+  "client.device",
+]);
 
 const setting = (
   key: string,
@@ -21,6 +47,7 @@ const setting = (
   help: string,
   more: { readonly flags?: readonly string[]; readonly choices?: readonly string[] } = {},
 ): Setting => ({
+  ...(RELOADABLE.has(key) ? { isReloadable: true } : {}),
   key,
   kind,
   help,

@@ -100,6 +100,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry("driver check", "try whether an executable keeps what a driver promises", () => import("../commands/driver/check.ts")),
   entry("system gc", "forget what has ended, now", () => import("../commands/system/gc.ts")),
   entry("system reconcile summaries", "count jobs' allocations anew, for Nomad's scripts", () => import("../commands/system/reconcile-summaries.ts")),
+  entry("agent reload", "have the agent read its settings anew", () => import("../commands/agent/reload.ts")),
   entry("agent upgrade", "let the agent on this machine go on as another program", () => import("../commands/agent/upgrade.ts")),
   entry("agent-info", "show what the agent says of itself", () => import("../commands/agent-info.ts")),
   entry("completion", "print a completion script for a shell", () => import("../commands/completion.ts")),

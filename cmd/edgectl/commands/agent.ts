@@ -11,6 +11,7 @@ Usage:
   edgectl agent [--dev | --config FILE] [flags]
   edgectl agent install [flags]      write, enable and start a systemd service
   edgectl agent uninstall [flags]    stop, disable and remove it
+  edgectl agent reload               read the settings anew, as does SIGHUP (edgectl agent reload --help)
   edgectl agent upgrade FILE         go on as another program (edgectl agent upgrade --help)
 
 Examples:

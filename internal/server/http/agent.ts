@@ -1,6 +1,7 @@
 // /v1/agent/*, /v1/status/*, /v1/regions, /v1/namespaces, /v1/metrics, /v1/operator basics: the agent about itself.
 
 import { indexHeaders } from "../../api/http-error.ts";
+import { encodeReload, type ReloadOutcome } from "../../api/reload-codec.ts";
 import { encodeMember } from "../../api/server-codec.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import { EdgeError } from "../../domain/errors.ts";
@@ -22,8 +23,15 @@ export interface AgentFacts {
   /** What that node holds, by client status. */
   allocs(): readonly JsonObject[];
   readonly config: Readonly<Record<string, unknown>>;
+  /** Has the agent read its settings anew; absent where there is no agent around the server. */
+  reload?(): Promise<ReloadOutcome>;
   /** Nobody can watch its log unless given. */
   readonly logs?: LogLines;
+}
+
+export async function reloadRoute(exchange: Exchange, facts: AgentFacts): Promise<Response> {
+  if (!facts.reload) throw new EdgeError("unsupported", "this agent cannot read its settings anew");
+  return json(exchange, encodeReload(await facts.reload()));
 }
 
 export function agentRoute(exchange: Exchange, facts: AgentFacts): Response {

@@ -12,7 +12,7 @@ import type { RequestContext } from "../../runtime/runtime.ts";
 import type { Server } from "../server.ts";
 import { serverTransport } from "../socket-transport.ts";
 import type { AgentFacts } from "./agent.ts";
-import { agentRoute, metricsRoute } from "./agent.ts";
+import { agentRoute, metricsRoute, reloadRoute } from "./agent.ts";
 import { allocRoute, countEvals, evalRoute, listAllocs, listEvals } from "./allocs.ts";
 import { clientRoute } from "./client-routes.ts";
 import { deploymentRoute, listDeployments } from "./deployments.ts";
@@ -77,6 +77,7 @@ export function createApp(server: Server, facts: AgentFacts): HttpHandler {
   route("/v1/operator/upgrade/program/*", { PUT: takeProgram });
   route("/v1/event/stream", { GET: eventStreamRoute });
   route("/v1/agent/monitor", { GET: (exchange) => monitorRoute(exchange, facts.logs) });
+  route("/v1/agent/reload", { PUT: (exchange) => reloadRoute(exchange, facts) });
   route("/v1/agent/join", { PUT: joinRoute });
   route(REGION_PATH, { GET: greetingRoute, PUT: meetRoute });
   route("/v1/metrics", { GET: (exchange) => metricsRoute(exchange, facts) });
@@ -120,6 +121,7 @@ const SCHEME_CHARS = 8;
 const OWN_PATHS: ReadonlySet<string> = new Set([
   SERVER_CONNECT_PATH,
   "/v1/agent/self",
+  "/v1/agent/reload",
   "/v1/agent/health",
   REGION_PATH,
   "/v1/agent/members",
