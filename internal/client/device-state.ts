@@ -21,6 +21,8 @@ export interface DeviceFacts {
   readonly incarnation: number;
   /** Whether a server is there. */
   readonly isJoined: boolean;
+  /** Null while a server is heard. */
+  readonly silentSinceMs: number | null;
   /** Index of the newest order; 0 before the first. */
   readonly index: number;
   readonly held: readonly HeldHere[];
@@ -60,14 +62,14 @@ function asServersHaveIt(held: HeldHere): HeldHere {
   return held.job.isFiredByNode === true ? { ...held, job: { ...held.job, submittedAtMs: held.alloc.createdAtMs } } : held;
 }
 
-function nodeRow({ node, incarnation, isJoined, index }: DeviceFacts): Node {
+function nodeRow({ node, incarnation, isJoined, silentSinceMs, index }: DeviceFacts): Node {
   return {
     ...node,
     secretHash: "",
     incarnation,
     status: isJoined ? "ready" : "disconnected",
     statusDescription: isJoined ? "" : "no server can be reached",
-    statusUpdatedAtMs: 0,
+    statusUpdatedAtMs: silentSinceMs ?? 0,
     eligibility: "eligible",
     events: [],
     computedClass: "",

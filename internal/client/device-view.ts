@@ -55,6 +55,7 @@ export class DeviceView {
       node: own.spec,
       incarnation: memory?.incarnation ?? 0,
       isJoined: connection.isJoined,
+      silentSinceMs: this.lastHeard().atMs,
       index: position?.index ?? 0,
       held: [...held, ...firing],
       fires: [...untold.values()].map(({ fire }) => fire),

@@ -58,6 +58,7 @@ test(
         expect([words, shown.status, shown.stderr]).toEqual([words, 0, expect.stringMatching(OWN_VIEW)]);
         expect(shown.stdout).toContain(words[0] === "node" ? "pi" : web.ID.slice(0, 8));
       }
+      expect(place.cli("node", "status", "--self").stdout).toMatch(/^Status Since = \d+s ago$/m);
       expect(place.cli("alloc", "status", web.ID).stdout).toMatch(/Task "main" is "running"/);
       expect(place.cli("logs", web.ID.slice(0, 8)).stdout).toContain("hello from web\n");
       expect(place.cli("logs", "web").stdout).toContain("hello from web\n");

@@ -16,7 +16,7 @@ export function showNode(call: Call, node: WireNode, allocs: readonly WireAlloc[
     ["Drain", drainText(node)],
     ["Eligibility", node.SchedulingEligibility],
     ["Status", node.Status + (node.StatusDescription ? ` (${node.StatusDescription})` : "")],
-    ["Status Since", ago(node.StatusUpdatedAt * 1000, call.runtime.clock.nowMs())],
+    ["Status Since", node.StatusUpdatedAt === 0 ? "-" : ago(node.StatusUpdatedAt * 1000, call.runtime.clock.nowMs())],
     ["Drivers", driversText(node)],
     ...isolationPairs(node),
     [
