@@ -9,7 +9,7 @@ UNIT := $(patsubst %,./%/,$(filter-out $(NOT_UNIT),$(sort $(patsubst %/,%,$(wild
 # What a test may take that says nothing of it: a machine that is busy makes none of them fail.
 PATIENT := --timeout 60000
 # What runs real processes may have a second try (EDGECTL_TEST_RETRY=1): a machine that was busy for a moment is no finding. Each is named.
-REAL := $(if $(EDGECTL_TEST_RETRY),--retry=$(EDGECTL_TEST_RETRY),--only-failures)
+REAL := --timeout 30000 $(if $(EDGECTL_TEST_RETRY),--retry=$(EDGECTL_TEST_RETRY),--only-failures)
 
 .PHONY: e2e-sea-missing help deps build release check types lint tidy unit contract contract-node test e2e e2e-sea emulated bench demo clean sim sim-test sim-mutants faults faults-test
 .DELETE_ON_ERROR:
