@@ -17,11 +17,25 @@ export function encodeJoinToken(row: JoinTokenRow, nowMs: number): JsonObject {
     Used: token.used,
     LastUse: lastUseOf(token),
     Replaces: token.replaces ? { NodeID: token.replaces.nodeId, NodeName: token.replaces.name } : null,
-    CreateTime: new Date(token.createdAtMs).toISOString(),
-    ExpirationTime: new Date(token.expiresAtMs).toISOString(),
+    CreateTime: timeText(token.createdAtMs),
+    ExpirationTime: timeText(token.expiresAtMs),
     CreateIndex: row.createIndex,
     ModifyIndex: row.modifyIndex,
   };
+}
+
+export function encodeRefusal(refusal: RefusedNode): JsonObject {
+  const { nodeId, nodeName, reason, count, firstAtMs, lastAtMs } = refusal;
+  return { NodeID: nodeId, NodeName: nodeName, Reason: reason, Count: count, FirstAt: timeText(firstAtMs), LastAt: timeText(lastAtMs) };
+}
+
+interface RefusedNode {
+  readonly nodeId: string;
+  readonly nodeName: string;
+  readonly reason: string;
+  readonly count: number;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
 }
 
 export interface JoinTokenDraft {
@@ -46,8 +60,12 @@ export function decodeJoinTokenDraft(body: JsonObject): JoinTokenDraft {
 
 // --- internal ---
 
+function timeText(atMs: number): string {
+  return new Date(atMs).toISOString();
+}
+
 function lastUseOf({ lastUse }: JoinToken): JsonObject | null {
-  return lastUse ? { NodeID: lastUse.nodeId, NodeName: lastUse.nodeName, Time: new Date(lastUse.atMs).toISOString() } : null;
+  return lastUse ? { NodeID: lastUse.nodeId, NodeName: lastUse.nodeName, Time: timeText(lastUse.atMs) } : null;
 }
 
 function textOf(body: JsonObject, name: string): string {

@@ -43,6 +43,7 @@ export class Connection {
   #heartbeat: Timer | null = null;
   #lastHeardMs = 0;
   #lastTold = "";
+  #refusal = "";
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
@@ -51,6 +52,11 @@ export class Connection {
 
   get isJoined(): boolean {
     return this.#isJoined;
+  }
+
+  /** Why the last server refused this node; "" where none did since it joined. */
+  get refusal(): string {
+    return this.#refusal;
   }
 
   start(): void {
@@ -116,6 +122,7 @@ export class Connection {
         this.#isJoined = true;
         this.#failures = 0;
         this.#refusals = 0;
+        this.#refusal = "";
         this.#lastTold = "";
         this.#parts.log.info("joined the server", { epoch: message.epoch });
         this.#armHeartbeat(message.heartbeatTtlMs);
@@ -131,6 +138,7 @@ export class Connection {
       case "refused":
         this.#tell(`the server refused this node: ${message.message}${message.hint === "" ? "" : ` (${message.hint})`}`);
         this.#isRefused = true;
+        this.#refusal = message.message;
         if (message.isFinal) this.#refusals += 1;
         return;
       case "ping":

@@ -112,7 +112,9 @@ async function reload({ reload: again }: DeviceAppParts, { method }: Request): P
 }
 
 function health(parts: DeviceAppParts): Response {
-  const client = parts.node.isJoined ? { ok: true, message: "ok" } : { ok: false, message: "the node is not connected to a server; its tasks go on" };
+  const { isJoined, device } = parts.node;
+  const why = device.refusal() === "" ? "the node is not connected to a server" : `the node is refused by its server: ${device.refusal()}`;
+  const client = isJoined ? { ok: true, message: "ok" } : { ok: false, message: `${why}; its tasks go on` };
   return new Response(JSON.stringify({ client }), { status: client.ok ? 200 : 500, headers: { "Content-Type": "application/json" } });
 }
 

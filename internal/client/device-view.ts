@@ -42,6 +42,11 @@ export class DeviceView {
     return this.#parts.cutOff.silence();
   }
 
+  /** Why a server does not let it join; "" where none said so. */
+  refusal(): string {
+    return this.#parts.connection.refusal;
+  }
+
   /** As it is now. */
   state(): View {
     const { own, connection, journal, runners, fires } = this.#parts;

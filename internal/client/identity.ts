@@ -9,6 +9,8 @@ export interface NodeIdentity {
   readonly secret: string;
   /** Hash of what identifies the machine, "" where nothing does. */
   readonly machineId: string;
+  /** It was made on another machine: its card was copied, or moved to another board. */
+  readonly isFromElsewhere?: true;
 }
 
 /** The identity kept in the data directory, or a new one. */
@@ -22,7 +24,9 @@ export function loadIdentity(runtime: Runtime, directory: string): NodeIdentity 
       throw new EdgeError("config", `the node key ${path} cannot be read`, {
         hint: "stop the agent and run `edgectl node reset-identity`: the device joins as a new node then",
       });
-    return { ...stored, machineId };
+    const { id, secret } = stored;
+    const isFromElsewhere = stored.machineId !== "" && machineId !== "" && stored.machineId !== machineId;
+    return { id, secret, machineId, ...(isFromElsewhere ? { isFromElsewhere } : {}) };
   }
   return { ...newIdentity(runtime, directory), machineId };
 }
@@ -45,11 +49,14 @@ export function knownNodeId(runtime: Runtime, directory: string): string {
 
 // --- internal ---
 
-function parseKey(text: string): { readonly id: string; readonly secret: string } | null {
+function parseKey(text: string): { readonly id: string; readonly secret: string; readonly machineId: string } | null {
   try {
     const key: unknown = JSON.parse(text);
     if (typeof key !== "object" || key === null || !("id" in key) || !("secret" in key)) return null;
-    return typeof key.id === "string" && typeof key.secret === "string" && key.id.length === 36 ? { id: key.id, secret: key.secret } : null;
+    const machineId = "machineId" in key && typeof key.machineId === "string" ? key.machineId : "";
+    return typeof key.id === "string" && typeof key.secret === "string" && key.id.length === 36
+      ? { id: key.id, secret: key.secret, machineId }
+      : null;
   } catch {
     // Torn or edited: the caller says what to do.
     return null;

@@ -178,6 +178,7 @@ export const LIMITS = {
   joinTokenCharsMax: 128,
   /** Wrong secrets for one token in a minute; beyond it the right one has to wait too. */
   joinGuessesPerMinuteMax: 10,
+  refusedNodesKept: 100,
 
   /** Commands beside the tasks of one allocation, and of one node, at a time. */
   commandsPerAllocMax: 16,

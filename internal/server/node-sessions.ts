@@ -24,6 +24,7 @@ import { Guesses } from "./guesses.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { Ledger } from "./ledger.ts";
 import { NodeSession } from "./node-session.ts";
+import { Refusals } from "./refusals.ts";
 
 const PING_WAIT_MS = 1500;
 
@@ -50,6 +51,7 @@ export class NodeSessions {
   readonly #transports = new Set<NodeTransport>();
   readonly #heartbeats: Heartbeats;
   readonly #guesses: Guesses;
+  readonly refusals = new Refusals();
   #isStopped = false;
 
   constructor(parts: NodeSessionsParts) {
@@ -168,7 +170,9 @@ export class NodeSessions {
       await ledger.untilDurable(registered.index);
     } catch (error) {
       const known = error instanceof EdgeError ? error : new EdgeError("internal", messageOf(error));
-      log.warn("a node was refused", { node: shortened(said.node?.name), id: shortened(said.node?.id), reason: known.message });
+      const [nodeName, nodeId] = [shortened(said.node?.name), shortened(said.node?.id)];
+      log.warn("a node was refused", { node: nodeName, id: nodeId, reason: known.message });
+      if (!known.isRetryable) this.refusals.note({ nodeId, nodeName, reason: known.message }, runtime.clock.nowMs());
       transport.send({ kind: "refused", code: known.code, message: known.message, hint: known.hint ?? "", isFinal: !known.isRetryable });
       transport.close("refused");
       return null;
@@ -190,6 +194,7 @@ export class NodeSessions {
     this.#sessions.get(hello.node.id)?.close("replaced by a newer connection of the same node");
     this.#sessions.set(hello.node.id, session);
     this.#heartbeats.joined(hello.node.id);
+    this.refusals.joined(hello.node.id);
     session.send({
       kind: "welcome",
       protocol: PROTOCOL_VERSION,

@@ -109,6 +109,12 @@ test(
       const third = await startDevice(place, server, "third");
       await untilRefused(third, /node third \([0-9a-f]{8}\) is not known here, and joining takes a join token .*--join-token-file/);
       expect(server.log).toMatch(/a node was refused node=second .*is used up/);
+      expect(place.ok("node", "token", "list")).toMatch(/Refused Nodes[\s\S]*third +1 .*joining takes a join token[\s\S]*second +1 .*is used up/);
+      const health = await place.request("GET", "/v1/agent/health", undefined, second);
+      expect([health.status, health.text]).toEqual([
+        500,
+        expect.stringMatching(/the node is refused by its server: join token .* is used up.*; its tasks go on/),
+      ]);
       // Refused, it waits: the next attempt is seconds away, not milliseconds.
       expect(server.log.match(/a node was refused node=second/g)).toHaveLength(1);
       await untilNodes(place, { first: "ready" });
@@ -276,6 +282,8 @@ test(
         ["DELETE", "/v1/node/token/me", 500],
         ["DELETE", "/v1/node/tokens", 405],
         ["GET", "/v1/node/token", 405],
+        ["PUT", "/v1/node/refused", 405],
+        ["GET", "/v1/node/refused?stale", 200],
         ["PUT", `/v1/node/${someId(9)}/purge`, 404],
         ["POST", "/v1/node/what/purge", 500],
       ] as const)
@@ -416,6 +424,28 @@ test(
 );
 
 test(
+  "two devices of one name are told apart, the dead one is purged by its id",
+  () =>
+    inPlace(async (place) => {
+      const server = await place.start({ name: "server", flags: ["--server"] });
+      const old = await startDevice(place, server, "till-1", { flags: ["--name", "till"] });
+      await untilNodes(place, { till: "ready" });
+      const [{ ID: oldId }] = await place.get("/v1/nodes");
+      await startDevice(place, server, "till-2", { flags: ["--name", "till"] });
+      await until("both", async () => (await place.get("/v1/nodes")).length === 2);
+      const both = place.cli("node", "status", "till");
+      expect([both.status, both.stderr]).toEqual([1, expect.stringMatching(new RegExp(`2 nodes are named "till":[\\s\\S]*${oldId} \\(ready\\)`))]);
+      const newer = (await place.get("/v1/nodes")).find((node: { ID: string }) => node.ID !== oldId);
+      const events = (await place.get(`/v1/node/${newer.ID}`)).Events as { Message: string }[];
+      expect(events.map((event) => event.Message)).toContain(`Node registered; node ${oldId.slice(0, 8)}, which is ready, has its name too`);
+      await old.stop();
+      place.ok("node", "purge", "--yes", oldId);
+      expect(place.ok("node", "status", "till")).toContain(newer.ID);
+    }),
+  MINUTE,
+);
+
+test(
   "a purged node that lives joins anew where no token is asked for",
   () =>
     inPlace(async (place) => {
@@ -447,6 +477,8 @@ test(
       const task = 'env = { WHERE = "${node.unique.name} ${meta.rack} ${node.pool}" }';
       expect(place.run(shellJob({ id: "named", type: "service", script, top: named, task }), "--detach").stderr).toBe("");
       expect(place.run(shellJob({ id: "everywhere", type: "system", script, top, task }), "--detach").stderr).toBe("");
+      const fires = `${named}\n[periodic]\ncron = "0 0 1 1 *"\nrun_on = "node"`;
+      expect(place.run(shellJob({ id: "reading", script: "true", top: fires })).stderr).toBe("");
       await place.untilAlloc("named", "running");
       await place.untilAlloc("everywhere", "running");
       place.ok("node", "eligibility", "--enable", "till-7");
@@ -456,7 +488,8 @@ test(
       await untilRefused(early, /puts a node in the place of till-7 \([0-9a-f]{8}\), which is alive \(switch that one off/);
       await early.stop();
       await old.kill();
-      await untilNodes(place, { "till-7": "down" });
+      // Its own job is waited for, longer than the others.
+      await untilNodes(place, { "till-7": "disconnected" });
 
       const spare = await startDevice(place, server, "spare", { token });
       await untilNodes(place, { "till-7": "ready" });
@@ -473,6 +506,10 @@ test(
         };
         await until(() => `${job} to run in the new place\n${spare.log}`, isThere);
       }
+      await until("its own job to be fired there from now on", async () => {
+        const allocs = (await place.get("/v1/job/reading/allocations")) as { NodeID: string; DesiredStatus: string }[];
+        return allocs.some((alloc) => alloc.NodeID === node.ID && alloc.DesiredStatus === "run");
+      });
       // It is who it became also after a restart, to itself and to its server.
       await spare.stop();
       await startDevice(place, server, "spare");

@@ -55,6 +55,11 @@ function parseOptions(runtime: Runtime, argv: readonly string[]): InstallOptions
   let root = "";
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at] ?? "";
+    // Every user of the machine may read a unit.
+    if (/^--?(?:join-token|client-intro-token)(?:=|$)/.test(word))
+      throw new EdgeError("config", "a join token does not belong into a unit, which every user can read", {
+        hint: "put it into a file of mode 0600, and install with --join-token-file FILE",
+      });
     const match = /^--?root(?:=(.*))?$/.exec(word);
     if (!match) rest.push(word);
     else root = (match[1] ?? argv[++at] ?? "").replace(/\/$/, "");

@@ -6,6 +6,7 @@ import type { NodeAgent } from "../../../internal/client/node-agent.ts";
 import type { Dial } from "../../../internal/client/transports.ts";
 import { EdgeError, messageOf } from "../../../internal/domain/errors.ts";
 import { LIMITS } from "../../../internal/domain/limits.ts";
+import { RESET_IDENTITY } from "../../../internal/domain/node.ts";
 import { createLog, type Log, type LogLines } from "../../../internal/runtime/log.ts";
 import type { HttpServer, RequestContext, Runtime } from "../../../internal/runtime/runtime.ts";
 import type { Server } from "../../../internal/server/server.ts";
@@ -207,6 +208,8 @@ async function startNode(runtime: Runtime, log: Log & LogLines, config: AgentCon
     maxLogMB: config.maxLogMB,
     dial,
   });
+  if (node.identity.isFromElsewhere)
+    log.warn("this node's key was made on another machine, and servers that know that one refuse it here", { hint: RESET_IDENTITY });
   node.start();
   return node;
 }

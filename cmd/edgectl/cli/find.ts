@@ -63,8 +63,16 @@ export function evalsByPrefix(api: Api, prefix: string): Promise<readonly WireEv
 /** A node by id, prefix or exact name. */
 export async function findNode(api: Api, prefixOrName: string): Promise<NodeStub> {
   const byId = await nodesByPrefix(api, prefixOrName);
-  const named =
-    byId.length > 0 ? byId : ((await api.get<readonly NodeStub[] | null>("/v1/nodes")) ?? []).filter((node) => node.Name === prefixOrName);
+  if (byId.length > 0) return only(byId, "node", prefixOrName, (node) => `${node.ID} (${node.Name})`);
+  const named = ((await api.get<readonly NodeStub[] | null>("/v1/nodes")) ?? []).filter((node) => node.Name === prefixOrName);
+  if (named.length > 1)
+    throw new EdgeError(
+      "invalid",
+      `${named.length} nodes are named "${prefixOrName}":\n${listOf(named.map((node) => `${node.ID} (${node.Status})`))}`,
+      {
+        hint: "say its id; `edgectl node purge ID` forgets one that does not come back",
+      },
+    );
   return only(named, "node", prefixOrName, (node) => `${node.ID} (${node.Name})`);
 }
 

@@ -16,6 +16,14 @@ export interface WireJoinToken {
   readonly ExpirationTime: string;
 }
 
+export interface WireRefusal {
+  readonly NodeID: string;
+  readonly NodeName: string;
+  readonly Reason: string;
+  readonly Count: number;
+  readonly LastAt: string;
+}
+
 /** Whom it admits, in words. */
 export function admitsText({ NodeName, NodePool, Replaces }: WireJoinToken): string {
   if (Replaces) return `the next ${Replaces.NodeName} (${Replaces.NodeID.slice(0, 8)})`;

@@ -151,7 +151,7 @@ function isAnsweredAnywhere(server: Server, request: Request): boolean {
 /** Reads of the state; what nodes or the leader itself must be asked for is not among them. */
 function isInState(path: string): boolean {
   if (path === "/v1/operator/raft/configuration" || path === "/v1/event/stream") return true;
-  return !/^\/v1\/(client|agent|status|operator|event|internal)\//.test(path);
+  return !/^\/v1\/(?:(?:client|agent|status|operator|event|internal)\/|node\/refused$)/.test(path);
 }
 
 function answer(server: Server, context: EdgeContext, methods: Methods | null, handler?: Handler): Response | Promise<Response> {

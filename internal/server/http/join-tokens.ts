@@ -1,8 +1,8 @@
-// /v1/node/tokens, /v1/node/token and /v1/node/token/:id: what lets devices join. The same under Nomad's own path, with its
+// /v1/node/tokens, /v1/node/token and /v1/node/token/:id: what lets devices join; /v1/node/refused: who was not let in. The same under Nomad's own path, with its
 // defaults. A token's secret is in the answer to its making, and nowhere else.
 
 import { requireUuid } from "../../api/ids.ts";
-import { decodeJoinTokenDraft, encodeJoinToken, type JoinTokenDraft } from "../../api/join-token-codec.ts";
+import { decodeJoinTokenDraft, encodeJoinToken, encodeRefusal, type JoinTokenDraft } from "../../api/join-token-codec.ts";
 import { list } from "../../api/list.ts";
 import type { JsonObject } from "../../api/wire.ts";
 import { createJoinToken, revokeJoinToken } from "../../cluster/join-tokens.ts";
@@ -44,6 +44,7 @@ const INTRODUCTION_TTL_MS_MAX = 30 * 60_000;
 
 const HANDLERS: Readonly<Record<string, (exchange: Exchange, id: string) => Promise<Response>>> = {
   "GET tokens": listTokens,
+  "GET refused": listRefused,
   "PUT token": putToken,
   "GET token/:id": getToken,
   "DELETE token/:id": deleteToken,
@@ -70,6 +71,12 @@ function getToken(exchange: Exchange, id: string): Promise<Response> {
       ? { index: row.modifyIndex, body: encodeJoinToken(row, nowMs(exchange)) }
       : { index: Math.max(1, view.tableIndex("settings")), body: null, missing: "join token not found" };
   });
+}
+
+/** Who was refused by this leader: a device that does not come is looked for here. */
+async function listRefused(exchange: Exchange): Promise<Response> {
+  const { ledger, sessions } = exchange.server.leader;
+  return written(exchange, Math.max(1, ledger.durableIndex), sessions.refusals.list().map(encodeRefusal));
 }
 
 async function putToken(exchange: Exchange): Promise<Response> {

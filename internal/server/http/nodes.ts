@@ -19,7 +19,7 @@ export function listNodes(exchange: Exchange): Promise<Response> {
 export function nodeRoute(exchange: Exchange): Promise<Response> {
   const [, id = "", action = "", ...rest] = exchange.path.split("/");
   if (id === "pools" || id === "pool") return nodePoolRoute(exchange, exchange.path.split("/").slice(1));
-  if (id === "tokens" || id === "token") return joinTokenRoute(exchange, exchange.path.split("/").slice(1));
+  if (id === "tokens" || id === "token" || id === "refused") return joinTokenRoute(exchange, exchange.path.split("/").slice(1));
   const method = exchange.request.method === "POST" ? "PUT" : exchange.request.method;
   const handler = (
     {

@@ -1,11 +1,11 @@
-// edgectl node token list: the join tokens, without their secrets, which nobody has.
+// edgectl node token list: the join tokens, without their secrets, which nobody has; and the devices that were not let in.
 
-import { DONE, defineEdgeCommand } from "../../../cli/command.ts";
-import { instantOrNothing, shortId } from "../../../cli/times.ts";
-import { admitsText, type WireJoinToken } from "../../../cli/wire-join-tokens.ts";
+import { type Call, DONE, defineEdgeCommand } from "../../../cli/command.ts";
+import { ago, instantOrNothing, shortId } from "../../../cli/times.ts";
+import { admitsText, type WireJoinToken, type WireRefusal } from "../../../cli/wire-join-tokens.ts";
 
 export default defineEdgeCommand({
-  description: "Those that expired are shown for a day.",
+  description: "Those that expired are shown for a day. Below them are the devices that were refused since the leader began to lead, and why.",
   operands: "",
   examples: [["node token list", "what may still be used, and by whom it was"]],
   options: {
@@ -28,6 +28,26 @@ export default defineEdgeCommand({
           token.LastUse ? `${token.LastUse.NodeName} (${shortId(token.LastUse.NodeID, call.isVerbose)})` : "nobody",
         ]),
       );
+    if (!call.options.json) await showRefused(call);
     return DONE;
   },
 });
+
+// --- internal ---
+
+async function showRefused(call: Call): Promise<void> {
+  const refused = await call.api.get<readonly WireRefusal[]>("/v1/node/refused");
+  if (refused.length === 0) return;
+  const nowMs = call.runtime.clock.nowMs();
+  call.output.title("Refused Nodes");
+  call.output.table(
+    ["ID", "Name", "Times", "Last", "Reason"],
+    refused.map((node) => [
+      shortId(node.NodeID, call.isVerbose),
+      node.NodeName,
+      String(node.Count),
+      ago(Date.parse(node.LastAt), nowMs),
+      node.Reason,
+    ]),
+  );
+}
