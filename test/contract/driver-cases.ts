@@ -175,6 +175,10 @@ export async function driverContract(kit: DriverKit): Promise<void> {
     await bench.printed("counted");
     const usage = await handle.usage();
     assert.ok(usage && usage.pids.length >= 1 && usage.rssBytes > 100_000 && usage.cpuSeconds > 0, JSON.stringify(usage));
+    // One by one where they can be looked at, and what their group is charged where the kernel counts it.
+    for (const one of usage.processes ?? []) assert.ok(usage.pids.includes(one.pid) && one.userSeconds >= 0, JSON.stringify(usage));
+    if (usage.memory) assert.ok(usage.memory.usedBytes > 0 && (usage.memory.peakBytes ?? usage.memory.usedBytes) > 0, JSON.stringify(usage));
+    if (usage.cpu) assert.ok(usage.cpu.userSeconds + usage.cpu.systemSeconds > 0, JSON.stringify(usage));
     await handle.kill();
     await bench.exitOf(handle);
     assert.equal(await handle.usage(), null);

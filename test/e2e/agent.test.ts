@@ -101,6 +101,7 @@ testWith(
       expect(installed.status).toBe(0);
       const unit = `${systemRoot}/etc/systemd/system/edgectl.service`;
       expect(readFileSync(unit, "utf8")).toContain("KillMode=process");
+      expect(readFileSync(unit, "utf8")).toMatch(/^ExecReload=.*kill -HUP/m);
       expect(existsSync(`${systemRoot}/usr/local/bin/edgectl`)).toBe(true);
       // The units that ours stands among, so that its relations to them are checked as well.
       spawnSync("sh", ["-c", `mkdir -p ${systemRoot}/usr/lib/systemd && cp -r /usr/lib/systemd/system ${systemRoot}/usr/lib/systemd/`]);

@@ -54,6 +54,7 @@ test(
       expect([one.status, one.text, one.headers.get("content-length")]).toEqual([200, "", "0"]);
       expect(existsSync(`${agent.dataDirectory}/alloc/${ids[2]}`)).toBe(false);
       expect((await place.request("GET", `/v1/client/gc?node_id=nope`)).status).toBe(404);
+      expect((await place.request("DELETE", `/v1/client/allocation/${ids[3]}/gc`)).status).toBe(405);
       following.abort();
       await until("all that ended to go", async () => {
         expect((await place.request("GET", "/v1/client/gc")).status).toBe(200);

@@ -34,7 +34,7 @@ NotifyAccess=all
 # Only while an upgrade is under way: counts starts of a program that may not come so far itself.
 ExecStartPre=-/bin/sh -c '[ ! -e ${program}.upgrading ] || exec ${program}.previous internal-upgrade start "$$(cat ${program}.upgrading)"'
 ExecStart=${command}
-ExecReload=/bin/kill -HUP $MAINPID
+ExecReload=-/bin/sh -c 'kill -HUP "$$MAINPID"'
 KillMode=process
 KillSignal=SIGTERM
 Restart=on-failure

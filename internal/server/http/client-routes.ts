@@ -21,7 +21,7 @@ export async function clientRoute(exchange: Exchange): Promise<Response> {
   if (noun === "allocation") return allocationRoute(exchange, second, third);
   if (noun === "stats" && second === "") return json(exchange, await namedNode(exchange).call({ method: "host-stats" }));
   // Nomad's own client asks with GET.
-  if (noun === "gc" && second === "") {
+  if (noun === "gc" && second === "" && exchange.request.method !== "DELETE") {
     await namedNode(exchange).call({ method: "node-gc" });
     return empty();
   }
@@ -82,6 +82,7 @@ async function allocationRoute(exchange: Exchange, id: string, action: string): 
     case "stats":
       return json(exchange, await allocStatsOf(session, exchange.query, id));
     case "gc":
+      if (exchange.request.method === "DELETE") break;
       await session.call({ method: "alloc-gc", allocId: id });
       return empty();
     case "checks":
