@@ -225,6 +225,21 @@ describe("a node in the place of another", () => {
     expect(refusalOf(() => join(cluster, "new", token))).toMatch(/which is not known any more/);
   });
 
+  test("gets what is still waited for there, too", () => {
+    const { cluster, token } = withOld("ready");
+    cluster.register(aSpec({ id: "waits", nodePool: "shops" }));
+    cluster.settle();
+    const old = cluster.state.node("old");
+    if (!old) throw new Error("it is there");
+    cluster.apply([
+      { table: "nodes", op: "put", row: { ...old, status: "disconnected" } },
+      { table: "allocs", op: "put", row: anAlloc("a1", { jobId: "waits", nodeId: "old", clientStatus: "unknown" }) },
+    ]);
+    join(cluster, "new", token);
+    const due = [...cluster.state.evals()].filter((one) => one.status === "pending").map((one) => `${one.jobId} ${one.triggeredBy}`);
+    expect(due).toEqual(["waits node-update"]);
+  });
+
   test("gets what ran there: one evaluation for each job", () => {
     const { cluster, token } = withOld("ready");
     cluster.do((view, context) => setEligibility(view, { nodeId: "old", eligibility: "eligible" }, context));

@@ -140,7 +140,7 @@ async function startParts(runtime: Runtime, log: Log & LogLines, config: AgentCo
     server.start();
     await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
   }
-  if (config.isClient) parts.node = await startNode(runtime, log, config, parts.server);
+  if (config.isClient) parts.node = await startNode(runtime, log, config, parts);
   if (!parts.server && parts.node) {
     const { createDeviceApp } = await import("../../../internal/client/device-app.ts");
     handler = createDeviceApp({
@@ -189,7 +189,7 @@ async function makeServer(runtime: Runtime, log: Log, config: AgentConfig, addre
   });
 }
 
-async function startNode(runtime: Runtime, log: Log & LogLines, config: AgentConfig, server: Server | undefined): Promise<NodeAgent> {
+async function startNode(runtime: Runtime, log: Log & LogLines, config: AgentConfig, { server, reloads }: Parts): Promise<NodeAgent> {
   const { NodeAgent } = await import("../../../internal/client/node-agent.ts");
   const { socketDial } = await import("../../../internal/client/transports.ts");
   const dial =
@@ -203,7 +203,7 @@ async function startNode(runtime: Runtime, log: Log & LogLines, config: AgentCon
     dataDirectory: config.dataDirectory,
     ...nodeSettingsOf(config),
     ...(config.isUpgradeEnabled && !config.isServer ? { upgrades: upgradePort(runtime, config) } : {}),
-    joinToken: () => joinTokenOf(runtime, log, config),
+    joinToken: () => joinTokenOf(runtime, log, reloads.config),
     onAgentStop: config.onAgentStop,
     maxLogMB: config.maxLogMB,
     dial,

@@ -20,6 +20,8 @@ export interface Setting {
 /** All others take a restart. */
 const RELOADABLE: ReadonlySet<string> = new Set([
   "log_level",
+  "join_token",
+  "join_token_file",
   "client.meta",
   "client.node_class",
   "client.gc_max_allocs",
