@@ -153,7 +153,7 @@ function encodeTaskState(state: TaskState): JsonObject {
     FinishedAt: timeText(state.finishedAtMs),
     Events: state.events.map(encodeTaskEvent),
     TaskHandle: null,
-    Paused: "",
+    Paused: state.paused ?? "",
   };
 }
 

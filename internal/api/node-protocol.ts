@@ -76,6 +76,9 @@ export type NodeCall =
   | { readonly method: "file-list"; readonly allocId: string; readonly path: string }
   | { readonly method: "file-stat"; readonly allocId: string; readonly path: string }
   | { readonly method: "restart"; readonly allocId: string; readonly task: string; readonly isAllTasks: boolean }
+  /** Has a task with a schedule, or with "" each that has one, rest or run whatever it says, or follow it again. */
+  | { readonly method: "schedule-set"; readonly allocId: string; readonly task: string; readonly state: "pause" | "run" | "scheduled" }
+  | { readonly method: "schedule-get"; readonly allocId: string; readonly task: string }
   | { readonly method: "signal"; readonly allocId: string; readonly task: string; readonly signal: string }
   | {
       readonly method: "exec";
@@ -137,6 +140,8 @@ const CALLS: Readonly<Record<NodeCall["method"], "first" | "said">> = {
   restart: "first",
   signal: "first",
   exec: "said",
+  "schedule-set": "said",
+  "schedule-get": "said",
   fire: "said",
   "host-stats": "first",
   monitor: "said",

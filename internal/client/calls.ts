@@ -147,6 +147,11 @@ export class Calls {
         return reply(this.#restart(request));
       case "signal":
         return reply(this.#signal(request));
+      case "schedule-set":
+        this.#runner(request.allocId).schedule(request.task, request.state === "scheduled" ? undefined : request.state);
+        return reply(null);
+      case "schedule-get":
+        return reply(this.#runner(request.allocId).scheduleState(request.task));
       case "upgrade-offer":
       case "upgrade-piece":
       case "upgrade-apply":

@@ -3,8 +3,9 @@
 
 import { Cron } from "croner";
 import type { Schedule } from "../domain/fires.ts";
+import type { TaskSchedule } from "../domain/job.ts";
 
-/** Throws an Error with the expression and what is wrong with it. */
+/** "" as the time zone is the machine's own. Throws an Error with the expression and what is wrong with it. */
 export function parseSchedule(expressions: readonly string[], timeZone: string): Schedule {
   const crons = expressions.map((expression) => parseOne(expression, timeZone));
   return {
@@ -17,6 +18,14 @@ export function parseSchedule(expressions: readonly string[], timeZone: string):
       return first;
     },
   };
+}
+
+/** The hours of a task. Throws an Error for what is none. */
+export function parseHours({ start, end, timezone }: TaskSchedule): { readonly start: Schedule; readonly end: Schedule } {
+  const fields = end.trim().split(/\s+/);
+  const endOfDay = fields.length === 3 ? `${fields.join(" ")} * * * *` : `${fields.join(" ")} * * *`;
+  const zone = timezone === "Local" ? "" : timezone;
+  return { start: parseSchedule([start], zone), end: parseSchedule([endOfDay], zone) };
 }
 
 // --- internal ---
@@ -42,7 +51,7 @@ function parseOne(expression: string, timeZone: string): Cron {
   try {
     // Paused and without a callback: croner only computes, its timers are never used.
     // domAndDow false: day of month and day of week are alternatives, as in classic cron.
-    const cron = new Cron(pattern, { paused: true, timezone: timeZone, domAndDow: false });
+    const cron = new Cron(pattern, { paused: true, ...(timeZone === "" ? {} : { timezone: timeZone }), domAndDow: false });
     return cron;
   } catch (error) {
     throw new Error(`cron expression "${expression}": ${error instanceof Error ? error.message : String(error)}`);

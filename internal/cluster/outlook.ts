@@ -1,7 +1,7 @@
 // What happens next to a job or an allocation, and when: what is already decided and only waits for its time, or for somebody.
 
 import type { Alloc } from "../domain/alloc.ts";
-import { isClientTerminal, isTerminal } from "../domain/alloc.ts";
+import { isClientTerminal, isPaused, isTerminal } from "../domain/alloc.ts";
 import { isActiveDeployment, isCanarying } from "../domain/deployment.ts";
 import { firesOnNodes, nextFireAtMs } from "../domain/fires.ts";
 import type { Job } from "../domain/job.ts";
@@ -30,7 +30,7 @@ export function nextOfJob(view: View, job: Job, nowMs: number): readonly NextSte
   if (job.parameterized && !job.dispatched) steps.push({ what: `it runs when it is dispatched: edgectl job dispatch ${job.id}`, atMs: null });
   const allocs = [...view.openAllocsOfJob(job.namespace, job.id)];
   steps.push(...resumeSteps(view, job));
-  for (const alloc of allocs.slice(0, ALLOCS_MAX)) steps.push(...restartSteps(alloc), ...nodeSteps(view, job, alloc));
+  for (const alloc of allocs.slice(0, ALLOCS_MAX)) steps.push(...restartSteps(alloc), ...restSteps(alloc), ...nodeSteps(view, job, alloc));
   return sorted(steps);
 }
 
@@ -44,7 +44,7 @@ export function nextOfAlloc(view: View, alloc: Alloc): readonly NextStep[] {
     if (job && isResumable(job, alloc)) return [{ what: `nothing by itself: ${resumeText(job)}`, atMs: null }];
     return [{ what: isClientTerminal(alloc) ? "nothing: it has ended" : "it ends: it was told to stop", atMs: null }];
   }
-  return sorted([...restartSteps(alloc), ...(job ? nodeSteps(view, job, alloc) : [])]);
+  return sorted([...restartSteps(alloc), ...restSteps(alloc), ...(job ? nodeSteps(view, job, alloc) : [])]);
 }
 
 /** What became of the newest fires of a periodic job, the last first. */
@@ -186,6 +186,14 @@ function restartSteps(alloc: Alloc): NextStep[] {
   return accountsOf(alloc).flatMap((task) =>
     task.nextStartAtMs === null ? [] : [{ what: `task "${task.name}" of ${alloc.name} starts again: ${task.reason}`, atMs: task.nextStartAtMs }],
   );
+}
+
+/** Their node has them go on; its own words say when. */
+function restSteps(alloc: Alloc): NextStep[] {
+  return Object.entries(alloc.taskStates).flatMap(([name, state]) => {
+    const last = state.events.findLast((event) => event.type === "Pausing");
+    return isPaused(state) && last ? [{ what: `task "${name}" of ${alloc.name} rests. ${last.message}`, atMs: null }] : [];
+  });
 }
 
 function nodeSteps(view: View, job: Job, alloc: Alloc): NextStep[] {

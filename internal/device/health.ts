@@ -1,6 +1,6 @@
 // Whether an alloc counts as healthy: its tasks ran without a restart, and its checks passed, for min_healthy_time. Pure.
 
-import type { TaskState } from "../domain/alloc.ts";
+import { isPaused, type TaskState } from "../domain/alloc.ts";
 import type { TaskGroup } from "../domain/job.ts";
 
 /** A check that health waits for: what it says, and since when. */
@@ -30,17 +30,19 @@ export function decideHealth(input: HealthInput): HealthDecision {
   const { update, migrate } = input.group;
   const policy = input.isOfDeployment ? update : (migrate ?? update);
   if (policy === null || policy.healthCheck === "manual") return { kind: "none" };
-  const watched = input.group.tasks.filter((task) => !task.lifecycle || task.lifecycle.sidecar);
+  const lasting = input.group.tasks.filter((task) => !task.lifecycle || task.lifecycle.sidecar);
+  // A task that rests is as it should be, and nothing answers checks for it.
+  const watched = lasting.filter((task) => !isPaused(input.states[task.name]));
   const states = watched.map((task) => input.states[task.name]);
   if (Object.values(input.states).some((state) => state.failed)) return { kind: "unhealthy" };
   const deadlineMs = input.createdAtMs + policy.healthyDeadlineMs;
   if (input.nowMs >= deadlineMs) return { kind: "unhealthy" };
   if (states.some((state) => state?.state !== "running")) return { kind: "wait", untilMs: deadlineMs };
-  const checks = policy.healthCheck === "checks" ? input.checks : [];
+  const checks = policy.healthCheck === "checks" && watched.length === lasting.length ? input.checks : [];
   // A check that changes is told, and looked at then.
   if (checks.some((check) => !check.isHealthy)) return { kind: "wait", untilMs: deadlineMs };
   const starts = states.map((state) => Math.max(state?.startedAtMs ?? 0, state?.lastRestartAtMs ?? 0));
-  const since = Math.max(...starts, ...checks.map((check) => check.sinceMs));
+  const since = Math.max(input.createdAtMs, ...starts, ...checks.map((check) => check.sinceMs));
   const healthyAtMs = since + policy.minHealthyTimeMs;
   return input.nowMs >= healthyAtMs ? { kind: "healthy" } : { kind: "wait", untilMs: Math.min(healthyAtMs, deadlineMs) };
 }

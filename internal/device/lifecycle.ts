@@ -2,7 +2,7 @@
 // within each of these what depends_on says. (tasks, their states, what is asked for) -> which to start, which to
 // stop, which wait for what, and the alloc's status.
 
-import type { ClientStatus, TaskState } from "../domain/alloc.ts";
+import { type ClientStatus, isPaused, type TaskState } from "../domain/alloc.ts";
 import type { Task, TaskGroup } from "../domain/job.ts";
 import { type Dependency, type DependencyStanding, dependencyStanding } from "./dependencies.ts";
 import { diskEvent, type GroupEnd, groupEnd, isDueAfter, runsAfterwards, timeoutEvent } from "./group-end.ts";
@@ -18,6 +18,8 @@ export interface LifecycleInput {
   readonly overdue: ReadonlyMap<string, string>;
   /** The words for it, where the alloc's files take more than its ephemeral_disk; absent = they do not. */
   readonly overDisk?: string;
+  /** Tasks that rest, by their schedule or by somebody's word; absent = none. */
+  readonly paused?: ReadonlySet<string>;
 }
 
 export interface TaskStop {
@@ -66,7 +68,7 @@ function reasonToEnd(input: LifecycleInput, end: GroupEnd): string | null {
 function goOn(input: LifecycleInput): LifecycleDecision {
   const { group } = input;
   const prestarts = group.tasks.filter((task) => task.lifecycle?.hook === "prestart");
-  const sidecarsRun = prestarts.every((task) => !task.lifecycle?.sidecar || input.states[task.name]?.state === "running");
+  const sidecarsRun = prestarts.every((task) => !task.lifecycle?.sidecar || input.states[task.name]?.state === "running" || isResting(input, task));
   const isReady = sidecarsRun && prestarts.every((task) => task.lifecycle?.sidecar || isDead(input, task));
   const mainsRun = mainsOf(group).every((task) => input.states[task.name]?.state === "running" || isDead(input, task));
   const start: string[] = [];
@@ -78,8 +80,8 @@ function goOn(input: LifecycleInput): LifecycleDecision {
     if (late !== undefined) stop.push({ task: task.name, reason: late, kind: "timeout" });
     else if (input.overDisk !== undefined) stop.push({ task: task.name, reason: input.overDisk, kind: "disk" });
     const isTurn = task.lifecycle?.hook === "prestart" || (isReady && (task.lifecycle === null || mainsRun));
-    if (late !== undefined || input.overDisk !== undefined || !isTurn || input.stop !== "no" || input.states[task.name]?.state === "running")
-      continue;
+    if (late !== undefined || input.overDisk !== undefined || !isTurn || input.stop !== "no") continue;
+    if (input.states[task.name]?.state === "running" || isResting(input, task)) continue;
     const standing = begun(input, task) ? MET : dependencyStanding(task, input);
     if (standing.kind === "met") start.push(task.name);
     else if (standing.kind === "waits") waits.push({ task: task.name, for: standing.for });
@@ -148,9 +150,14 @@ function begun(input: LifecycleInput, task: Task): boolean {
   return typeof input.states[task.name]?.startedAtMs === "number";
 }
 
+function isResting(input: LifecycleInput, task: Task): boolean {
+  return input.paused?.has(task.name) === true;
+}
+
+/** One that rests does what it is told to: its alloc runs. */
 function runningStatus(input: LifecycleInput): ClientStatus {
   const states = Object.values(input.states);
-  return states.some((state) => state.state === "running" || state.startedAtMs !== null) ? "running" : "pending";
+  return states.some((state) => state.state === "running" || state.startedAtMs !== null || isPaused(state)) ? "running" : "pending";
 }
 
 function descriptionOf(status: ClientStatus, failed: GroupEnd["failed"]): string {

@@ -17,6 +17,9 @@ export interface TaskEvent {
   readonly details: StringMap;
 }
 
+/** Whether its schedule, or somebody, has a task run or rest; "" = it runs as its schedule says, or has none. */
+export type PauseState = "" | "force_run" | "scheduled_pause" | "force_pause";
+
 export interface TaskState {
   readonly state: TaskStatus;
   readonly failed: boolean;
@@ -24,6 +27,8 @@ export interface TaskState {
   readonly lastRestartAtMs: number | null;
   readonly startedAtMs: number | null;
   readonly finishedAtMs: number | null;
+  /** Absent as "". */
+  readonly paused?: PauseState;
   readonly events: readonly TaskEvent[];
 }
 
@@ -204,6 +209,11 @@ export interface AllocReport {
   readonly healthAtMs: number;
   /** Absent = it has none. */
   readonly checks?: readonly AllocCheck[];
+}
+
+/** Whether the task rests, by its schedule or by somebody's word. */
+export function isPaused(state: TaskState | undefined): boolean {
+  return state?.state === "pending" && (state.paused === "scheduled_pause" || state.paused === "force_pause");
 }
 
 /** Whether the task ran and ended by itself, however. */

@@ -316,6 +316,15 @@ export interface Lifecycle {
 /** What a task waits for in another one of its group. */
 export type DependencyCondition = "started" | "healthy" | "succeeded";
 
+export interface TaskSchedule {
+  /** A cron expression. */
+  readonly start: string;
+  /** A time of day: "minute hour", or "second minute hour". */
+  readonly end: string;
+  /** "Local" is the node's own. */
+  readonly timezone: string;
+}
+
 export interface Task {
   readonly name: string;
   readonly driver: string;
@@ -357,7 +366,8 @@ export interface Task {
     readonly healthTimeoutMs: number;
     readonly stagePublishBaseDir: string;
   } | null;
-  readonly schedule: { readonly start: string; readonly end: string; readonly timezone: string } | null;
+  /** The hours in which it runs, from each start to the next end; null = always. */
+  readonly schedule: TaskSchedule | null;
 }
 
 export interface TaskGroup {

@@ -8,8 +8,8 @@ import type { AllocRecord } from "./alloc-record.ts";
 import { NEW_ALLOC } from "./alloc-record.ts";
 import type { Driver } from "./drivers/driver.ts";
 import { allocDirectory, attemptsDirectory, controlDirectory, controlRoot } from "./layout.ts";
-import type { TaskRecord } from "./task-runner.ts";
-import { NEW_TASK } from "./task-runner.ts";
+import type { TaskRecord } from "./task-record.ts";
+import { NEW_TASK } from "./task-record.ts";
 
 /** The record of an allocation as its control files tell it: each task's newest attempt may still have a process. */
 export function recordOnDisk(files: Files, allocRoot: string, allocId: string, job: JobVersion, group: string): AllocRecord {

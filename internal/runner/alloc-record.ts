@@ -2,7 +2,7 @@
 
 import type { AllocResources, AllocResume, ClientStatus } from "../domain/alloc.ts";
 import type { AllocCheck } from "../domain/check.ts";
-import { NEW_TASK, type TaskRecord } from "./task-runner.ts";
+import { NEW_TASK, type TaskRecord } from "./task-record.ts";
 
 export interface RunnableAlloc {
   readonly id: string;

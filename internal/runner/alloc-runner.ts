@@ -5,7 +5,9 @@ import type { HeldAlloc } from "../device/desired.ts";
 import { groupEnd, groupEndEnv, runsAfterwards } from "../device/group-end.ts";
 import { decideLifecycle, isLongRunning } from "../device/lifecycle.ts";
 import { taskHealth } from "../device/task-health.ts";
-import type { AllocReport, TaskState } from "../domain/alloc.ts";
+import type { PauseOverride } from "../device/task-schedule.ts";
+import type { AllocReport, PauseState, TaskState } from "../domain/alloc.ts";
+import { EdgeError } from "../domain/errors.ts";
 import type { Task, TaskGroup } from "../domain/job.ts";
 import { canonicalizeJob } from "../domain/job-model/defaults.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -21,8 +23,10 @@ import { HealthWatch } from "./health-watch.ts";
 import { type LimitedTask, RunLimits } from "./run-limits.ts";
 import { takeOverData } from "./take-over.ts";
 import { prepareAllocDirectories, prepareTask } from "./task-dir.ts";
-import type { TaskRecord } from "./task-runner.ts";
-import { NEW_TASK, TaskRunner } from "./task-runner.ts";
+import type { TaskRecord } from "./task-record.ts";
+import { NEW_TASK } from "./task-record.ts";
+import { TaskRunner } from "./task-runner.ts";
+import { TaskSchedules } from "./task-schedules.ts";
 
 export interface AllocRunnerParts {
   readonly runtime: Runtime;
@@ -42,6 +46,7 @@ export class AllocRunner {
   readonly #health: HealthWatch;
   readonly checks: AllocChecks;
   readonly #limits: RunLimits;
+  readonly #schedules: TaskSchedules;
   #dependencyTimer: Timer | null = null;
   #holdTimer: Timer | null = null;
   /** An operator does not want shutdown delays of it. */
@@ -64,6 +69,7 @@ export class AllocRunner {
     this.#parts = parts;
     this.#health = new HealthWatch({ clock: parts.runtime.clock, due: () => this.#taskChanged() });
     this.#limits = new RunLimits({ clock: parts.runtime.clock, due: () => this.#step() });
+    this.#schedules = new TaskSchedules({ runtime: parts.runtime, due: () => this.#step() });
     for (const task of group.tasks) this.#tasks.set(task.name, this.#newTask(task, record.tasks[task.name] ?? NEW_TASK));
     this.checks = this.#newChecks(record);
   }
@@ -144,12 +150,30 @@ export class AllocRunner {
     this.#tell();
   }
 
+  /** Has a task that has a schedule, or with "" each that has one, rest or run whatever it says, or follow it again. Throws for others. */
+  schedule(name: string, override: PauseOverride | undefined): void {
+    const scheduled = this.#group.tasks.filter((task) => task.schedule !== null && (name === "" || task.name === name));
+    if (name !== "" && !this.#tasks.has(name)) throw new EdgeError("not-found", `Could not find task named "${name}" in allocation`);
+    if (scheduled.length === 0)
+      throw new EdgeError("invalid", name === "" ? "no task of the allocation has a schedule" : `task "${name}" has no schedule`);
+    if (this.#record.isStopping || this.#record.isDone) throw new EdgeError("invalid", "the allocation has ended, or ends");
+    for (const task of scheduled) this.#tasks.get(task.name)?.setOverride(override);
+  }
+
+  /** Throws not-found for a task that it has not got. */
+  scheduleState(name: string): PauseState {
+    const task = this.#tasks.get(name);
+    if (!task) throw new EdgeError("not-found", `Could not find task named "${name}" in allocation`);
+    return task.record.state.paused ?? "";
+  }
+
   /** The agent leaves: tasks stay as they are. */
   release(): void {
     this.#isReleased = true;
     this.#health.stop();
     this.checks.stop();
     this.#limits.stop();
+    this.#schedules.stop();
     for (const timer of [this.#dependencyTimer, this.#holdTimer]) timer?.cancel();
     for (const task of this.#tasks.values()) task.release();
   }
@@ -254,6 +278,7 @@ export class AllocRunner {
 
   #stepOnce(): void {
     if (this.#isReleased) return;
+    const paused = this.#keepHours();
     const states = this.#states();
     const { isStopping, isHeldBack } = this.#record;
     const decision = decideLifecycle({
@@ -263,6 +288,7 @@ export class AllocRunner {
       healthy: this.#healthyTasks(states),
       overdue: this.#limits.look(this.#group, this.#limitedTasks()),
       ...(this.#overDisk === null ? {} : { overDisk: this.#overDisk }),
+      paused,
     });
     this.#record = { ...this.#record, clientStatus: decision.clientStatus, description: decision.description, isDone: decision.isDone };
     if (decision.isDone) this.#holdTimer?.cancel();
@@ -272,6 +298,12 @@ export class AllocRunner {
     // What is to stop is not asked any more: it would only fail.
     this.checks.follow((name) => (this.#record.isStopping ? null : (this.#tasks.get(name)?.handle?.startedAtMs ?? null)));
     this.#checkHealth(states);
+  }
+
+  /** Has tasks rest outside their hours; gives those that do not begin now. */
+  #keepHours(): ReadonlySet<string> {
+    const isOver = this.#record.isStopping || this.#record.isDone;
+    return isOver ? new Set() : this.#schedules.keep(this.#group, (name) => this.#tasks.get(name));
   }
 
   #states(): Readonly<Record<string, TaskState>> {

@@ -8,6 +8,7 @@ import { diskEvent, timeoutEvent } from "../device/group-end.ts";
 import type { TaskStop } from "../device/lifecycle.ts";
 import type { Exit } from "../device/restart.ts";
 import { decideRestart } from "../device/restart.ts";
+import type { PauseOverride } from "../device/task-schedule.ts";
 import type { TaskEvent, TaskState } from "../domain/alloc.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import type { JobType, Task } from "../domain/job.ts";
@@ -16,25 +17,7 @@ import { readBootId } from "../runtime/process-identity.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { Driver, StartRequest, TaskHandle } from "./drivers/driver.ts";
 import { EVENT, TIME_LIMIT, WAITING } from "./task-events.ts";
-
-/** What must survive the agent. */
-export interface TaskRecord {
-  readonly state: TaskState;
-  /** Number of the newest attempt, 0 = none yet. */
-  readonly attempt: number;
-  readonly exitsAtMs: readonly number[];
-  /** Whether the newest attempt may still have a process. */
-  readonly isAttemptOpen: boolean;
-  /** The boot in which the newest attempt was begun; absent in records of older programs. */
-  readonly bootId?: string;
-}
-
-export const NEW_TASK: TaskRecord = {
-  state: { state: "pending", failed: false, restarts: 0, lastRestartAtMs: null, startedAtMs: null, finishedAtMs: null, events: [] },
-  attempt: 0,
-  exitsAtMs: [],
-  isAttemptOpen: false,
-};
+import type { TaskRecord } from "./task-record.ts";
 
 export interface TaskRunnerParts {
   readonly runtime: Runtime;
@@ -54,6 +37,12 @@ export interface TaskRunnerParts {
 
 export type StopOrder = Pick<TaskStop, "reason" | "kind"> & { /** The task's shutdown_delay is left out. */ readonly skipsDelay?: boolean };
 
+/** It rests for that reason, until it is let go on. */
+export interface PauseOrder {
+  readonly state: "scheduled_pause" | "force_pause";
+  readonly reason: string;
+}
+
 export class TaskRunner {
   task: Task;
   readonly #parts: TaskRunnerParts;
@@ -65,6 +54,9 @@ export class TaskRunner {
   #stop: StopOrder | null = null;
   #isRestartAsked = false;
   #hasFailedChecks = false;
+  #pause: PauseOrder | null = null;
+  /** Its process was asked to end for that. */
+  #isPausing = false;
   #wakeDelay: (() => void) | null = null;
   #killTimer: Timer | null = null;
   #delayTimer: Timer | null = null;
@@ -131,6 +123,35 @@ export class TaskRunner {
     this.#update({}, [EVENT.shutdownDelay(this.#now(), delayMs)]);
   }
 
+  /** What runs of it ends as at a stop, which counts neither as an end nor as a failure; nothing begins before `unpause`. Repeatable. */
+  pause(order: PauseOrder): void {
+    if (this.#stop || this.#record.state.state === "dead") return;
+    const isNew = this.#pause === null;
+    this.#pause = order;
+    if (this.#record.state.paused !== order.state) {
+      const received = this.#record.state.events.length === 0 ? [EVENT.received(this.#now())] : [];
+      this.#update({ paused: order.state }, [...received, EVENT.pausing(this.#now(), order.reason)]);
+    }
+    if (!isNew) return;
+    this.#wakeDelay?.();
+    this.#starting?.abort();
+    this.#endForPause();
+  }
+
+  /** It may run: as its schedule says, or by somebody's word. Repeatable. */
+  unpause(state: "" | "force_run"): void {
+    this.#pause = null;
+    if ((this.#record.state.paused ?? "") === state) return;
+    this.#update({ paused: state }, state === "force_run" ? [EVENT.forcedToRun(this.#now())] : []);
+  }
+
+  /** Somebody's word on whether it runs; undefined = its schedule counts again. */
+  setOverride(override: PauseOverride | undefined): void {
+    const { override: _before, ...record } = this.#record;
+    this.#record = override === undefined ? record : { ...record, override };
+    this.#parts.changed(this.#record);
+  }
+
   /** Has it shown, once, what the task waits for. */
   wait(what: string): void {
     if (this.#record.state.events.some((event) => event.type === WAITING)) return;
@@ -182,8 +203,11 @@ export class TaskRunner {
     if (this.#record.state.events.length === 0) this.#update({}, [EVENT.received(this.#now())]);
     let recovered = await this.#recover();
     for (;;) {
+      if (recovered === null && this.#pause && !this.#stop) return this.#rest();
       const result = recovered ?? (await this.#startOnce());
       recovered = null;
+      // A start that was given up for a pause is none.
+      if (result.kind === "stopped" && !this.#stop) continue;
       if (result.kind === "stopped") return this.#dieStopped(EVENT.notStarted);
       const exit = result.kind === "handle" ? await this.#waitFor(result.handle, result.isRecovered) : result.exit;
       const goesOn = await this.#afterExit(exit, result.kind === "failed" && result.isFatal);
@@ -232,6 +256,7 @@ export class TaskRunner {
     if (!isKnown) this.#update({ state: "running", startedAtMs: this.#record.state.startedAtMs ?? this.#now() }, [EVENT.started(this.#now())]);
     else this.#parts.takenUp();
     if (this.#stop) this.#interrupt(this.#stop.reason);
+    else this.#endForPause();
     if (isRecovered) void this.#lookOnceUp(handle);
     const exit = await handle.exited;
     for (const timer of [this.#killTimer, this.#delayTimer]) timer?.cancel();
@@ -249,6 +274,13 @@ export class TaskRunner {
     if (this.#stop) {
       this.#die(this.#record.state.failed || this.#stop.kind !== "end", [...terminated, EVENT.killed(nowMs)], false);
       return false;
+    }
+    if (this.#isPausing) {
+      this.#isPausing = false;
+      this.#isRestartAsked = false;
+      this.#hasFailedChecks = false;
+      this.#update({ state: "pending" }, terminated, { isAttemptOpen: false });
+      return true;
     }
     if (this.#isRestartAsked) {
       this.#isRestartAsked = false;
@@ -299,6 +331,19 @@ export class TaskRunner {
     if (this.#handle !== handle) return;
     this.#isTakenUp = true;
     this.#parts.takenUp();
+  }
+
+  #endForPause(): void {
+    if (!this.#pause || !this.#handle) return;
+    this.#isPausing = true;
+    this.#interrupt(this.#pause.reason);
+  }
+
+  /** Nothing of it runs; the next start is another attempt. */
+  #rest(): void {
+    this.#isRunning = false;
+    if (this.#record.state.state === "pending" && !this.#record.isAttemptOpen) return;
+    this.#update({ state: "pending" }, [], { isAttemptOpen: false });
   }
 
   #endDelay(): void {

@@ -95,11 +95,14 @@ function rulesOf(job: Job, group: TaskGroup): Rules {
   };
 }
 
-/** Nobody writes it down: the signals that tasks are stopped with must be some that the node's system knows, and who fires a job must know how. */
+/** Nobody writes it down: the signals that tasks are stopped with must be some that the node's system knows, and who fires a job, or keeps a task's hours, must know how. */
 function impliedBy(job: Job, group: TaskGroup): readonly Constraint[] {
   const firing: readonly Constraint[] = firesOnNodes(job) ? [{ attribute: "${attr.edgectl.fires}", operator: "is_set", value: "" }] : [];
+  const isScheduled = group.tasks.some((task) => task.schedule !== null);
+  const hours: readonly Constraint[] = isScheduled ? [{ attribute: "${attr.edgectl.schedule}", operator: "is_set", value: "" }] : [];
+  const known = [...firing, ...hours];
   const signals = [...new Set(group.tasks.map((task) => task.killSignal))].filter((signal) => signal !== "").sort();
-  return signals.length === 0 ? firing : [...firing, { attribute: "${attr.os.signals}", operator: "set_contains", value: signals.join(",") }];
+  return signals.length === 0 ? known : [...known, { attribute: "${attr.os.signals}", operator: "set_contains", value: signals.join(",") }];
 }
 
 function asksForDeviceIds(group: TaskGroup): boolean {

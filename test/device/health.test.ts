@@ -41,3 +41,9 @@ test("health: with task_states checks have no say", () =>
 
 test("health: a task that does not run is waited for, whatever its checks say", () =>
   expect(health([check(true, 0)], 11_000, { state: { ...RUNNING, state: "pending" } })).toEqual({ kind: "wait", untilMs: 60_000 }));
+
+test("health: a task that rests outside its hours is as it should be, and its checks are not asked", () => {
+  const state: TaskState = { ...RUNNING, state: "pending", startedAtMs: null, paused: "scheduled_pause" };
+  expect(health([check(false, 0)], 9000, { state })).toEqual({ kind: "wait", untilMs: 10_000 });
+  expect(health([check(false, 0)], 10_000, { state })).toEqual({ kind: "healthy" });
+});

@@ -176,3 +176,15 @@ test("carried out to its end, every group runs each task at most once, in its or
     { numRuns: 300, seed: 71 },
   );
 });
+
+test("a task that rests is not started, holds nobody up but those that wait for it, and its alloc runs", () => {
+  const RESTS = aTaskState({ state: "pending", startedAtMs: null, paused: "scheduled_pause" });
+  const decideResting = (tasks: Readonly<Record<string, Hook>>, resting: string, states: Readonly<Record<string, TaskState>>) =>
+    decideLifecycle({ ...CALM, group: groupOf(tasks), states, stop: "no", paused: new Set([resting]) });
+  const first = decideResting({ main: "main", after: "poststart" }, "main", { main: RESTS });
+  expect([first.start, first.clientStatus, first.isDone]).toEqual([[], "running", false]);
+  expect(decideResting({ side: "sidecar", main: "main" }, "side", { side: RESTS }).start).toEqual(["main"]);
+  expect(decideResting({ a: "main", b: "main" }, "a", { a: RESTS, b: DONE }).isDone).toBe(false);
+  const stopped = decideLifecycle({ ...CALM, group: groupOf({ main: "main" }), states: { main: RESTS }, stop: "now", paused: new Set() });
+  expect(stopped.stop.map(({ task }) => task)).toEqual(["main"]);
+});

@@ -55,6 +55,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry("alloc stop", "stop an allocation; another takes its place", () => import("../commands/alloc/stop.ts")),
   entry("alloc restart", "restart the tasks of an allocation", () => import("../commands/alloc/restart.ts")),
   entry("alloc signal", "send a signal to the tasks of an allocation", () => import("../commands/alloc/signal.ts")),
+  entry("alloc pause", "have tasks rest or run, whatever their schedule says", () => import("../commands/alloc/pause.ts")),
   entry("alloc checks", "show how the checks of an allocation stand", () => import("../commands/alloc/checks.ts")),
   entry("alloc exec", "run a command inside a task of an allocation", () => import("../commands/alloc/exec.ts")),
   entry("alloc fs", "list or print the files of an allocation", () => import("../commands/alloc/fs.ts")),

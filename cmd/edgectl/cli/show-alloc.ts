@@ -97,6 +97,7 @@ interface ShownTask {
 function showTask(call: Call, alloc: WireAlloc, { task, state, usage, disk }: ShownTask): void {
   const { output } = call;
   output.title(`Task "${task}" is "${state.State}"${state.Failed ? " (failed)" : ""}`);
+  if (state.Paused) output.line(`Schedule: ${state.Paused}\n`);
   const waitsFor = state.State === "pending" ? waitsOf(alloc, task) : "";
   if (waitsFor !== "") output.line(`Waits for: ${waitsFor}\n`);
   const resources = alloc.AllocatedResources?.Tasks?.[task];

@@ -74,6 +74,8 @@ export interface WireTaskState {
   readonly State: string;
   readonly Failed: boolean;
   readonly Restarts: number;
+  /** "" = it runs as its schedule says, or has none; absent from older servers. */
+  readonly Paused?: string;
   readonly LastRestart: string | null;
   readonly StartedAt: string | null;
   readonly FinishedAt: string | null;

@@ -68,6 +68,7 @@ export function fingerprint(runtime: Runtime, settings: ClientSettings, identity
   note(facts, UPGRADE_ATTRIBUTE, { value: settings.upgrade ?? "disabled", source: "the agent's settings" });
   note(facts, "edgectl.runtime", { value: `${runtime.name} ${runtime.version}`, source: "the program's own build" });
   note(facts, "edgectl.fires", { value: "1", source: "the program's own build" });
+  note(facts, "edgectl.schedule", { value: "1", source: "the program's own build" });
   note(facts, RESUME_ATTRIBUTE, { value: "1", source: "the program's own build" });
   const nowMs = runtime.clock.nowMs();
   const rawExec = settings.isRawExecEnabled

@@ -37,6 +37,17 @@ export function cronProblem(cron: string): string | null {
   return firstProblem(fields.length === 5 ? COMMON : [SECOND, ...COMMON, YEAR], fields);
 }
 
+export function isTimeZone(zone: string): boolean {
+  if (zone === "UTC") return true;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return !/^[+-]/.test(zone);
+  } catch {
+    // RangeError is how Intl says that it does not know the zone.
+    return false;
+  }
+}
+
 // --- internal ---
 
 function firstProblem(rules: readonly FieldRule[], fields: readonly string[]): string | null {

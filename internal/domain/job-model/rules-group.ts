@@ -8,6 +8,7 @@ import { repeated } from "./rules-job.ts";
 import { lifeCycleProblems } from "./rules-life-cycle.ts";
 import { affinityProblems, constraintProblems, spreadProblems } from "./rules-placement.ts";
 import { disconnectProblems, migrateProblems, rescheduleProblems, restartProblems, scalingProblems, updateProblems } from "./rules-policies.ts";
+import { scheduleProblems } from "./rules-schedule.ts";
 import { serviceCountProblems, serviceProblems } from "./rules-service.ts";
 import { taskProblems } from "./rules-task.ts";
 import { volumeProblems } from "./rules-volume.ts";
@@ -35,6 +36,7 @@ export function groupProblems(group: TaskGroup, index: number, spec: JobSpec): r
     ...networkProblems(group.networks, [...path, "networks"]),
     ...serviceCountProblems(group, [...path, "services"]),
     ...group.services.flatMap((service, place) => serviceProblems(service, [...path, "services", place], group, "")),
+    ...group.tasks.flatMap((task, place) => scheduleProblems(task, [...path, "tasks", place], group, spec.type)),
     ...group.tasks.flatMap((task, place) => taskProblems(task, [...path, "tasks", place], group)),
   ];
 }

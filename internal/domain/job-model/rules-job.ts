@@ -4,7 +4,7 @@ import { concurrencyKeyOf, unknownNames } from "../concurrency-key.ts";
 import { firesOnNodes } from "../fires.ts";
 import type { Concurrency, JobSpec, Parameterized, Periodic } from "../job.ts";
 import { LIMITS } from "../limits.ts";
-import { cronProblem } from "./cron.ts";
+import { cronProblem, isTimeZone } from "./cron.ts";
 import { jobIdProblem, scopeNameProblem } from "./names.ts";
 import type { JobProblem } from "./read.ts";
 import { affinityProblems, constraintProblems, spreadProblems } from "./rules-placement.ts";
@@ -128,17 +128,6 @@ function nodeFiredProblems(spec: JobSpec): readonly JobProblem[] {
   if (group?.disconnect && (group.disconnect.stopOnClientAfterMs ?? null) !== null)
     problems.push({ path, message: '`run_on = "node"` and `stop_on_client_after` exclude each other: such a job goes on without a server' });
   return problems;
-}
-
-function isTimeZone(zone: string): boolean {
-  if (zone === "UTC") return true;
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: zone });
-    return !/^[+-]/.test(zone);
-  } catch {
-    // RangeError is how Intl says that it does not know the zone.
-    return false;
-  }
 }
 
 function parameterizedProblems(parameterized: Parameterized): readonly JobProblem[] {

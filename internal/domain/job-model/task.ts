@@ -1,6 +1,6 @@
 // Table of a task: what runs, with what, and how it is stopped.
 
-import type { Device, Lifecycle, LogConfig, Resources, Task } from "../job.ts";
+import type { Device, Lifecycle, LogConfig, Resources, Task, TaskSchedule } from "../job.ts";
 import type { Action, VolumeMount } from "../job-inputs.ts";
 import {
   block,
@@ -137,13 +137,12 @@ export const TASK = block<Task>(
       { wire: "CSIPluginConfig", isCarriedOut: false },
     ),
     schedule: maybeOne(
-      block<NonNullable<Task["schedule"]>>("schedule", {
-        start: text("When the task may run, as a cron expression", { toml: "cron.start", wire: "Cron.Start" }),
-        end: text("When it pauses, as minute and hour", { toml: "cron.end", wire: "Cron.End" }),
-        timezone: text("Time zone of both", { toml: "cron.timezone", wire: "Cron.Timezone", default: "UTC" }),
+      block<TaskSchedule>("schedule", {
+        start: text("When the task may run from, as a cron expression", { toml: "cron.start", wire: "Cron.Start" }),
+        end: text('When it rests, as minute and hour of any day: "0 16"; or as second, minute and hour', { toml: "cron.end", wire: "Cron.End" }),
+        timezone: text("Time zone of both; Local is the node's", { toml: "cron.timezone", wire: "Cron.Timezone", default: "Local" }),
       }),
-      "Hours in which the task runs",
-      { isCarriedOut: false },
+      "Hours in which the task runs; its node begins and ends it, also without a server",
     ),
   },
   { fromWire: joinIdentities, toWire: splitIdentities },

@@ -95,6 +95,18 @@ async function allocationRoute(exchange: Exchange, id: string, action: string): 
       await session.call({ method: "restart", allocId: id, task: textField(body, "TaskName"), isAllTasks: isTrue(body, "AllTasks") });
       return json(exchange, { Index: 0 });
     }
+    case "pause": {
+      if (!isWrite) {
+        const state = await session.call({ method: "schedule-get", allocId: id, task: exchange.query.all.get("task") ?? "" });
+        return json(exchange, { ScheduleState: state });
+      }
+      const body = await jsonBody(exchange);
+      const state = textField(body, "ScheduleState");
+      if (state !== "pause" && state !== "run" && state !== "scheduled")
+        throw new EdgeError("invalid", `ScheduleState must be one of "pause", "run" or "scheduled", is "${state}"`);
+      await session.call({ method: "schedule-set", allocId: id, task: textField(body, "Task"), state });
+      return json(exchange, { Index: 0 });
+    }
     case "signal": {
       if (!isWrite) break;
       const body = await jsonBody(exchange);

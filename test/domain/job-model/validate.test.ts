@@ -458,7 +458,6 @@ const UNSUPPORTED: readonly (readonly [string, Parameters<typeof job>[0], string
   ["vault", { task: { vault: {} } }, 'group "g" -> task "t" -> vault'],
   ["consul of a task", { task: { consul: {} } }, 'group "g" -> task "t" -> consul'],
   ["storage plugins", { task: { csiPlugin: { id: "x" } } }, 'group "g" -> task "t" -> csi_plugin'],
-  ["hours of work", { task: { schedule: { start: "0 0 9 * * *" } } }, 'group "g" -> task "t" -> schedule'],
   ["NUMA", { task: { resources: { numa: { affinity: "require" } } } }, 'group "g" -> task "t" -> resources.numa'],
 ];
 
