@@ -69,7 +69,7 @@ export class AllocRunner {
     this.#parts = parts;
     this.#health = new HealthWatch({ clock: parts.runtime.clock, due: () => this.#taskChanged() });
     this.#limits = new RunLimits({ clock: parts.runtime.clock, due: () => this.#step() });
-    this.#schedules = new TaskSchedules({ runtime: parts.runtime, due: () => this.#step() });
+    this.#schedules = new TaskSchedules({ runtime: parts.runtime, due: () => this.#stepByTime() });
     for (const task of group.tasks) this.#tasks.set(task.name, this.#newTask(task, record.tasks[task.name] ?? NEW_TASK));
     this.checks = this.#newChecks(record);
   }
@@ -116,7 +116,7 @@ export class AllocRunner {
     prepareAllocDirectories(this.#parts.runtime.files, this.#parts.allocRoot, this.alloc.id);
     for (const task of this.#tasks.values()) if (task.record.state.state === "running" || task.record.isAttemptOpen) task.start();
     if (this.#record.isHeldBack) this.#holdBack();
-    this.#step();
+    this.#stepByTime();
   }
 
   /** Ends its tasks, once the group's shutdown_delay is over. Again, it can only be told not to delay. */
@@ -260,6 +260,13 @@ export class AllocRunner {
     if (this.#isReleased) return;
     this.#step();
     this.#tell();
+  }
+
+  /** What it does to tasks they tell themselves, but for what becomes of the whole by tasks that rest. */
+  #stepByTime(): void {
+    const { clientStatus } = this.#record;
+    this.#step();
+    if (this.#record.clientStatus !== clientStatus) this.#tell();
   }
 
   /** Brings tasks into the order that device/lifecycle.ts decides; repeats while its own actions change something. */
