@@ -7,7 +7,7 @@ import { DEFAULT_CAPABILITIES } from "../../internal/runner/sandbox/capabilities
 import { bunRuntime } from "../../internal/runtime/bun.ts";
 import { fakeFiles } from "../runner/sandbox/fake-files.ts";
 
-const SETTINGS = { users: { min: 80_000, max: 89_999 }, allowCaps: DEFAULT_CAPABILITIES };
+const SETTINGS = { users: { min: 80_000, max: 89_999 }, allowCaps: DEFAULT_CAPABILITIES, imageGcDelayMs: 90_000_000 };
 const program = "#!";
 const UTIL_LINUX = Object.fromEntries(
   ["unshare", "nsenter", "setpriv", "mount", "umount", "pivot_root", "prlimit"].map((name) => [`/usr/bin/${name}`, program]),

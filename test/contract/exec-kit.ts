@@ -25,7 +25,7 @@ export function openSandbox(runtime: Runtime, folder: string, make: (parts: Exec
     allocRoot: `${folder}/alloc`,
     cgroups: findCgroups(runtime.files),
     shimPath: script("shim.sh", SHIM_SCRIPT),
-    settings: { users: { min: 80_000, max: 89_999 }, allowCaps: DEFAULT_CAPABILITIES },
+    settings: { users: { min: 80_000, max: 89_999 }, allowCaps: DEFAULT_CAPABILITIES, imageGcDelayMs: 90_000_000 },
     directory,
     sandboxScriptPath: script("sandbox.sh", SANDBOX_SCRIPT),
     sandboxTaskScriptPath: script("sandbox-task.sh", SANDBOX_TASK_SCRIPT),

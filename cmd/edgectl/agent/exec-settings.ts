@@ -1,6 +1,7 @@
 // The settings of the exec driver: which users it lends, which capabilities jobs may ask for, or that it is switched off.
 
 import { EdgeError } from "../../../internal/domain/errors.ts";
+import { UNUSED_MS_MAX } from "../../../internal/runner/disuse.ts";
 import type { ExecSettings } from "../../../internal/runner/drivers/exec.ts";
 import { capabilityName, DEFAULT_CAPABILITIES, KNOWN_CAPABILITIES } from "../../../internal/runner/sandbox/capabilities.ts";
 import type { SettingValues } from "./settings.ts";
@@ -19,5 +20,6 @@ export function execSettingsOf(values: SettingValues): ExecSettings | null {
   if (unknown.length > 0) throw new EdgeError("config", `client.exec_allow_caps names no capability: ${unknown.join(", ")}`);
   const names = (listed ?? DEFAULT_CAPABILITIES).map((name) => capabilityName(name) ?? "");
   const allowCaps = names.includes("all") ? KNOWN_CAPABILITIES : [...new Set(names)];
-  return values.get("client.exec") === false ? null : { users: { min, max }, allowCaps };
+  const imageGcDelayMs = Number(values.get("client.exec_gc_image_delay") ?? UNUSED_MS_MAX);
+  return values.get("client.exec") === false ? null : { users: { min, max }, allowCaps, imageGcDelayMs };
 }

@@ -115,6 +115,7 @@ export const SETTINGS: readonly Setting[] = [
   setting("client.raw_exec", "bool", "allow tasks without isolation (default true)"),
   setting("client.exec", "bool", "allow tasks in namespaces of their own, with read access to the system's folders (default true)"),
   setting("client.exec_allow_caps", "list", "capabilities that exec tasks may have or ask for (default: those of Nomad's exec)"),
+  setting("client.exec_gc_image_delay", "duration", "how long an image that was unpacked for exec tasks stays unused (default 25h)"),
   setting("client.dynamic_user_min", "int", "first of the users that exec tasks without a user of their own run as (default 80000)"),
   setting("client.dynamic_user_max", "int", "last of these users (default 89999)"),
   setting("client.java", "bool", "run jars and classes where exec can and a JVM is found (default true)"),

@@ -7,10 +7,11 @@ import { join } from "../../domain/paths.ts";
 import { makeLimitedGroups, type TaskLimits } from "../cgroup-limits.ts";
 import { controlDirectory, logsDirectory, sharedDirectory, taskPaths } from "../layout.ts";
 import { capabilitiesOf } from "../sandbox/capabilities.ts";
-import { Images, toolInImage } from "../sandbox/image.ts";
+import { toolInImage } from "../sandbox/image.ts";
 import { type Bind, deviceTable, hostView, imageView, mountTable, rootEntries, TOOLS_FOLDER, type View, withMountsBelow } from "../sandbox/mounts.ts";
 import { refreshLiveFiles, rootFolder } from "../sandbox/root-folder.ts";
 import { deviceScript } from "../sandbox/task-files.ts";
+import { TaskImages } from "../sandbox/task-images.ts";
 import { SAFE_PATH, type Tools } from "../sandbox/tools.ts";
 import { claimUser, releaseUser, type TaskUser, type UserRange, userNamed } from "../sandbox/users.ts";
 import { volumeBinds } from "../sandbox/volumes.ts";
@@ -23,6 +24,8 @@ export interface ExecSettings {
   readonly users: UserRange;
   /** Capabilities that jobs may ask for. */
   readonly allowCaps: readonly string[];
+  /** How long an image that was unpacked stays unused. */
+  readonly imageGcDelayMs: number;
 }
 
 export interface ExecParts extends ShimParts {
@@ -46,30 +49,63 @@ export interface SandboxProgram {
 }
 
 export function execDriver(parts: ExecParts): Driver {
+  const { runtime, settings } = parts;
+  const images = new TaskImages(parts);
+  const settling = runtime.clock.after(Math.min(SETTLE_MS, settings.imageGcDelayMs), () => void images.settle(), { keepsAlive: false });
   return {
-    ...sandboxDriver(parts, "exec", (request) => {
+    ...sandboxDriver(parts, "exec", images, (request) => {
       const [problem] = execConfigProblems(request.task.config);
       if (problem) throw new EdgeError("invalid", problem.message);
       return { config: execConfigOf(request.task.config), folders: [], files: [] };
     }),
     // Only where a task of this kind ever ran.
     refresh: () => {
-      if (parts.runtime.files.stat(liveDirectory(parts)) !== null) refreshLiveFiles(parts.runtime.files, liveDirectory(parts));
+      if (runtime.files.stat(liveDirectory(parts)) !== null) refreshLiveFiles(runtime.files, liveDirectory(parts));
+    },
+    stop: () => {
+      settling.cancel();
+      images.stop();
     },
   };
 }
 
-/** A driver whose tasks live as those of exec do; `programOf` says what runs, or throws what is wrong with the config. */
-export function sandboxDriver(parts: ExecParts, name: string, programOf: (request: StartRequest) => SandboxProgram): Driver {
-  const images = new Images(parts.runtime, join(parts.directory, "images"), parts.tools);
-  const tasks = new ShimTasks(parts, { released: (id) => releaseUser(claimsOf(parts), { allocId: id.allocId, task: id.task.name }) });
+/**
+ * A driver whose tasks live as those of exec do; `programOf` says what runs, or throws what is wrong with the config.
+ * Without images no config of it names one.
+ */
+export function sandboxDriver(
+  parts: ExecParts,
+  name: string,
+  images: TaskImages | null,
+  programOf: (request: StartRequest) => SandboxProgram,
+): Driver {
+  const tasks = new ShimTasks(parts, {
+    released(id) {
+      releaseUser(claimsOf(parts), { allocId: id.allocId, task: id.task.name });
+      images?.release(tasks.attemptOf(id).control);
+    },
+  });
   return {
     name,
     view: "rooted",
     canGiveVolumes: true,
     defaultSignal: "SIGINT",
-    start: async (request) => start(parts, tasks, images, request, programOf(request)),
-    recover: (id) => tasks.recover(id),
+    async start(request) {
+      const { control } = tasks.attemptOf(request);
+      try {
+        return await start(parts, tasks, images, request, programOf(request));
+      } catch (error) {
+        images?.release(control);
+        throw error;
+      }
+    },
+    async recover(id) {
+      const { control } = tasks.attemptOf(id);
+      images?.recover(control);
+      const handle = await tasks.recover(id);
+      if (handle === null) images?.release(control);
+      return handle;
+    },
   };
 }
 
@@ -82,12 +118,21 @@ export function memoryLimitOf(request: StartRequest): number {
 
 // --- internal ---
 
-async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request: StartRequest, program: SandboxProgram): Promise<TaskHandle> {
+/** Tasks of an earlier agent have been taken up by then. */
+const SETTLE_MS = 300_000;
+
+async function start(
+  parts: ExecParts,
+  tasks: ShimTasks,
+  images: TaskImages | null,
+  request: StartRequest,
+  program: SandboxProgram,
+): Promise<TaskHandle> {
   const { files } = parts.runtime;
   const { config } = program;
   const attempt = tasks.attemptOf(request);
-  const image = config.image === "" ? null : await unlessCancelled(request, images.folderOf(imagePath(parts, request, config.image), request.say));
-  const toolsFolder = image === null ? null : await images.toolsFolder();
+  const given = config.image === "" || images === null ? null : await images.give(request, imagePath(parts, request, config.image), attempt.control);
+  const [image, toolsFolder] = [given?.folder ?? null, given?.tools ?? null];
   refreshLiveFiles(files, liveDirectory(parts));
   const view = withFolders(viewOf(parts, image, toolsFolder), program.folders);
   const volumes = volumesFor(parts, request, view, image !== null);
@@ -153,17 +198,6 @@ async function start(parts: ExecParts, tasks: ShimTasks, images: Images, request
     releaseUser(claimsOf(parts), { allocId: request.allocId, task: request.task.name });
     throw error;
   }
-}
-
-/** A large image takes minutes: whoever stops the task meanwhile does not wait for it. What is unpacked stays for the next. */
-function unlessCancelled<T>(request: StartRequest, work: Promise<T>): Promise<T> {
-  const { cancelled } = request;
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(new EdgeError("internal", "the start was called off"));
-    if (cancelled.aborted) stop();
-    cancelled.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => cancelled.removeEventListener("abort", stop));
-  });
 }
 
 function liveDirectory(parts: ExecParts): string {

@@ -7,7 +7,7 @@ import { javaConfigProblems, javaProgram } from "./java-config.ts";
 import { findJava } from "./java-home.ts";
 
 export function javaDriver(parts: ExecParts): Driver {
-  return sandboxDriver(parts, "java", (request) => programOf(parts, request));
+  return sandboxDriver(parts, "java", null, (request) => programOf(parts, request));
 }
 
 // --- internal ---

@@ -4,36 +4,79 @@
 import { EdgeError, messageOf } from "../../domain/errors.ts";
 import { join } from "../../domain/paths.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { Disuse } from "../disuse.ts";
 import type { Tools } from "./tools.ts";
 
 const UNPACK_MS_MAX = 600_000;
+const GONE = ".gone";
+
+export interface ImagesParts {
+  readonly runtime: Runtime;
+  /** Where they are unpacked. */
+  readonly directory: string;
+  readonly tools: Tools;
+  /** How long one that was unpacked stays unused. */
+  readonly delayMs: number;
+  /** Whether a task runs in it that nobody here knows of, or not yet. */
+  isInUse(digest: string): boolean;
+}
+
+export interface FoundImage {
+  readonly folder: string;
+  /** Of the tarball: the image is held, until it is released. Null = a folder of somebody else's. */
+  readonly digest: string | null;
+}
 
 export class Images {
+  /** Unpacked ones, by their digests. */
+  readonly uses: Disuse;
   readonly #runtime: Runtime;
   readonly #directory: string;
   readonly #tools: Tools;
+  readonly #isInUse: ImagesParts["isInUse"];
   /** Work under way by its result's path: two tasks of one image wait for the same. */
   readonly #pending = new Map<string, Promise<string>>();
 
-  constructor(runtime: Runtime, directory: string, tools: Tools) {
+  constructor({ runtime, directory, tools, delayMs, isInUse }: ImagesParts) {
     this.#runtime = runtime;
     this.#directory = directory;
     this.#tools = tools;
+    this.#isInUse = isInUse;
+    const path = `${directory}.json`;
+    this.uses = new Disuse({ runtime, path, delayMs, remove: (digest) => this.#remove(digest) });
   }
 
-  /** The image's folder. Throws `invalid` when there is no such image; `say` hears what takes its time. */
-  async folderOf(path: string, say: (message: string) => void): Promise<string> {
+  /** Throws `invalid` when there is no such image; `say` hears what takes its time. */
+  async find(path: string, say: (message: string) => void): Promise<FoundImage> {
     const info = this.#runtime.files.stat(path);
     if (info === null) throw new EdgeError("invalid", `the image "${path}" is not on this node`);
-    if (info.isDirectory) return path;
+    if (info.isDirectory) return { folder: path, digest: null };
     const digest = await this.#digestOf(path, `${path}|${info.sizeBytes}|${info.modifiedAtMs}|${info.inode}`);
     const folder = join(this.#directory, digest);
-    return this.#once(folder, async () => {
-      say(`Unpacking ${path}`);
-      await this.#fill(folder, (half) =>
-        this.#run("tar", ["-x", "-f", path, "-C", half, "--numeric-owner"], `the image "${path}" could not be unpacked`),
-      );
-    });
+    this.uses.hold(digest);
+    try {
+      await this.#once(folder, async () => {
+        say(`Unpacking ${path}`);
+        await this.#fill(folder, (half) =>
+          this.#run("tar", ["-x", "-f", path, "-C", half, "--numeric-owner"], `the image "${path}" could not be unpacked`),
+        );
+      });
+    } catch (error) {
+      this.uses.release(digest);
+      throw error;
+    }
+    this.uses.note(digest, path);
+    return { folder, digest };
+  }
+
+  /** Once running tasks were taken up: what lies there and nobody uses is unused from now on, those of earlier versions too. */
+  async settle(): Promise<void> {
+    const { files } = this.#runtime;
+    for (const name of files.list(this.#directory) ?? []) {
+      if (name.endsWith(GONE)) await files.removeTree(join(this.#directory, name));
+      else if (/^[0-9a-f]{64}$/.test(name) && !this.uses.isKnown(name)) this.uses.note(name, "");
+    }
+    this.uses.settle();
   }
 
   /** A folder with shell, setpriv and umount, with the loader and the libraries that they need. */
@@ -46,6 +89,21 @@ export class Images {
   }
 
   // --- internal ---
+
+  /** Under another name first: a task that wants it meanwhile unpacks it anew. */
+  async #remove(digest: string): Promise<"gone" | "later"> {
+    if (this.#isInUse(digest)) return "later";
+    const { files } = this.#runtime;
+    const folder = join(this.#directory, digest);
+    if (files.stat(folder) === null) return "gone";
+    for (const name of files.list(this.#directory) ?? [])
+      if (name.startsWith("digest-") && files.readText(join(this.#directory, name)) === digest) files.remove(join(this.#directory, name));
+    await files.removeTree(`${folder}${GONE}`);
+    if (this.uses.isHeld(digest)) return "later";
+    files.rename(folder, `${folder}${GONE}`);
+    await files.removeTree(`${folder}${GONE}`);
+    return "gone";
+  }
 
   /** Reading a large file takes long on a small device: its digest is noted beside what tells that it changed. */
   async #digestOf(path: string, stamp: string): Promise<string> {

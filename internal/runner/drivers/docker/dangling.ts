@@ -60,7 +60,7 @@ export class DanglingContainers {
 
   async #look(): Promise<void> {
     const { runtime, settings, nodeId, watch, warn } = this.#parts;
-    if (!this.#isSettled) this.#parts.images.settle();
+    if (!this.#isSettled) this.#parts.images.uses.settle();
     this.#isSettled = true;
     const engine = watch.engine;
     if (engine === null || !settings.isDanglingGcEnabled) return;

@@ -71,7 +71,7 @@ class Docker {
   stop(): void {
     for (const handle of [...this.#handles]) handle.release?.();
     this.watch.stop();
-    this.#images.stop();
+    this.#images.uses.stop();
     this.#dangling.stop();
   }
 
@@ -87,7 +87,7 @@ class Docker {
       try {
         return await this.#run({ engine, request, config, name, image });
       } catch (error) {
-        this.#images.release(image.id);
+        this.#images.uses.release(image.id);
         throw error;
       }
     } finally {
@@ -104,7 +104,7 @@ class Docker {
     // It ended, and the agent was killed before it could say so.
     if (exit !== null) return endedHandle(record.started?.atMs ?? this.#parts.runtime.clock.nowMs(), exit);
     if (record.started !== null) {
-      this.#images.hold(record.started.imageId);
+      this.#images.uses.hold(record.started.imageId);
       return this.#handleOf(place, { ...record, started: record.started });
     }
     return this.#settle(place, record);
@@ -205,7 +205,7 @@ class Docker {
     const type = seen.at("HostConfig").at("LogConfig").text("Type");
     const isCollected = type === "json-file" || type === "k8s-file";
     const noted = this.#note(control, { ...record, id: seen.text("Id") }, seen, isCollected ? "follow" : "leave");
-    this.#images.hold(noted.started.imageId);
+    this.#images.uses.hold(noted.started.imageId);
     return this.#handleOf(place, noted);
   }
 
@@ -250,7 +250,7 @@ class Docker {
       warn,
       ended: () => {
         release();
-        this.#images.release(imageId);
+        this.#images.uses.release(imageId);
         this.#handles.delete(handle);
       },
     });

@@ -2,11 +2,12 @@
 
 import { EdgeError, messageOf } from "../../../domain/errors.ts";
 import { join } from "../../../domain/paths.ts";
-import type { Runtime, Timer } from "../../../runtime/runtime.ts";
+import type { Runtime } from "../../../runtime/runtime.ts";
+import { Disuse } from "../../disuse.ts";
 import { registryAuth } from "./auth.ts";
 import type { DockerConfig } from "./config.ts";
 import { type Engine, EngineRefusal } from "./engine.ts";
-import { DockerJson } from "./engine-json.ts";
+import type { DockerJson } from "./engine-json.ts";
 import { type FolderPaths, insideTask } from "./files.ts";
 import { loadImage, pullImage } from "./pull.ts";
 import { parseReference, referenceText } from "./reference.ts";
@@ -27,26 +28,21 @@ export interface ImageRequest {
   readonly cancelled: AbortSignal;
 }
 
-interface FetchedImage {
-  readonly reference: string;
-  /** Null while a task uses it. */
-  readonly unusedSinceMs: number | null;
-}
-
 export class Images {
   readonly #parts: ImagesParts;
   readonly #pulls = new Map<string, Promise<void>>();
-  readonly #holders = new Map<string, number>();
-  #fetched: Readonly<Record<string, FetchedImage>>;
-  #timer: Timer | null = null;
+  /** Those that were fetched for tasks. */
+  readonly uses: Disuse;
 
   constructor(parts: ImagesParts) {
     this.#parts = parts;
-    this.#fetched = readFetched(parts);
-  }
-
-  stop(): void {
-    this.#timer?.cancel();
+    const { settings, runtime, directory } = parts;
+    this.uses = new Disuse({
+      runtime,
+      path: join(directory, "docker-images.json"),
+      delayMs: settings.isImageGcEnabled ? settings.imageGcDelayMs : null,
+      remove: (_id, reference) => this.#remove(reference),
+    });
   }
 
   /** The id of the task's image, fetched where it must be. It is held until `release`. */
@@ -64,7 +60,7 @@ export class Images {
       try {
         await this.#pull(engine, request, name);
         found = await inspect(engine, lookup);
-        if (found) this.#note(found.text("Id"), name);
+        if (found) this.uses.note(found.text("Id"), name);
       } catch (error) {
         // "latest" is asked for anew each time, yet a device without its link runs what it has.
         if (found === null || config.isPullForced || request.cancelled.aborted) throw error;
@@ -73,47 +69,8 @@ export class Images {
     }
     if (found === null) throw new EdgeError("not-found", `the engine has no image ${name}${config.load === "" ? "" : " after loading the tarball"}`);
     const id = found.text("Id");
-    this.hold(id);
+    this.uses.hold(id);
     return { id, stopSignal: found.at("Config").text("StopSignal") };
-  }
-
-  hold(id: string): void {
-    this.#holders.set(id, (this.#holders.get(id) ?? 0) + 1);
-    const known = this.#fetched[id];
-    if (known && known.unusedSinceMs !== null) this.#write({ ...this.#fetched, [id]: { ...known, unusedSinceMs: null } });
-  }
-
-  release(id: string): void {
-    const left = (this.#holders.get(id) ?? 1) - 1;
-    if (left > 0) return void this.#holders.set(id, left);
-    this.#holders.delete(id);
-    const known = this.#fetched[id];
-    if (!known) return;
-    this.#write({ ...this.#fetched, [id]: { ...known, unusedSinceMs: this.#parts.runtime.clock.nowMs() } });
-    this.arm();
-  }
-
-  /** After a restart, once running tasks were taken up: what nobody uses is unused from now on. */
-  settle(): void {
-    const nowMs = this.#parts.runtime.clock.nowMs();
-    const orphans = Object.entries(this.#fetched).filter(([id, image]) => image.unusedSinceMs === null && !this.#holders.has(id));
-    if (orphans.length > 0)
-      this.#write({ ...this.#fetched, ...Object.fromEntries(orphans.map(([id, image]) => [id, { ...image, unusedSinceMs: nowMs }])) });
-    this.arm();
-  }
-
-  /** Sleeps until the next image is due; without any there is no timer. */
-  arm(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
-    const { settings, runtime } = this.#parts;
-    if (!settings.isImageGcEnabled) return;
-    const due = Object.values(this.#fetched).flatMap((image) =>
-      image.unusedSinceMs === null ? [] : [image.unusedSinceMs + settings.imageGcDelayMs],
-    );
-    if (due.length === 0) return;
-    const delayMs = Math.max(Math.min(...due) - runtime.clock.nowMs(), GC_PAUSE_MS_MIN);
-    this.#timer = runtime.clock.after(delayMs, () => void this.#collect().finally(() => this.arm()), { keepsAlive: false });
   }
 
   // --- internal ---
@@ -127,7 +84,7 @@ export class Images {
     request.say(`Loading the image from ${config.load}`);
     for (const name of await loadImage(this.#parts.runtime, engine, path, request.cancelled)) {
       const id = (await inspect(engine, name))?.text("Id") ?? "";
-      if (id !== "") this.#note(id, name);
+      if (id !== "") this.uses.note(id, name);
     }
   }
 
@@ -163,42 +120,21 @@ export class Images {
     }
   }
 
-  #note(id: string, reference: string): void {
-    if (this.#fetched[id]?.reference === reference) return;
-    this.#write({ ...this.#fetched, [id]: { reference, unusedSinceMs: null } });
-  }
-
-  async #collect(): Promise<void> {
-    const { settings, runtime } = this.#parts;
+  async #remove(reference: string): Promise<"gone" | "later"> {
     const engine = this.#parts.engine();
-    if (engine === null) return;
-    for (const [id, image] of Object.entries(this.#fetched)) {
-      if (image.unusedSinceMs === null || this.#holders.has(id)) continue;
-      if (runtime.clock.nowMs() - image.unusedSinceMs < settings.imageGcDelayMs) continue;
-      try {
-        // By its name first: an image that somebody tagged otherwise too is left to them.
-        await engine.json("DELETE", `/images/${encodeURIComponent(image.reference)}`);
-      } catch (error) {
-        // Gone already, or in use by a container that is not ours: either way no longer our affair.
-        if (!(error instanceof EngineRefusal)) return;
-      }
-      const { [id]: _gone, ...rest } = this.#fetched;
-      this.#write(rest);
+    if (engine === null) return "later";
+    try {
+      // By its name first: an image that somebody tagged otherwise too is left to them.
+      await engine.json("DELETE", `/images/${encodeURIComponent(reference)}`);
+    } catch (error) {
+      // Gone already, or in use by a container that is not ours: either way no longer our affair.
+      if (!(error instanceof EngineRefusal)) return "later";
     }
-  }
-
-  #write(fetched: Readonly<Record<string, FetchedImage>>): void {
-    this.#fetched = fetched;
-    const { runtime, directory } = this.#parts;
-    runtime.files.writeText(join(directory, `${FILE}.new`), JSON.stringify(fetched));
-    runtime.files.rename(join(directory, `${FILE}.new`), join(directory, FILE));
+    return "gone";
   }
 }
 
 // --- internal ---
-
-const FILE = "docker-images.json";
-const GC_PAUSE_MS_MIN = 1000;
 
 async function inspect(engine: Engine, name: string): Promise<DockerJson | null> {
   try {
@@ -206,18 +142,6 @@ async function inspect(engine: Engine, name: string): Promise<DockerJson | null>
   } catch (error) {
     if (error instanceof EngineRefusal && error.status === 404) return null;
     throw error;
-  }
-}
-
-function readFetched(parts: ImagesParts): Readonly<Record<string, FetchedImage>> {
-  try {
-    const told = JSON.parse(parts.runtime.files.readText(join(parts.directory, FILE)) ?? "{}");
-    const json = new DockerJson(told);
-    return Object.fromEntries(
-      json.names().map((id) => [id, { reference: json.at(id).text("reference"), unusedSinceMs: json.at(id).number("unusedSinceMs") || null }]),
-    );
-  } catch {
-    return {}; // a torn file: those images are left to the operator
   }
 }
 

@@ -1,5 +1,6 @@
 // What the operator of a node allows containers, and how their engine is reached.
 
+import { UNUSED_MS_MAX } from "../../disuse.ts";
 import { DEFAULT_CAPABILITIES } from "../../sandbox/capabilities.ts";
 
 export interface DockerSettings {
@@ -39,8 +40,7 @@ export const DOCKER_DEFAULTS: DockerSettings = {
   allowedHostModes: [],
   pidsLimit: 0,
   isImageGcEnabled: true,
-  // Long enough for a job that runs every night: a thin link must not carry its image each time.
-  imageGcDelayMs: 86_400_000 + 3_600_000,
+  imageGcDelayMs: UNUSED_MS_MAX,
   isContainerGcEnabled: true,
   isDanglingGcEnabled: true,
   danglingPeriodMs: 300_000,
