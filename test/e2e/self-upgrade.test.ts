@@ -195,7 +195,7 @@ test(
       await until("another to watch", () => ![0, watcher].includes(lock("upgrade.lock")));
       process.kill(agent, "SIGKILL");
       await until("the agent to be started again", () => ![0, agent].includes(lock("lock")));
-      await until("the upgrade to end", () => status(place).State === "healthy");
+      await until("the upgrade to end", () => status(place).State === "healthy", 60_000);
       await expectUntouched(place, sleeping);
       expect(statSync(`/proc/${lock("lock")}/exe`).ino).toBe(statSync(sleeping.program).ino);
     }),
