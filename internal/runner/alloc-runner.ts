@@ -147,6 +147,7 @@ export class AllocRunner {
       const runner = this.#tasks.get(task.name);
       if (runner) runner.task = task;
     }
+    this.#step();
     this.#tell();
   }
 

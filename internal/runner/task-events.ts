@@ -8,6 +8,7 @@ import { SIGNAL_NAMES } from "../domain/task-exit.ts";
 
 export const WAITING = "Waiting";
 export const TIME_LIMIT = "Time Limit";
+export const RESTARTING = "Restarting";
 
 export const EVENT = {
   received: (atMs: number): TaskEvent => event("Received", atMs, "Task received by client"),
@@ -21,7 +22,7 @@ export const EVENT = {
       oom_killed: String(exit.isOom),
     }),
   restarting: (atMs: number, delayMs: number, reason: string): TaskEvent =>
-    event("Restarting", atMs, `Task restarting in ${formatDuration(delayMs)}`, { restart_reason: reason, start_delay: String(delayMs * 1e6) }),
+    event(RESTARTING, atMs, `Task restarting in ${formatDuration(delayMs)}`, { restart_reason: reason, start_delay: String(delayMs * 1e6) }),
   notRestarting: (atMs: number, reason: string): TaskEvent => event("Not Restarting", atMs, reason, { restart_reason: reason, fails_task: "true" }),
   setupFailure: (atMs: number, reason: string): TaskEvent => event("Setup Failure", atMs, reason, { setup_error: reason, fails_task: "true" }),
   driverFailure: (atMs: number, reason: string): TaskEvent => event("Driver Failure", atMs, reason, { driver_error: reason }),

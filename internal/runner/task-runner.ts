@@ -16,7 +16,7 @@ import { LIMITS } from "../domain/limits.ts";
 import { readBootId } from "../runtime/process-identity.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
 import type { Driver, StartRequest, TaskHandle } from "./drivers/driver.ts";
-import { EVENT, TIME_LIMIT, WAITING } from "./task-events.ts";
+import { EVENT, RESTARTING, TIME_LIMIT, WAITING } from "./task-events.ts";
 import type { TaskRecord } from "./task-record.ts";
 
 export interface TaskRunnerParts {
@@ -202,6 +202,7 @@ export class TaskRunner {
   async #run(): Promise<void> {
     if (this.#record.state.events.length === 0) this.#update({}, [EVENT.received(this.#now())]);
     let recovered = await this.#recover();
+    if (recovered === null) await this.#waitOutDelay();
     for (;;) {
       if (recovered === null && this.#pause && !this.#stop) return this.#rest();
       const result = recovered ?? (await this.#startOnce());
@@ -276,9 +277,7 @@ export class TaskRunner {
       return false;
     }
     if (this.#isPausing) {
-      this.#isPausing = false;
-      this.#isRestartAsked = false;
-      this.#hasFailedChecks = false;
+      this.#isPausing = this.#isRestartAsked = this.#hasFailedChecks = false;
       this.#update({ state: "pending" }, terminated, { isAttemptOpen: false });
       return true;
     }
@@ -312,6 +311,15 @@ export class TaskRunner {
     );
     await this.#delay(decision.delayMs);
     return true;
+  }
+
+  /** The agent before this one waited to start it again: what is left of that, by a clock that may have been set since, and no more than it was. */
+  async #waitOutDelay(): Promise<void> {
+    const last = this.#record.state.events.at(-1);
+    if (last?.type !== RESTARTING || this.#record.bootId !== readBootId(this.#parts.runtime.files) || this.#stop || this.#pause) return;
+    const delayMs = Number(last.details.start_delay ?? 0) / 1e6;
+    const leftMs = last.atMs + delayMs - this.#now();
+    if (leftMs > 0) await this.#delay(Math.min(leftMs, delayMs));
   }
 
   async #delay(delayMs: number): Promise<void> {

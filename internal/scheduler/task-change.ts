@@ -44,6 +44,10 @@ function roomFor(_jobMeta: unknown, { name, ephemeralDisk, networks, volumes, ta
 /** The part of a group that its tasks can see. Counts, policies and placement rules are not among it. */
 function whatRuns(jobMeta: unknown, group: TaskGroup): unknown {
   const { name, meta, ephemeralDisk, networks, services, volumes, consul, shutdownDelayMs, maxRunDurationMs } = group;
-  const tasks = group.tasks.map(({ restart: _restart, constraints: _constraints, affinities: _affinities, scalings: _scalings, ...task }) => task);
+  const tasks = group.tasks.map(({ restart: _restart, constraints: _constraints, affinities: _affinities, scalings: _scalings, ...task }) => ({
+    ...task,
+    // Other hours are kept as it runs; that it has some at all is for a node to know.
+    schedule: task.schedule !== null,
+  }));
   return { jobMeta, name, meta, ephemeralDisk, networks, services, volumes, consul, shutdownDelayMs, maxRunDurationMs, tasks };
 }

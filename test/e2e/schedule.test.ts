@@ -99,6 +99,9 @@ test(
       await until("that to be told", async () => (await mainOf(place, "shop")).Paused === "force_pause");
       place.ok("alloc", "pause", "--state", "scheduled", id);
       await until("its hours to count again", async () => (await mainOf(place, "shop")).Paused === "scheduled_pause");
+      place.run(hoursJob(place, "shop", -3600, 7200), "--detach");
+      await until("the hours of its next version to count, as it is", () => logOf(place, "shop") === "+-+");
+      expect((await place.get("/v1/job/shop/allocations")).length).toBe(1);
       const put = (body: unknown) => place.request("PUT", `/v1/client/allocation/${id}/pause`, body);
       expect((await put({ Task: "main", ScheduleState: "sleep" })).status).toBe(400);
       expect(await put({ Task: "none", ScheduleState: "run" })).toMatchObject({ status: 404 });

@@ -123,8 +123,9 @@ function groupSummary(job: Job, { group, allocs, waiting, placeable, reasons, re
     const [first] = (report?.verdicts ?? []).filter((verdict) => verdict.kind !== "fits" && verdict.kind !== "serves");
     const reason = report?.nodes === 0 ? "there are no nodes" : first ? verdictText(first) : "no node fits";
     const of = isSystem ? "" : ` of ${group.count}`;
+    const resuming = reasons.filter((text) => text.includes("to be resumed")).map((text) => `${name}${text}`);
     const fix = report?.fixes[0] ? [`${name}${report.fixes[0].text}`] : [];
-    return [`${name}${waiting}${of} ${waiting === 1 ? "has" : "have"} no place: ${reason}`, ...fix];
+    return [`${name}${waiting}${of} ${waiting === 1 ? "has" : "have"} no place: ${reason}`, ...resuming, ...fix];
   }
   if (isSystem && allocs.length === 0) return [`${name}no node is one for it`];
   if (allocs.length === 0) return [`${name}nothing runs: ${reasons.join("; ") || `its count is ${group.count}`}`];
