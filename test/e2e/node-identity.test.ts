@@ -401,19 +401,22 @@ test(
 
       const alive = place.cli("node", "purge", "gone");
       expect([alive.status, alive.stderr]).toEqual([1, expect.stringMatching(/node gone \([0-9a-f]{8}\) is alive[\s\S]*--yes/)]);
+      // Nothing is decided about the job for now: the node is told all the same.
+      place.ok("operator", "scheduler", "set-config", "--pause-eval-broker=true");
       const reply = await place.request("POST", `/v1/node/${first.NodeID}/purge`);
       expect(JSON.parse(reply.text)).toMatchObject({ EvalIDs: [expect.stringMatching(/^[0-9a-f-]{36}$/)], NodeModifyIndex: expect.any(Number) });
       expect(JSON.parse(reply.text).EvalCreateIndex).toBe(JSON.parse(reply.text).NodeModifyIndex);
+      await until(
+        () => `its task to end\n${gone.log}`,
+        () => place.taskPids(first.ID).length === 0,
+      );
+      place.ok("operator", "scheduler", "set-config", "--pause-eval-broker=false");
 
       await until("the job to run on the other", async () => {
         const allocs = (await place.get("/v1/job/ticker/allocations")) as { NodeName: string; ClientStatus: string }[];
         return allocs.some((alloc) => alloc.NodeName === "stays" && alloc.ClientStatus === "running");
       });
       expect((await place.get(`/v1/allocation/${first.ID}`)).ClientStatus).toBe("lost");
-      await until(
-        () => `its task to end\n${gone.log}`,
-        () => place.taskPids(first.ID).length === 0,
-      );
       await untilRefused(gone, /joining takes a join token/);
       await untilRefused(gone, /join token [0-9a-f]{8} admitted this node before, and the node was purged since/);
       await untilNodes(place, { stays: "ready" });
