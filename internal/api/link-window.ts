@@ -20,11 +20,13 @@ interface Waiting {
 export class LinkWindow {
   /** Negative while the last frame was larger than what was left. */
   #roomBytes: number;
+  readonly #windowBytes: number;
   readonly #waiting: Readonly<Record<StreamClass, Set<Waiting>>> = { interactive: new Set(), bulk: new Set() };
 
   /** Null = the other side acknowledges nothing, as earlier versions: all go at once. */
   constructor(windowBytes: number | null) {
-    this.#roomBytes = windowBytes ?? Number.POSITIVE_INFINITY;
+    this.#windowBytes = windowBytes ?? Number.POSITIVE_INFINITY;
+    this.#roomBytes = this.#windowBytes;
   }
 
   /** Calls once there is room, maybe at once; what is returned gives the place in the queue up. */
@@ -35,9 +37,10 @@ export class LinkWindow {
     return () => void this.#waiting[streamClass].delete(one);
   }
 
-  /** So many bytes arrived on the other side. */
+  /** So many bytes arrived on the other side, as it says: beyond the window it is not believed. */
   acknowledged(bytes: number): void {
-    this.#roomBytes += bytes;
+    if (!Number.isSafeInteger(bytes) || bytes <= 0) return;
+    this.#roomBytes = Math.min(this.#roomBytes + bytes, this.#windowBytes);
     this.#admit();
   }
 

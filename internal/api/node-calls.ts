@@ -69,7 +69,13 @@ export class NodeCalls implements CallableNode {
       failure = error;
       wake();
     };
+    let queuedBytes = 0;
     const take = (chunk: StreamChunk) => {
+      if (isDone) return;
+      queuedBytes += chunk.bytes.length;
+      // A node that does not keep to the window.
+      if (queuedBytes > 2 * LIMITS.streamCreditBytes)
+        return finish(new EdgeError("internal", `node ${this.#parts.nodeId} sent more than its reader has room for`));
       queue.push(chunk);
       wake();
     };
@@ -85,6 +91,7 @@ export class NodeCalls implements CallableNode {
       for (;;) {
         const chunk = queue.shift();
         if (chunk) {
+          queuedBytes -= chunk.bytes.length;
           yield chunk;
           this.#parts.send({ kind: "credit", call, bytes: chunk.bytes.length });
         } else if (isDone) {

@@ -4,12 +4,13 @@
 import type { Alloc, AllocReport, AllocResources, AllocResume, ClientStatus, DesiredStatus } from "../domain/alloc.ts";
 import { EdgeError } from "../domain/errors.ts";
 import type { FireReport } from "../domain/fires.ts";
+import { LIMITS } from "../domain/limits.ts";
 import type { NodeEvent, NodeSpec, NodeSuccession } from "../domain/node.ts";
 import type { DynamicMeta } from "../domain/node-meta.ts";
 import type { JobVersion } from "../domain/tables.ts";
 
+/** The newest and the oldest version that this program speaks, as a server and as a node. */
 export const PROTOCOL_VERSION = 1;
-/** Servers speak to nodes of this version too. */
 export const PROTOCOL_VERSION_MIN = 1;
 
 /** An alloc as its node needs it. `jobKey` names an entry of the message's `jobs`. */
@@ -177,7 +178,10 @@ export interface ListedFile {
 export type NodeMessage =
   | {
       readonly kind: "hello";
+      /** The newest version that the node speaks. */
       readonly protocol: number;
+      /** The oldest one; absent from those that speak one alone. */
+      readonly protocolMin?: number;
       readonly node: NodeSpec;
       readonly secret: string;
       readonly lastOrder: OrderPosition | null;
@@ -213,6 +217,7 @@ export type NodeMessage =
 export type ServerMessage =
   | {
       readonly kind: "welcome";
+      /** What both speak from now on. */
       readonly protocol: number;
       readonly clusterId: string;
       readonly epoch: number;
@@ -309,16 +314,22 @@ export function encodeMessage(message: NodeMessage | ServerMessage): string | Ui
   return frame;
 }
 
-/** Throws EdgeError `invalid` for what is no message. Fields unknown to this version are kept. */
+/** Throws EdgeError `invalid` for what is no message, and `too-large` for one that is larger than any may be. Fields unknown to this version are kept. */
 export function decodeMessage<M extends NodeMessage | ServerMessage>(frame: string | Uint8Array): M {
+  if (frame.length > LIMITS.nodeMessageBytesMax)
+    throw new EdgeError(
+      "too-large",
+      `a frame of the node connection has ${frame.length} bytes; ${LIMITS.nodeMessageBytesMax} are allowed (nodeMessageBytesMax)`,
+    );
   try {
     if (typeof frame === "string") {
       const message: unknown = JSON.parse(frame);
       if (typeof message === "object" && message !== null && "kind" in message && typeof message.kind === "string") return message as M; // both ends are this program; kinds are switched on
     } else {
       const length = new DataView(frame.buffer, frame.byteOffset).getUint32(0);
+      // A header with a kind of its own is of a later version.
       const header = JSON.parse(new TextDecoder().decode(frame.subarray(4, 4 + length))) as { call: number; file: string; offset: number }; // written by encodeMessage
-      return { kind: "data", ...header, bytes: frame.subarray(4 + length) } as M; // as above
+      if (typeof header === "object" && header !== null) return { kind: "data", ...header, bytes: frame.subarray(4 + length) } as M; // as above
     }
   } catch (error) {
     throw new EdgeError("invalid", "a frame of the node connection cannot be read", { cause: error });

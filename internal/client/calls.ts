@@ -4,6 +4,7 @@
 import { Arrivals, LinkWindow } from "../api/link-window.ts";
 import { type CallableNode, NodeCalls } from "../api/node-calls.ts";
 import { type ExecResult, KNOWN_CALLS, type ListedFile, type NodeCall, type NodeMessage, type ServerMessage } from "../api/node-protocol.ts";
+import { UnknownKinds } from "../api/unknown-kinds.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import { parseMetaChanges } from "../domain/node-meta.ts";
 import { withinRoot } from "../domain/paths.ts";
@@ -53,6 +54,7 @@ export class Calls {
   readonly #parts: CallsParts;
   readonly #open = new Map<number, OpenCall>();
   readonly #arrivals: Arrivals;
+  readonly #unknown = new UnknownKinds();
   #link = new LinkWindow(null);
 
   constructor(parts: CallsParts) {
@@ -65,7 +67,7 @@ export class Calls {
     this.#link = new LinkWindow(linkWindowBytes);
   }
 
-  /** What belongs to calls; all else is of a later version. */
+  /** What belongs to calls; all else is of a later version, and skipped. */
   hear(message: ServerMessage): void {
     switch (message.kind) {
       case "call":
@@ -83,6 +85,9 @@ export class Calls {
       case "input-end":
       case "resize":
         this.#open.get(message.call)?.command?.take(message);
+        return;
+      default:
+        this.#skip(message);
     }
   }
 
@@ -129,6 +134,11 @@ export class Calls {
   }
 
   // --- internal ---
+
+  #skip(message: ServerMessage): void {
+    const kind = this.#unknown.first(message);
+    if (kind !== null) this.#parts.log.warn("the server said what this version does not know: it is skipped", { kind });
+  }
 
   async #answer(call: number, request: NodeCall, state: OpenCall): Promise<void> {
     const reply = (result: unknown) => state.send({ kind: "reply", call, result });

@@ -1,7 +1,8 @@
 // Keeps the node connected: dials, says hello, sends heartbeats, comes back with growing pauses.
 
 import type { NodeMemory, NodeMessage, OrderPosition, ServerMessage } from "../api/node-protocol.ts";
-import { KNOWN_CALLS, PROTOCOL_VERSION } from "../api/node-protocol.ts";
+import { KNOWN_CALLS } from "../api/node-protocol.ts";
+import { OWN_RANGE } from "../api/protocol-version.ts";
 import { messageOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { NodeSpec } from "../domain/node.ts";
@@ -98,7 +99,8 @@ export class Connection {
       const joinToken = this.#parts.memory() === null || this.#refusals > 0 ? this.#parts.joinToken() : null;
       transport.send({
         kind: "hello",
-        protocol: PROTOCOL_VERSION,
+        protocol: OWN_RANGE.max,
+        protocolMin: OWN_RANGE.min,
         node: this.#parts.node(),
         secret: this.#parts.secret,
         lastOrder: this.#parts.lastOrder(),
@@ -119,6 +121,12 @@ export class Connection {
     this.#lastHeardMs = this.#parts.runtime.clock.monotonicMs();
     switch (message.kind) {
       case "welcome":
+        if (message.protocol < OWN_RANGE.min || message.protocol > OWN_RANGE.max) {
+          this.#tell(
+            `the server speaks node protocol ${message.protocol}, this node ${OWN_RANGE.min} to ${OWN_RANGE.max}: upgrade the older of the two`,
+          );
+          return this.#giveUp("no common protocol");
+        }
         this.#isJoined = true;
         this.#failures = 0;
         this.#refusals = 0;

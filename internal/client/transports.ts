@@ -2,6 +2,7 @@
 
 import type { NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
 import { decodeMessage, encodeMessage } from "../api/node-protocol.ts";
+import { messageOf } from "../domain/errors.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 
 export type NodeTransport = Transport<NodeMessage, ServerMessage>;
@@ -37,7 +38,13 @@ export function socketDial(runtime: Runtime, servers: () => readonly string[]): 
               },
             });
           },
-          message: (data) => onMessage(decodeMessage<ServerMessage>(data)),
+          message(data) {
+            try {
+              onMessage(decodeMessage<ServerMessage>(data));
+            } catch (error) {
+              socket.close(1003, messageOf(error).slice(0, 100));
+            }
+          },
           close(_code, reason) {
             if (isOpen) onClose(reason || "the connection was closed");
             else reject(new Error(`${base} does not answer`));

@@ -51,6 +51,8 @@ export const LIMITS = {
   streamCreditBytes: 65_536,
   /** Pieces of all streams of a node together that are on their way one way: what is urgent finds no more ahead of it. */
   linkWindowBytes: 65_536,
+  /** How long a connection of a node may say nothing before its hello. */
+  helloWaitMsMax: 10_000,
   nodeMessageBytesMax: 16_000_000,
   streamsPerNodeMax: 256,
   reportAllocsPerBatchMax: 200,

@@ -40,6 +40,7 @@ export interface LeaderOptions {
   readonly gc: GcSettings;
   readonly heartbeats: HeartbeatSettings;
   readonly join: JoinPolicy;
+  readonly version: string;
   /** Where programs wait that nodes are to become. */
   readonly programs: ProgramFiles;
   hasAuthority(): boolean;
@@ -109,6 +110,7 @@ export class Leader implements Reader {
       clusterId: options.clusterId,
       heartbeats: options.heartbeats,
       join: options.join,
+      program: options.version,
       hasAuthority: options.hasAuthority,
     });
     this.#periodic = new PeriodicLoop({ runtime: options.runtime, log: options.log, ledger: this.ledger, hasAuthority: options.hasAuthority });

@@ -4,6 +4,7 @@
 import { Arrivals, LinkWindow } from "../api/link-window.ts";
 import { type CallableNode, NodeCalls, type StreamChunk, type StreamHooks } from "../api/node-calls.ts";
 import type { NodeCall, NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
+import { UnknownKinds } from "../api/unknown-kinds.ts";
 import { LIMITS } from "../domain/limits.ts";
 
 export class NodeSession implements CallableNode {
@@ -13,6 +14,7 @@ export class NodeSession implements CallableNode {
   readonly incarnation: number;
   /** For what goes to the node in pieces. */
   readonly link: LinkWindow;
+  readonly unknown = new UnknownKinds();
   lastHeardMs: number;
   /** By when it was told to be heard from again. */
   heartbeatTtlMs: number;

@@ -2,7 +2,8 @@
 
 import { checkHello, checkNodeSpec, type Hello } from "../api/hello.ts";
 import type { DesiredAlloc, NodeMessage, ServerMessage, Transport } from "../api/node-protocol.ts";
-import { desiredOf, FIRST_CALLS, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN } from "../api/node-protocol.ts";
+import { desiredOf, FIRST_CALLS } from "../api/node-protocol.ts";
+import { protocolFor } from "../api/protocol-version.ts";
 import { isGuess, type JoinTerms } from "../cluster/admission.ts";
 import { noteNodeEvents } from "../cluster/node-events.ts";
 import { applyFires } from "../cluster/node-fires.ts";
@@ -34,6 +35,8 @@ export interface NodeSessionsParts {
   readonly ledger: Ledger;
   readonly epoch: number;
   readonly clusterId: string;
+  /** This program's version. */
+  readonly program: string;
   /** Nomad's unless given. */
   readonly heartbeats?: HeartbeatSettings;
   /** Whether a node that is not known needs a token. */
@@ -89,15 +92,19 @@ export class NodeSessions {
     this.#transports.add(transport);
     let session: NodeSession | null = null;
     let hasSaidHello = false;
+    const { clock } = this.#parts.runtime;
+    const timer = clock.after(LIMITS.helloWaitMsMax, () => transport.close("no hello came"), { keepsAlive: false });
     transport.onMessage((message) => {
       if (session) return this.#handle(session, message);
       if (message.kind !== "hello" || hasSaidHello) return transport.close("the first message must be hello, and the only one");
       hasSaidHello = true;
+      timer.cancel();
       void this.#join(transport, message, { isOwn }).then((joined) => {
         session = joined;
       });
     });
     transport.onClose((reason) => {
+      timer.cancel();
       this.#transports.delete(transport);
       if (session) this.#left(session, reason);
     });
@@ -145,16 +152,13 @@ export class NodeSessions {
 
   async #join(transport: NodeTransport, said: Hello, { isOwn }: { readonly isOwn: boolean }): Promise<NodeSession | null> {
     const { runtime, ledger, clusterId, epoch, log } = this.#parts;
+    let protocol: number;
     let hello: Hello;
     let node: Node;
     try {
+      // Of a node that speaks another version nothing else need be of a form that this one knows.
+      protocol = protocolFor(said, this.#parts.program);
       hello = checkHello(said);
-      if (hello.protocol < PROTOCOL_VERSION_MIN || hello.protocol > PROTOCOL_VERSION)
-        throw new EdgeError(
-          "unsupported",
-          `this server speaks node protocol ${PROTOCOL_VERSION_MIN} to ${PROTOCOL_VERSION}, the node ${hello.protocol}`,
-          { hint: "upgrade the older of the two" },
-        );
       await this.#refuseTwin(hello);
       const input = {
         spec: hello.node,
@@ -197,7 +201,7 @@ export class NodeSessions {
     this.refusals.joined(hello.node.id);
     session.send({
       kind: "welcome",
-      protocol: PROTOCOL_VERSION,
+      protocol,
       clusterId,
       epoch,
       incarnation,
@@ -275,8 +279,14 @@ export class NodeSessions {
         void this.#applyUpdate(session, message.node);
         return;
       default:
-        return; // a second hello, or a kind of a later version
+        return this.#skip(session, message);
     }
+  }
+
+  /** A second hello, or what only a later version says. */
+  #skip(session: NodeSession, message: NodeMessage): void {
+    const kind = session.unknown.first(message);
+    if (kind !== null) this.#parts.log.warn("a node said what this version does not know: it is skipped", { node: session.nodeId, kind });
   }
 
   /** What a node tells, once. */

@@ -318,6 +318,7 @@ export class Server {
       gc: this.options.gc ?? GC_DEFAULTS,
       heartbeats: this.options.heartbeats ?? HEARTBEAT_DEFAULTS,
       join: this.options.join ?? "open",
+      version: this.options.version,
       programs: this.programs,
       hasAuthority: () => this.#loop.hasAuthority,
       durable: () => {

@@ -38,6 +38,13 @@ test("what was not sent, or was shorter than a frame, leaves its room to others"
   expect(given()).toEqual(["next"]);
 });
 
+test("what the other side says beyond the window, or without sense, is not believed", () => {
+  const { link, ask, given } = aLink(2 * FRAME);
+  for (const bytes of [1e9, -5, Number.NaN, "many" as never]) link.acknowledged(bytes);
+  for (let stream = 0; stream < 10; stream++) ask(`${stream}`, "bulk");
+  expect(given()).toEqual(["0", "1"]);
+});
+
 test("who gives up its place lets the next one in", () => {
   const { link, ask, given } = aLink(FRAME);
   ask("first", "bulk");

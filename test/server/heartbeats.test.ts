@@ -70,6 +70,7 @@ class Bench {
       ledger: this.#ledger,
       epoch: 1,
       clusterId: "c",
+      program: "1.0.0",
       heartbeats,
       join: "open",
       hasAuthority: () => true,

@@ -41,6 +41,21 @@ test("when its reader leaves, the node is told, and nobody waits for the window"
   expect(sent.at(-1)).toEqual({ kind: "cancel", call: 1 });
 });
 
+test("a node that sends more than its reader has room for is cut off, and no more of it is kept than that", async () => {
+  const { session, sent } = aSession(KNOWN_CALLS);
+  const stream = session.stream({ method: "file-read", allocId: "a", path: "/x", offset: 0, limit: -1 }, new AbortController().signal);
+  const first = stream.next();
+  const bytes = new Uint8Array(LIMITS.frameBytesMax);
+  for (let piece = 0; piece < 100; piece++) session.handle({ kind: "data", call: 1, file: "x", offset: piece * bytes.length, bytes });
+  let pieces = (await first).done ? 0 : 1;
+  const rest = async () => {
+    for await (const _chunk of stream) pieces += 1;
+  };
+  await expect(rest()).rejects.toThrow("node n sent more than its reader has room for");
+  expect(pieces).toBe((2 * LIMITS.streamCreditBytes) / LIMITS.frameBytesMax);
+  expect(sent.at(-1)).toEqual({ kind: "cancel", call: 1 });
+});
+
 // --- internal ---
 
 function aSession(knownCalls: readonly string[]): { readonly session: NodeSession; readonly sent: ServerMessage[] } {
