@@ -2,7 +2,7 @@
 // BENCH_ONLY=start,submit,... runs some of them.
 
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { shellJob } from "../e2e/jobs.ts";
 import { executable, inPlace, type Place, root, sleep, until } from "../e2e/place.ts";
@@ -23,6 +23,7 @@ import {
   type Figure,
   figure,
   hammer,
+  markerAt,
   percentile,
   pidsOf,
   processTimes,
@@ -217,7 +218,7 @@ async function idle(): Promise<Figure[]> {
     await sleep(15_000);
     results.push(...(await idleMinute(place, "with 20 tasks", 4_800_000)));
     // The meter works: one run in the same place is seen by all of it.
-    const marker = mark(place);
+    const marker = markerAt(place.path("mark"));
     const before = written(place);
     place.run(shellJob({ id: "proof", script: "true" }), "--wait");
     await sleep(500);
@@ -228,7 +229,7 @@ async function idle(): Promise<Figure[]> {
 }
 
 async function idleMinute(place: Place, what: string, field: number): Promise<Figure[]> {
-  const marker = mark(place);
+  const marker = markerAt(place.path("mark"));
   const [bytes, cpu, began] = [written(place), cpuSeconds(pidOf(place)), performance.now()];
   await sleep(60_000);
   const changed = changedSince(place.agent.dataDirectory, marker);
@@ -393,10 +394,4 @@ function pidOf(place: Place): number {
 
 function written(place: Place): number {
   return pidsOf(place.folder).reduce((sum, pid) => sum + bytesWritten(pid), 0);
-}
-
-function mark(place: Place): string {
-  const path = place.path("mark");
-  writeFileSync(path, "");
-  return path;
 }

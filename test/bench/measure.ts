@@ -2,7 +2,7 @@
 // plain HTTP over sockets it keeps open, so that the client is not what is measured.
 
 import { spawn, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 
@@ -74,6 +74,12 @@ export function pidsOf(folder: string): number[] {
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`].some((path) => quietly(path)?.includes(folder) === true));
+}
+
+/** A file by whose time later changes are known. */
+export function markerAt(path: string): string {
+  writeFileSync(path, "");
+  return path;
 }
 
 /** Files below the folder that changed after the marker file. */
