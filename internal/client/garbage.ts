@@ -7,6 +7,7 @@ import type { AllocRunner } from "../runner/alloc-runner.ts";
 import { allocDirectory } from "../runner/layout.ts";
 import type { Log } from "../runtime/log.ts";
 import type { Runtime, Timer } from "../runtime/runtime.ts";
+import type { Journal } from "./journal.ts";
 import type { OwnEvents } from "./own-events.ts";
 
 export interface GarbageParts {
@@ -16,7 +17,8 @@ export interface GarbageParts {
   readonly settings?: CollectSettings;
   runners(): Iterable<AllocRunner>;
   /** Why its files must stay for now; null = they need not. */
-  heldFor(runner: AllocRunner): string | null;
+  heldFor(allocId: string): string | null;
+  readonly journal: Pick<Journal, "state">;
   runner(allocId: string): AllocRunner | undefined;
   /** It has ended and is known no more; its files go now. */
   forgotten(allocId: string): void;
@@ -57,9 +59,10 @@ export class Garbage {
   /** Lets go of that one. Throws `conflict` while it runs or is held. */
   async collect(runner: AllocRunner): Promise<void> {
     if (!runner.isDone) throw new EdgeError("conflict", `allocation "${runner.alloc.id}" still runs`, { hint: "edgectl alloc stop ends it" });
-    const reason = this.#parts.heldFor(runner);
-    if (reason !== null) throw new EdgeError("conflict", `allocation "${runner.alloc.id}" must stay: ${reason}`);
-    await this.remove(runner.alloc.id, "it was asked for");
+    const { id } = runner.alloc;
+    const reason = this.#parts.heldFor(id) ?? (this.#succeeded().has(id) ? "the one that takes its place has not begun" : null);
+    if (reason !== null) throw new EdgeError("conflict", `allocation "${id}" must stay: ${reason}`);
+    await this.remove(id, "it was asked for");
   }
 
   /** Lets go of all that ended and are not held, however young; how many there were. */
@@ -106,9 +109,24 @@ export class Garbage {
   }
 
   #ended(): readonly EndedAlloc[] {
-    return [...this.#parts.runners()]
-      .filter((runner) => runner.isDone)
-      .map((runner) => ({ id: runner.alloc.id, endedAtMs: endedAtMs(runner), isHeld: this.#parts.heldFor(runner) !== null }));
+    const ended = [...this.#parts.runners()].filter((runner) => runner.isDone);
+    if (ended.length === 0) return [];
+    const succeeded = this.#succeeded();
+    return ended.map((runner) => {
+      const { id } = runner.alloc;
+      return { id, endedAtMs: endedAtMs(runner), isHeld: succeeded.has(id) || this.#parts.heldFor(id) !== null };
+    });
+  }
+
+  /** Those whose place another takes that has not begun: it may want their files. */
+  #succeeded(): ReadonlySet<string> {
+    const ids = new Set<string>();
+    for (const runner of this.#parts.runners()) {
+      if (runner.isDone || runner.standing().clientStatus !== "pending") continue;
+      const previous = this.#parts.journal.state.allocs.get(runner.alloc.id)?.alloc.previousAlloc ?? "";
+      if (previous !== "") ids.add(previous);
+    }
+    return ids;
   }
 
   /** False when the agent stopped before it had ended. */
@@ -163,6 +181,6 @@ export class Garbage {
 // --- internal ---
 
 function endedAtMs(runner: AllocRunner): number {
-  const finished = Object.values(runner.record.tasks).map((task) => task.state.finishedAtMs ?? 0);
+  const finished = [...runner.taskRunners()].map((task) => task.record.state.finishedAtMs ?? 0);
   return Math.max(runner.alloc.createdAtMs, ...finished);
 }

@@ -132,7 +132,8 @@ export class NodeAgent {
       allocRoot: this.allocRoot,
       ...(options.collect ? { settings: options.collect } : {}),
       runners,
-      heldFor: (runner) => this.#heldFor(runner),
+      heldFor: (id) => this.#heldFor(id),
+      journal: this.#journal,
       runner: (id) => this.#runners.get(id),
       forgotten: (id) => this.#forgotten(id),
       events: this.#events,
@@ -366,13 +367,9 @@ export class NodeAgent {
   }
 
   /** Why the files of an ended allocation must stay. */
-  #heldFor({ alloc, isDone }: AllocRunner): string | null {
-    if (!isDone) return "it runs";
-    if (this.#reports.isWaiting(alloc.id)) return "no server knows of its end yet";
-    if (this.#calls.isUsing(alloc.id)) return "its files are being read";
-    const isSuccessor = (other: AllocRunner) =>
-      other.record.clientStatus === "pending" && this.#journal.state.allocs.get(other.alloc.id)?.alloc.previousAlloc === alloc.id;
-    return [...this.#runners.values()].some(isSuccessor) ? "the one that takes its place has not begun" : null;
+  #heldFor(id: string): string | null {
+    if (this.#reports.isWaiting(id)) return "no server knows of its end yet";
+    return this.#calls.isUsing(id) ? "its files are being read" : null;
   }
 
   #forgotten(id: string): void {
