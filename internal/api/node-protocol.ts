@@ -28,6 +28,8 @@ export interface DesiredAlloc {
   readonly previousAlloc: string;
   /** Of one that goes on where another failed; only for nodes whose attribute edgectl.resume says that they know how. */
   readonly resumes?: AllocResume;
+  /** Whose data becomes its own, where that is there. */
+  readonly takesDataOf?: string;
   /** It ends without shutdown delays. */
   readonly skipsShutdownDelay?: boolean;
   /** Those that make room for it, should they still run. */
@@ -283,6 +285,7 @@ export function desiredOf(alloc: Alloc, jobKey: string, settledUntilS?: number):
     resources: alloc.resources,
     previousAlloc: alloc.previousAlloc,
     ...(alloc.resumes ? { resumes: alloc.resumes } : {}),
+    ...(alloc.takesDataOf ? { takesDataOf: alloc.takesDataOf } : {}),
     ...(alloc.skipsShutdownDelay ? { skipsShutdownDelay: true } : {}),
     ...(alloc.preemptedAllocs ? { preemptedAllocs: alloc.preemptedAllocs } : {}),
     deploymentId: alloc.deploymentId,

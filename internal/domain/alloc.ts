@@ -163,6 +163,8 @@ export interface Alloc {
   readonly isToResume?: "on-its-node" | "anywhere";
   /** Absent where it begins from the start. */
   readonly resumes?: AllocResume;
+  /** The alloc on the same node whose data becomes its own, as the group's ephemeral_disk is sticky; absent = none. */
+  readonly takesDataOf?: string;
   /** The concurrency key that its job counts for; absent = none. */
   readonly concurrencyKey?: string;
   /** Whoever had it stopped does not want it to wait before; absent where nobody said so. */

@@ -15,6 +15,8 @@ export interface RunnableAlloc {
   readonly deploymentId?: string;
   /** Absent where it begins from the start. */
   readonly resumes?: AllocResume;
+  /** Whose data becomes its own, where that is there. */
+  readonly takesDataOf?: string;
 }
 
 /** What must survive the agent. */

@@ -230,11 +230,13 @@ export class AllocRunner {
     });
   }
 
-  /** Before the first of its tasks begins: what the one that it resumes left behind becomes its own. */
+  /** Before the first of its tasks begins: what the one before it left behind becomes its own. */
   #takeOver(): void {
-    const { resumes } = this.alloc;
-    if (!resumes?.takesData || [...this.#tasks.values()].some((task) => task.record.attempt > 0)) return;
-    takeOverData(this.#parts.runtime.files, this.#parts.allocRoot, { from: resumes.allocId, to: this.alloc.id, tasks: [...this.#tasks.keys()] });
+    const { resumes, takesDataOf } = this.alloc;
+    const from = resumes?.takesData ? resumes.allocId : takesDataOf;
+    if (from === undefined || [...this.#tasks.values()].some((task) => task.record.attempt > 0)) return;
+    const tasks = [...this.#tasks.keys()];
+    takeOverData(this.#parts.runtime.files, this.#parts.allocRoot, { from, to: this.alloc.id, tasks, isNeeded: resumes !== undefined });
   }
 
   #newChecks(record: AllocRecord): AllocChecks {

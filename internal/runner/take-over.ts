@@ -1,4 +1,4 @@
-// Gives an allocation the data of the one that it resumes: what the group shares, and each task's own folder.
+// Gives an allocation the data of the one that it resumes, or takes the place of: what the group shares, and each task's own folder.
 
 import { EdgeError } from "../domain/errors.ts";
 import { join } from "../domain/paths.ts";
@@ -9,14 +9,16 @@ export interface TakeOver {
   readonly from: string;
   readonly to: string;
   readonly tasks: readonly string[];
+  /** Without that data it is nothing; else it begins without. */
+  readonly isNeeded: boolean;
 }
 
-/** Moves it, so that a crash in between loses nothing and the next call goes on. Throws `invalid` where that data is gone. */
-export function takeOverData(files: Files, root: string, { from, to, tasks }: TakeOver): void {
+/** Moves it, so that a crash in between loses nothing and the next call goes on. Throws `invalid` where data is gone that is needed. */
+export function takeOverData(files: Files, root: string, { from, to, tasks, isNeeded }: TakeOver): void {
   const target = join(sharedDirectory(root, to), "data");
   if (files.stat(allocDirectory(root, from)) === null) {
     // It was taken over already, and its folder removed since.
-    if ((files.list(target) ?? []).length > 0) return;
+    if (!isNeeded || (files.list(target) ?? []).length > 0) return;
     throw new EdgeError("invalid", `the data of allocation ${from.slice(0, 8)}, which this one resumes, is not on this node any more`, {
       hint: "`edgectl job resume --anywhere` goes on without it",
     });

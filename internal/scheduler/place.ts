@@ -2,13 +2,14 @@
 
 import type { Alloc, AllocDecision, AllocMetric } from "../domain/alloc.ts";
 import type { Evaluation } from "../domain/evaluation.ts";
+import type { TaskGroup } from "../domain/job.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Node } from "../domain/node.ts";
 import { resumeOf } from "../domain/resume.ts";
 import type { Context } from "../domain/view.ts";
 import type { Place } from "./changes.ts";
 import type { Decided } from "./decision.ts";
-import { GroupPlacer } from "./group-placer.ts";
+import { type Asked, GroupPlacer } from "./group-placer.ts";
 import type { StandingInput } from "./standing.ts";
 
 export interface PlaceInput extends StandingInput {
@@ -69,7 +70,8 @@ export function* placeInSlices(input: PlaceInput, places: readonly Place[], pace
     const replaced = place.kind === "destructive" ? place.previous : null;
     if (replaced) placer.release(replaced);
     const asked = { nodeId: place.nodeId, penaltyNodes: penaltyNodes(place) };
-    let chosen = placer.choose(asked);
+    const sticky = stickyNode(input.group, place);
+    let chosen = chooseFor(placer, asked, sticky);
     while (chosen.kind === "none" && place.nodeId === null && !placer.looksForOthers(() => pace.isOver())) {
       // What is replaced runs on for as long as others have their turn.
       if (replaced) placer.keep(replaced);
@@ -77,7 +79,7 @@ export function* placeInSlices(input: PlaceInput, places: readonly Place[], pace
       context = resumed.context;
       placer = caughtUp(placer, input, resumed.sinceIndex);
       if (replaced) placer.release(replaced);
-      chosen = placer.choose(asked);
+      chosen = chooseFor(placer, asked, sticky);
     }
     const overOthers = chosen.kind === "none" ? placer.chooseOverOthers(asked) : null;
     if (overOthers) placer.evict(overOthers.victims);
@@ -102,6 +104,17 @@ export function awaitsPlace({ kind }: Pick<Place, "kind">): boolean {
 }
 
 // --- internal ---
+
+/** The node on which the data is that the group wants to keep; null = it keeps none, or has but one node to go to. */
+function stickyNode(group: TaskGroup, { previous, nodeId, kind }: Place): string | null {
+  return group.ephemeralDisk.sticky && nodeId === null && kind !== "resume" ? (previous?.nodeId ?? null) : null;
+}
+
+/** That one if it may and has room, else the best of all. */
+function chooseFor(placer: GroupPlacer, asked: Asked, sticky: string | null): ReturnType<GroupPlacer["choose"]> {
+  const own = sticky === null ? null : placer.choose({ ...asked, nodeId: sticky });
+  return own?.kind === "node" ? own : placer.choose(asked);
+}
 
 function caughtUp(placer: GroupPlacer, input: PlaceInput, sinceIndex: number): GroupPlacer {
   if (placer.isOutdated(sinceIndex)) {
@@ -155,6 +168,7 @@ function newAlloc(input: PlaceInput, { place, placer, node, metric, decisions, v
     previousAlloc: previous?.id ?? "",
     nextAlloc: "",
     ...(resumes ? { resumes } : {}),
+    ...(previous && stickyNode(input.group, place) === node.id ? { takesDataOf: previous.id } : {}),
     ...(input.job.slot ? { concurrencyKey: input.job.slot.key } : {}),
     rescheduleEvents: [...history, ...event].slice(-LIMITS.rescheduleEventsKept),
     followupEvalId: "",

@@ -10,8 +10,8 @@ import { TASK } from "./task.ts";
 
 const EPHEMERAL_DISK = block<EphemeralDisk>("ephemeral_disk", {
   sizeMiB: int("Disk shared by the group's tasks, in MiB", 300, { min: 10 }),
-  sticky: bool("Tries to place an update on the same node, and keeps the data"),
-  migrate: bool("Takes the data along to another node"),
+  sticky: bool("What takes the place of an allocation goes to the same node if that has room, and has its data"),
+  migrate: bool("Takes the data along to another node", false, { isCarriedOut: false }),
 });
 
 const VOLUME = block<VolumeRequest>("volume", {
