@@ -98,11 +98,15 @@ export class Garbage {
   async #lookUntilWell(): Promise<void> {
     while (this.#isLookDue && !this.#isStopped) {
       this.#isLookDue = false;
+      // What could not be let go of is tried again at the next look.
+      const tried = new Set<string>();
       for (;;) {
         const used = this.#used();
-        const due = nextToCollect({ ended: this.#ended(), used, nowMs: this.#parts.runtime.clock.nowMs() }, this.#settings);
+        const ended = this.#ended().filter(({ id }) => !tried.has(id));
+        const due = nextToCollect({ ended, used, nowMs: this.#parts.runtime.clock.nowMs() }, this.#settings);
         this.#tellPressure(used);
         if (due.length === 0 || this.#isStopped) break;
+        for (const { id } of due) tried.add(id);
         await Promise.all(due.map(({ id, reason }) => this.remove(id, reason)));
       }
     }
