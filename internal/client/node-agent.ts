@@ -210,6 +210,11 @@ export class NodeAgent {
   async stop(options: { readonly isReplaced?: boolean } = {}): Promise<void> {
     // The last that a server was heard of, also for the agent that comes next.
     if (this.#connection.isJoined) this.#cutOff.lost();
+    const left = [...this.#runners.values()].filter((runner) => !runner.isDone).length;
+    if (this.#options.onAgentStop === "keep" && !options.isReplaced && left > 0) {
+      const message = `Agent stopped: its tasks run on without supervision until it is back (${left} ${left === 1 ? "allocation" : "allocations"})`;
+      this.#events.note({ kind: "stop", subsystem: "Cluster", message });
+    }
     // Gone from the server first: it would replace what ends here by something new, on this very node.
     this.#connection.stop();
     if (this.#options.onAgentStop === "stop" && !options.isReplaced) await stopTasks(this.#options.runtime.clock, [...this.#runners.values()]);

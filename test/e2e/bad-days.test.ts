@@ -190,3 +190,20 @@ test(
     }),
   MINUTE,
 );
+
+test(
+  "that an agent was stopped and its tasks run on without it stands in its node's history",
+  () =>
+    inPlace(async (place) => {
+      const server = await place.start({ name: "server", flags: ["--server"] });
+      const node = await place.start({ name: "node", flags: ["--client", "--servers", server.address, "--name", "pi"] });
+      place.agent = server;
+      await until("the node", async () => (await place.get("/v1/nodes"))[0]?.Status === "ready");
+      place.run(shellJob({ id: "stays", type: "service", script: "exec sleep 1000" }), "--detach");
+      await place.untilAlloc("stays", "running");
+      expect(await node.stop("SIGTERM")).toBe(0);
+      const told = /Agent stopped: its tasks run on without supervision until it is back \(1 allocation\)/;
+      await until("it to be told", () => told.test(place.ok("node", "status", "pi")));
+    }),
+  MINUTE,
+);
