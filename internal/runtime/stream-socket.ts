@@ -6,15 +6,24 @@ import { checkServerIdentity, connect as connectTls, type TLSSocket } from "node
 
 export type { Socket } from "node:net";
 
-/** Where to connect: a port of a host, or a socket file. */
-export type StreamAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+/** Where to connect: a port of a host, under TLS where that is said, or a socket file. */
+export type StreamAddress = { readonly host: string; readonly port: number; readonly tls?: StreamTls } | { readonly path: string };
 
-/** Rejects with the system's error. Ended by `signal`. */
-export function openStream(address: StreamAddress, signal: AbortSignal): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = "path" in address ? connect(address.path) : connect(address.port, address.host);
-    settle(socket, "connect", signal, { resolve: () => resolve(socket), reject });
+/** As PEM: who may have signed the other side's certificate (null = those that the system trusts), and who this side is. */
+export interface StreamTls {
+  readonly authorities: string | null;
+  readonly identity: { readonly certificate: string; readonly key: string } | null;
+}
+
+/** Rejects with the system's error, or when the other side does not prove to be `host`. Ended by `signal`. */
+export async function openStream(address: StreamAddress, signal: AbortSignal): Promise<Socket> {
+  const socket = await new Promise<Socket>((resolve, reject) => {
+    const plain = "path" in address ? connect(address.path) : connect(address.port, address.host);
+    settle(plain, "connect", signal, { resolve: () => resolve(plain), reject });
   });
+  if ("path" in address || address.tls === undefined) return socket;
+  const { authorities, identity } = address.tls;
+  return secureStream(socket, { host: address.host, isVerified: true, certificates: authorities, identity }, signal);
 }
 
 /** Sends these bytes and resolves with the first that come back. */
@@ -33,17 +42,23 @@ export function askStream(socket: Socket, question: Uint8Array, signal: AbortSig
 /** The same stream under TLS. With `certificates` the other side must prove to be `host`; null takes any. */
 export function secureStream(
   socket: Socket,
-  options: { readonly host: string; readonly isVerified: boolean; readonly certificates: string | null },
+  options: {
+    readonly host: string;
+    readonly isVerified: boolean;
+    readonly certificates: string | null;
+    readonly identity?: StreamTls["identity"];
+  },
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    const { host, isVerified, certificates } = options;
+    const { host, isVerified, certificates, identity = null } = options;
     const isAddress = /^[\d.]+$|:/.test(host);
     const secure = connectTls({
       socket,
       rejectUnauthorized: isVerified,
       ...(isAddress ? {} : { servername: host }),
       ...(certificates === null ? {} : { ca: certificates }),
+      ...(identity === null ? {} : { cert: identity.certificate, key: identity.key }),
       // An address is no server name, and without one the runtime would check for "localhost".
       checkServerIdentity: (_name, certificate) => (isVerified ? checkServerIdentity(host, certificate) : undefined),
     });

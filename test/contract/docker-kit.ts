@@ -1,7 +1,7 @@
 // The docker driver as the drivers' contract opens it, on an engine of docker's or podman's.
 
 import { type DockerParts, dockerDriver } from "../../internal/runner/drivers/docker/driver.ts";
-import { DOCKER_DEFAULTS } from "../../internal/runner/drivers/docker/settings.ts";
+import { DOCKER_DEFAULTS, type DockerSettings } from "../../internal/runner/drivers/docker/settings.ts";
 import type { Driver } from "../../internal/runner/drivers/driver.ts";
 import type { Runtime } from "../../internal/runtime/runtime.ts";
 import { IMAGE } from "../support/docker-engine.ts";
@@ -11,13 +11,18 @@ export interface DockerKit extends DriverKit {
   stop(): void;
 }
 
-export function dockerKit(options: { readonly name: string; readonly missing: string | null; endpoint(): string }): DockerKit {
+export function dockerKit(options: {
+  readonly name: string;
+  readonly missing: string | null;
+  endpoint(): string;
+  settings?(): Partial<DockerSettings>;
+}): DockerKit {
   const drivers: Driver[] = [];
   return {
     name: options.name,
     missing: options.missing,
     async open(ofAgent, folder) {
-      const driver = dockerDriver(partsOf(ofAgent, folder, options.endpoint()));
+      const driver = dockerDriver(dockerParts(ofAgent, folder, { endpoint: options.endpoint(), ...options.settings?.() }));
       drivers.push(driver);
       onDeath(ofAgent, () => driver.stop?.());
       await new Promise<void>((resolve) => driver.watch?.((state) => state.healthy && resolve()));
@@ -35,12 +40,10 @@ export function dockerKit(options: { readonly name: string; readonly missing: st
   };
 }
 
-// --- internal ---
-
-function partsOf(runtime: Runtime, folder: string, endpoint: string): DockerParts {
+export function dockerParts(runtime: Runtime, folder: string, settings: Partial<DockerSettings>): DockerParts {
   return {
     runtime,
-    settings: { ...DOCKER_DEFAULTS, endpoint },
+    settings: { ...DOCKER_DEFAULTS, ...settings },
     allocRoot: `${folder}/alloc`,
     directory: `${folder}/client`,
     nodeId: "node",

@@ -8,7 +8,8 @@ import { inspect } from "node:util";
 import type { EdgeError } from "../../internal/domain/errors.ts";
 import { openStore } from "../../internal/store/open-store.ts";
 import { SCHEMA_NUMBER } from "../../internal/store/schema-number.ts";
-import { freePort, makeCertificates, PASSWORD, PostgresServer, postgresSkipReason, USER } from "../support/postgres.ts";
+import { makeCertificates } from "../support/certificates.ts";
+import { freePort, PASSWORD, PostgresServer, postgresSkipReason, USER } from "../support/postgres.ts";
 import { thisRuntime, withFolder } from "./this-runtime.ts";
 
 const runtime = await thisRuntime();

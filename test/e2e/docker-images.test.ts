@@ -1,9 +1,10 @@
 // Images: pulls from a registry of the test's own, with and without its password, tarballs, and what goes again.
 
 import { expect } from "bun:test";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { ImageRegistry, type RegistryOptions } from "../support/image-registry.ts";
-import { dockerTest, engineOfFile, eventsOf, outputOf, refusalOf, start, withNode } from "./docker-place.ts";
-import { freePort, sleep, until } from "./place.ts";
+import { dockerTest, engineOfFile, eventsOf, nodeFlags, outputOf, refusalOf, start, untilHealth, withNode } from "./docker-place.ts";
+import { freePort, inPlace, sleep, until } from "./place.ts";
 
 const engine = engineOfFile();
 const LOGIN = { user: "reader", password: "s3cret:with colon" };
@@ -65,6 +66,48 @@ dockerTest("a registry's password: none, a wrong one, one in the job, one in the
       expect(place.agent.log).not.toContain(LOGIN.password);
     }),
   ),
+);
+
+dockerTest(
+  "a registry's password from a credential helper: the operator's own, one that the file names, one that knows nobody, fails or is not there",
+  () =>
+    withRegistry({ images: ["private:2"], login: LOGIN }, (registry) =>
+      inPlace(async (place) => {
+        const image = registry.name("private:2");
+        const server = `127.0.0.1:${registry.port}`;
+        const answers = {
+          good: `read -r server; [ "$1 $server" = "get ${server}" ] && echo '${JSON.stringify({ ServerURL: server, Username: LOGIN.user, Secret: LOGIN.password })}'`,
+          empty: "echo credentials not found in native keychain; exit 1",
+          broken: "echo the safe is locked >&2; exit 3",
+          odd: "echo '{}'",
+        };
+        mkdirSync(place.path("bin"));
+        for (const [name, script] of Object.entries(answers)) {
+          writeFileSync(place.path(`bin/docker-credential-${name}`), `#!/bin/sh\n${script}\n`);
+          chmodSync(place.path(`bin/docker-credential-${name}`), 0o755);
+        }
+        const file = place.write("helpers.json", JSON.stringify({ credHelpers: { [server]: "good" }, credsStore: "empty" }));
+        /** [flags, what becomes of a pull] */
+        const nodes: readonly (readonly [string, readonly string[], RegExp | null])[] = [
+          ["own", ["--client.docker.auth-helper", "good"], null],
+          ["file", ["--client.docker.auth-config", file], null],
+          ["empty", ["--client.docker.auth-helper", "empty"], /does not give this node 127.*auth/s],
+          ["broken", ["--client.docker.auth-helper", "broken"], /docker-credential-broken ended with 3: the safe is locked/],
+          ["odd", ["--client.docker.auth-helper", "odd"], /docker-credential-odd gave no Username and Secret for 127/],
+          ["absent", ["--client.docker.auth-helper", "absent"], /docker-credential-absent could not be started/],
+        ];
+        for (const [name, flags, refusal] of nodes) {
+          engine.try("image", "rm", "--force", image);
+          const env = { PATH: `${place.path("bin")}:${process.env.PATH}` };
+          await place.start({ name, env, flags: nodeFlags(engine, flags) });
+          await untilHealth(place, true);
+          if (refusal === null) expect(await outputOf(place, { id: name, script, config: { image } })).toBe("it ran\n");
+          else expect(await refusalOf(place, { id: name, config: { image } })).toMatch(refusal);
+          expect(place.agent.log).not.toContain(LOGIN.password);
+          await place.agent.stop();
+        }
+      }),
+    ),
 );
 
 dockerTest("what is not there is said to be missing; a registry that is gone, a pull that takes too long, too", () =>

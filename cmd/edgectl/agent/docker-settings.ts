@@ -19,6 +19,13 @@ export function dockerSettingsOf(values: SettingValues): DockerSettings | null {
     throw new EdgeError("config", `client.docker.endpoint "${endpoint}" is no address of an engine`, {
       hint: "write it like unix:///var/run/docker.sock or tcp://127.0.0.1:2375",
     });
+  const tls = { certificatePath: text("tls_cert"), keyPath: text("tls_key"), authorityPath: text("tls_ca") };
+  if ((tls.certificatePath === "") !== (tls.keyPath === ""))
+    throw new EdgeError("config", "client.docker.tls_cert and client.docker.tls_key belong together: one of them is missing");
+  if (Object.values(tls).some((path) => path !== "") && !endpoint.startsWith("tcp://"))
+    throw new EdgeError("config", `client.docker.tls_cert, tls_key and tls_ca are for an engine at a port, not at "${endpoint}"`, {
+      hint: "set client.docker.endpoint to tcp://HOST:2376",
+    });
   const modes = list("allow_host_modes", DOCKER_DEFAULTS.allowedHostModes);
   const unknown = modes.find((mode) => !HOST_MODES.includes(mode));
   if (unknown !== undefined) throw new EdgeError("config", `client.docker.allow_host_modes: "${unknown}" is none of ${HOST_MODES.join(", ")}`);
@@ -27,6 +34,8 @@ export function dockerSettingsOf(values: SettingValues): DockerSettings | null {
   return {
     endpoint,
     authConfigPath: text("auth_config"),
+    authHelper: text("auth_helper"),
+    tls,
     pullTimeoutMs: number("pull_timeout", DOCKER_DEFAULTS.pullTimeoutMs),
     isVolumesEnabled: truth("volumes", DOCKER_DEFAULTS.isVolumesEnabled),
     isPrivilegedAllowed: truth("allow_privileged", DOCKER_DEFAULTS.isPrivilegedAllowed),

@@ -7,6 +7,7 @@ import type { StreamAddress } from "../../../runtime/stream-socket.ts";
 import type { DriverState } from "../driver.ts";
 import { LABEL } from "./container.ts";
 import { addressText, Engine, type EngineVersion, parseEndpoint } from "./engine.ts";
+import { engineTls } from "./engine-tls.ts";
 import type { DockerSettings } from "./settings.ts";
 
 export interface EngineWatchParts {
@@ -144,7 +145,9 @@ export class EngineWatch {
     if (settings.endpoint !== "") {
       const address = parseEndpoint(settings.endpoint);
       if (address === null) return `client.docker.endpoint "${settings.endpoint}" is neither unix:///PATH nor tcp://HOST:PORT`;
-      return !("path" in address) || runtime.files.stat(address.path) !== null ? address : `there is no socket ${address.path}`;
+      if ("path" in address) return runtime.files.stat(address.path) !== null ? address : `there is no socket ${address.path}`;
+      const tls = engineTls(runtime.files, settings.tls);
+      return typeof tls === "string" ? tls : { ...address, ...(tls === null ? {} : { tls }) };
     }
     const own = runtime.host.env.XDG_RUNTIME_DIR ?? "";
     const sockets = [...SOCKETS, ...(own === "" ? [] : [`${own}/docker.sock`, `${own}/podman/podman.sock`])];

@@ -95,9 +95,10 @@ export class Images {
     if (reference === null) return;
     let auth = "";
     try {
-      auth = registryAuth(request.config, reference, runtime.files, settings.authConfigPath);
+      const sources = { runtime, configPath: settings.authConfigPath, helper: settings.authHelper };
+      auth = await withCancel(registryAuth(request.config, reference, sources), request.cancelled);
     } catch (error) {
-      if (!request.config.isAuthSoft) throw error;
+      if (!request.config.isAuthSoft || request.cancelled.aborted) throw error;
       request.say(`Pulling without authentication: ${messageOf(error)}`);
     }
     request.say(`Downloading image ${name}`);
@@ -145,7 +146,7 @@ async function inspect(engine: Engine, name: string): Promise<DockerJson | null>
   }
 }
 
-function withCancel(work: Promise<void>, cancelled: AbortSignal): Promise<void> {
+function withCancel<T>(work: Promise<T>, cancelled: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const give = () => reject(new EdgeError("internal", "the task was stopped while its image was pulled"));
     cancelled.addEventListener("abort", give, { once: true });

@@ -8,6 +8,10 @@ export interface DockerSettings {
   readonly endpoint: string;
   /** A docker config.json with `auths`; "" = none. */
   readonly authConfigPath: string;
+  /** Who is asked where that file says nothing: the program docker-credential-NAME; "" = nobody. */
+  readonly authHelper: string;
+  /** Files in PEM for an engine behind TLS; "" = none. */
+  readonly tls: { readonly certificatePath: string; readonly keyPath: string; readonly authorityPath: string };
   readonly pullTimeoutMs: number;
   /** Folders of the host may be mounted, and volumes with a driver. */
   readonly isVolumesEnabled: boolean;
@@ -31,6 +35,8 @@ export interface DockerSettings {
 export const DOCKER_DEFAULTS: DockerSettings = {
   endpoint: "",
   authConfigPath: "",
+  authHelper: "",
+  tls: { certificatePath: "", keyPath: "", authorityPath: "" },
   pullTimeoutMs: 300_000,
   isVolumesEnabled: false,
   isPrivilegedAllowed: false,
