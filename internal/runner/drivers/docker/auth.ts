@@ -3,9 +3,9 @@
 import { EdgeError } from "../../../domain/errors.ts";
 import type { Files, Runtime } from "../../../runtime/runtime.ts";
 import type { DockerConfig } from "./config.ts";
-import { askHelper } from "./credential-helper.ts";
 import { type DockerJson, parseObject } from "./engine-json.ts";
 import type { ImageReference } from "./reference.ts";
+import { askHelper } from "./stored-credentials.ts";
 
 export interface AuthSources {
   readonly runtime: Runtime;
