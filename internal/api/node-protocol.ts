@@ -88,6 +88,8 @@ export type NodeCall =
       readonly allocId: string;
       readonly task: string;
       readonly command: readonly string[];
+      /** Its words are of the job's file: `${...}` in them is replaced by the node. Earlier versions leave it as it stands. */
+      readonly isOfJob?: boolean;
       /** Null = no terminal. */
       readonly terminal: { readonly columns: number; readonly rows: number } | null;
     }

@@ -203,21 +203,27 @@ export class Calls {
   }
 
   async #exec(call: number, request: NodeCall & { method: "exec" }, state: OpenCall): Promise<ExecResult> {
-    const task = this.#runner(request.allocId).task(request.task);
+    const runner = this.#runner(request.allocId);
+    const task = runner.task(request.task);
     if (!task) throw new EdgeError("not-found", `task "${request.task}" is not part of the allocation`);
+    const command = request.isOfJob === true ? runner.interpolated(request.task, request.command) : request.command;
     const others = [...this.#open.values()].filter((one) => one.commandOf !== null);
     refuseTooMany(
       request.allocId,
       others.map((one) => one.commandOf ?? ""),
     );
     state.commandOf = request.allocId;
-    const command = OpenCommand.start(task.handle, request, {
-      stream: state.stream,
-      took: (bytes) => state.send({ kind: "input-credit", call, bytes }),
-    });
-    state.command = command;
-    if (state.stream.isCancelled) command.close();
-    return command.run();
+    const opened = OpenCommand.start(
+      task.handle,
+      { ...request, command },
+      {
+        stream: state.stream,
+        took: (bytes) => state.send({ kind: "input-credit", call, bytes }),
+      },
+    );
+    state.command = opened;
+    if (state.stream.isCancelled) opened.close();
+    return opened.run();
   }
 
   async #monitor({ level, format }: NodeCall & { method: "monitor" }, stream: OutStream): Promise<void> {

@@ -22,7 +22,7 @@ import type { Driver } from "./drivers/driver.ts";
 import { HealthWatch } from "./health-watch.ts";
 import { type LimitedTask, RunLimits } from "./run-limits.ts";
 import { takeOverData } from "./take-over.ts";
-import { prepareAllocDirectories, prepareTask } from "./task-dir.ts";
+import { interpolateWords, type PrepareInput, prepareAllocDirectories, prepareTask } from "./task-dir.ts";
 import type { TaskRecord } from "./task-record.ts";
 import { NEW_TASK } from "./task-record.ts";
 import { TaskRunner } from "./task-runner.ts";
@@ -199,6 +199,12 @@ export class AllocRunner {
     };
   }
 
+  /** Words of a command for one of its tasks, `${...}` replaced as in that task's config. */
+  interpolated(taskName: string, words: readonly string[]): readonly string[] {
+    const task = this.#tasks.get(taskName)?.task;
+    return task ? interpolateWords(this.#prepareInput(task), words) : words;
+  }
+
   // --- internal ---
 
   #newTask(task: Task, record: TaskRecord): TaskRunner {
@@ -212,22 +218,26 @@ export class AllocRunner {
       driver,
       prepare: () => {
         this.#takeOver();
-        return prepareTask({
-          runtime,
-          allocRoot: this.#parts.allocRoot,
-          node: this.#parts.node(),
-          alloc: this.alloc,
-          job: this.#job,
-          group: this.#group,
-          task: this.#tasks.get(task.name)?.task ?? task,
-          driver,
-          env: runsAfterwards(task) ? groupEndEnv(groupEnd(this.#group, this.#states())) : {},
-        });
+        return prepareTask(this.#prepareInput(task));
       },
       changed: () => this.#taskChanged(),
       tried: (attempt) => void removeAttemptsBefore(runtime.files, this.#parts.allocRoot, this.alloc.id, task.name, attempt),
       takenUp: () => this.#step(),
     });
+  }
+
+  #prepareInput(task: Task): PrepareInput {
+    return {
+      runtime: this.#parts.runtime,
+      allocRoot: this.#parts.allocRoot,
+      node: this.#parts.node(),
+      alloc: this.alloc,
+      job: this.#job,
+      group: this.#group,
+      task: this.#tasks.get(task.name)?.task ?? task,
+      driver: this.#parts.driver(task.driver) ?? missingDriver(task.driver),
+      env: runsAfterwards(task) ? groupEndEnv(groupEnd(this.#group, this.#states())) : {},
+    };
   }
 
   /** Before the first of its tasks begins: what the one before it left behind becomes its own. */

@@ -37,24 +37,10 @@ export interface PrepareInput {
 export function prepareTask(input: PrepareInput) {
   const { runtime, allocRoot, alloc, job, group, task } = input;
   const paths = taskPaths(allocRoot, alloc.id, task.name);
-  const view = input.driver.view ?? "host";
   for (const path of [paths.local, paths.temporary]) runtime.files.makeDirectory(path);
   runtime.files.makeDirectory(paths.secrets, 0o700);
   writePayload(input, paths.local);
-  const env = taskEnv({
-    node: input.node,
-    alloc,
-    job,
-    group,
-    task,
-    more: input.env,
-    directories:
-      view === "host"
-        ? { shared: sharedDirectory(allocRoot, alloc.id), local: paths.local, secrets: paths.secrets }
-        : { shared: "/alloc", local: "/local", secrets: "/secrets" },
-    hostPath: view === "image" ? "" : (runtime.host.env.PATH ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-    hostAddress: input.node.attributes["unique.network.ip-address"] ?? "127.0.0.1",
-  });
+  const env = environmentOf(input);
   const origin: TaskOrigin = {
     namespace: alloc.namespace,
     jobId: job.id,
@@ -64,6 +50,31 @@ export function prepareTask(input: PrepareInput) {
     nodeName: input.node.name,
   };
   return { task: interpolateTask(task, input.node, env), env, resources: alloc.resources, origin, volumes: findVolumes(input, env) };
+}
+
+/** What the task sees in its environment. */
+export function environmentOf(input: PrepareInput): Record<string, string> {
+  const { runtime, allocRoot, alloc, job, group, task } = input;
+  const { local, secrets } = taskPaths(allocRoot, alloc.id, task.name);
+  const view = input.driver.view ?? "host";
+  return taskEnv({
+    node: input.node,
+    alloc,
+    job,
+    group,
+    task,
+    more: input.env,
+    directories:
+      view === "host" ? { shared: sharedDirectory(allocRoot, alloc.id), local, secrets } : { shared: "/alloc", local: "/local", secrets: "/secrets" },
+    hostPath: view === "image" ? "" : (runtime.host.env.PATH ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    hostAddress: input.node.attributes["unique.network.ip-address"] ?? "127.0.0.1",
+  });
+}
+
+/** These words with every `${...}` replaced as in the task's own config. */
+export function interpolateWords(input: PrepareInput, words: readonly string[]): readonly string[] {
+  const scope = { ...nodeScope(input.node), env: environmentOf(input) };
+  return words.map((word) => interpolate(word, scope));
 }
 
 // --- internal ---

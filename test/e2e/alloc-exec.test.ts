@@ -57,7 +57,11 @@ test(
       expect([refused.code, refused.reason]).toEqual([1008, 'task "none" is not running.']);
       const action = place.cli("job", "action", "--job", "web", "greet");
       expect([action.status, action.stdout]).toEqual([5, "hello\n"]);
-      expect(place.cli("job", "action", "--job", "web", "none").stderr).toContain("it has greet");
+      // Its words see what the task's config sees; what a person types stays as it is.
+      const told = place.cli("job", "action", "--job", "web", "tell");
+      expect([told.status, told.stdout]).toEqual([0, 'web.g[0] from the job ${env["NOTHING"]} $HOME\n']);
+      expect(place.cli("exec", "web", "--", "/bin/echo", "${NOMAD_ALLOC_NAME}").stdout).toBe("${NOMAD_ALLOC_NAME}\n");
+      expect(place.cli("job", "action", "--job", "web", "none").stderr).toContain("it has greet, tell");
     }),
   MINUTE,
 );
@@ -130,7 +134,7 @@ function aService(): string {
     id: "web",
     type: "service",
     script: "echo up; exec sleep 100000",
-    task: 'env = { WORD = "from the job" }\n[group.g.task.main.action.greet]\ncommand = "/bin/sh"\nargs = ["-c", "echo hello; exit 5"]',
+    task: 'env = { WORD = "from the job", PRINTER = "/bin/echo" }\n[group.g.task.main.action.greet]\ncommand = "/bin/sh"\nargs = ["-c", "echo hello; exit 5"]\n[group.g.task.main.action.tell]\ncommand = "${env[\'PRINTER\']}"\nargs = ["${NOMAD_ALLOC_NAME}", "${env[\'WORD\']}", "${env[\\"NOTHING\\"]}", "$HOME"]',
   });
 }
 

@@ -81,7 +81,7 @@ const VOLUME_MOUNT = block<VolumeMount>("volume_mount", {
 
 const ACTION = block<Action>("action", {
   name: text("Name of the action", { isRequired: true }),
-  command: text("Program to run in the task", { isRequired: true }),
+  command: text("Program to run in the task; ${...} in it and its arguments is replaced as in the config of the task", { isRequired: true }),
   args: strings("Its arguments"),
 });
 

@@ -15,6 +15,8 @@ export interface ExecTarget {
   readonly session: NodeSession;
   readonly task: string;
   readonly command: readonly string[];
+  /** Its words are of the job's file. */
+  readonly isOfJob?: true;
 }
 
 /** `command` as the query has it: a JSON array of words. Throws as Nomad does. */
@@ -49,6 +51,7 @@ export function execRoute(exchange: Exchange, target: ExecTarget): Response {
       allocId: alloc.id,
       task,
       command,
+      ...(target.isOfJob ? { isOfJob: true } : {}),
       terminal: isTerminal ? { columns: 80, rows: 24 } : null,
     });
   return exchange.context.upgrade(new ExecSocket(exchange, open, hasHandshake));

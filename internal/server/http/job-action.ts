@@ -15,7 +15,7 @@ export async function actionRoute(exchange: Exchange, jobId: string): Promise<Re
   const alloc = allocOf(exchange, { jobId, group, task, id: all.get("allocID") ?? "" });
   const found = actionOf(exchange, alloc, { name, task });
   const command = [found.action.command, ...found.action.args];
-  return execRoute(exchange, { alloc, session: sessionOf(exchange, alloc.nodeId), task: found.task, command });
+  return execRoute(exchange, { alloc, session: sessionOf(exchange, alloc.nodeId), task: found.task, command, isOfJob: true });
 }
 
 // --- internal ---
