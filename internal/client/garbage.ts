@@ -127,8 +127,9 @@ export class Garbage {
     const ids = new Set<string>();
     for (const runner of this.#parts.runners()) {
       if (runner.isDone || runner.standing().clientStatus !== "pending") continue;
-      const previous = this.#parts.journal.state.allocs.get(runner.alloc.id)?.alloc.previousAlloc ?? "";
-      if (previous !== "") ids.add(previous);
+      const { id, resumes, takesDataOf } = runner.alloc;
+      for (const before of [this.#parts.journal.state.allocs.get(id)?.alloc.previousAlloc, resumes?.allocId, takesDataOf])
+        if (before !== undefined && before !== "") ids.add(before);
     }
     return ids;
   }

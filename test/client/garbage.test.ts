@@ -20,6 +20,8 @@ interface Fake {
   readonly isDone?: boolean;
   /** Whose place it takes. */
   readonly previous?: string;
+  /** Whose data it takes. */
+  readonly takes?: string;
 }
 
 function node(fakes: readonly Fake[], settings: Partial<CollectSettings> = {}) {
@@ -27,11 +29,11 @@ function node(fakes: readonly Fake[], settings: Partial<CollectSettings> = {}) {
   folders.push(allocRoot);
   const runners = new Map<string, AllocRunner>();
   const allocs = new Map<string, unknown>();
-  fakes.forEach(({ id, status = "complete", isDone = status === "complete", previous = "" }, at) => {
+  fakes.forEach(({ id, status = "complete", isDone = status === "complete", previous = "", takes = "" }, at) => {
     mkdirSync(join(allocRoot, id));
     const task = { record: { state: { finishedAtMs: isDone ? at + 1 : null } } };
     const fake = {
-      alloc: { id, createdAtMs: 0 },
+      alloc: { id, createdAtMs: 0, takesDataOf: takes },
       isDone,
       taskRunners: () => [task],
       standing: () => ({ clientStatus: status }),
@@ -92,17 +94,25 @@ test("with nothing that ended there is no timer; with something there is one", a
 
 test("the oldest go as far as must be, those that are held or succeeded by one that has not begun do not", async () => {
   const { garbage, state, settled, left } = node(
-    [{ id: "read" }, { id: "before" }, { id: "old" }, { id: "mid" }, { id: "new" }, { id: "next", status: "pending", previous: "before" }],
+    [
+      { id: "read" },
+      { id: "before" },
+      { id: "given" },
+      { id: "old" },
+      { id: "mid" },
+      { id: "new" },
+      { id: "next", status: "pending", previous: "before", takes: "given" },
+    ],
     { allocsMax: 1 },
   );
   state.held.set("read", "its files are being read");
   garbage.look();
   await settled();
-  expect(left()).toEqual(["read", "before", "new", "next"]);
+  expect(left()).toEqual(["read", "before", "given", "new", "next"]);
   state.held.clear();
   for (const call of state.timers.splice(0)) call();
   await settled();
-  expect(left()).toEqual(["before", "new", "next"]);
+  expect(left()).toEqual(["before", "given", "new", "next"]);
 });
 
 test("one by one: what runs, what is held and what is succeeded is refused with the reason", async () => {
