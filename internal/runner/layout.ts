@@ -40,6 +40,11 @@ export function controlDirectory(root: string, allocId: string, task: string, at
   return join(attemptsDirectory(root, allocId, task), String(attempt));
 }
 
+/** Which user of the node's range an attempt of a task had; no file where it had none. */
+export function userNotePath(root: string, allocId: string, task: string, attempt: number): string {
+  return join(controlDirectory(root, allocId, task, attempt), "user");
+}
+
 export function logFile(root: string, allocId: string, task: string, stream: "stdout" | "stderr"): string {
   return join(logsDirectory(root, allocId), `${task}.${stream}.0`);
 }

@@ -3,7 +3,8 @@
 import { EdgeError } from "../domain/errors.ts";
 import { join } from "../domain/paths.ts";
 import type { Files } from "../runtime/runtime.ts";
-import { allocDirectory, sharedDirectory, taskPaths } from "./layout.ts";
+import { newestAttempt } from "./adopt.ts";
+import { allocDirectory, controlDirectory, sharedDirectory, taskPaths, userNotePath } from "./layout.ts";
 
 export interface TakeOver {
   readonly from: string;
@@ -25,6 +26,7 @@ export function takeOverData(files: Files, root: string, { from, to, tasks, isNe
   }
   for (const task of tasks) {
     files.makeDirectory(taskPaths(root, to, task).task);
+    noteUser(files, root, { from, to, task });
     move(files, taskPaths(root, from, task).local, taskPaths(root, to, task).local);
   }
   // The last one: where it is there, all is.
@@ -32,6 +34,14 @@ export function takeOverData(files: Files, root: string, { from, to, tasks, isNe
 }
 
 // --- internal ---
+
+/** Whom the files belong to: its first attempt is the next after the last one there, as far as that goes. */
+function noteUser(files: Files, root: string, { from, to, task }: Pick<TakeOver, "from" | "to"> & { readonly task: string }): void {
+  const user = files.readText(userNotePath(root, from, task, newestAttempt(files, root, from, task)));
+  if (user === null) return;
+  files.makeDirectory(controlDirectory(root, to, task, 0));
+  files.writeText(userNotePath(root, to, task, 0), user);
+}
 
 /** What is there of the target is an empty folder: nothing has run in it. */
 function move(files: Files, source: string, target: string): void {

@@ -3,18 +3,19 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { testWith } from "../support/real-parts.ts";
 import { inPlace, type Place, until } from "./place.ts";
 
 const MINUTE = 60_000;
 
-function keeperJob(version: string, disk: string): string {
+function keeperJob(version: string, disk: string, driver = "raw_exec"): string {
   const script = `cat $NOMAD_ALLOC_DIR/data/kept $NOMAD_TASK_DIR/own 2>/dev/null; echo ${version} >> $NOMAD_ALLOC_DIR/data/kept; echo own-${version} >> $NOMAD_TASK_DIR/own; echo begun; exec sleep 1000`;
   return `id = "keeper"
 [group.g]
 ephemeral_disk = { ${disk} }
 update = { min_healthy_time = "0s" }
 [group.g.task.main]
-driver = "raw_exec"
+driver = "${driver}"
 config = { command = "/bin/sh", args = ["-c", ${JSON.stringify(script)}] }
 logs = { max_files = 1, max_file_size = 1 }
 resources = { cpu = 10, memory = 10 }
@@ -52,6 +53,23 @@ test(
       place.run(keeperJob("three", "sticky = false"), "--detach");
       expect((await begun(place, third.id)).text).toBe("begun\n");
       expect(place.run(keeperJob("four", "sticky = true, migrate = true")).stderr).toContain("`migrate` is not carried out by edgectl yet");
+    }),
+  MINUTE,
+);
+
+testWith(
+  ["root", "unshare", "nsenter"],
+  "a task of exec writes on in the folders of the one before it, as the user that that one was",
+  () =>
+    inPlace(async (place) => {
+      await place.start();
+      let last = "";
+      let text = "";
+      for (const version of ["one", "two", "three"]) {
+        place.run(keeperJob(version, "sticky = true", "exec"), "--detach");
+        ({ id: last, text } = await begun(place, last));
+      }
+      expect(text).toBe("one\ntwo\nown-one\nown-two\nbegun\n");
     }),
   MINUTE,
 );

@@ -5,7 +5,7 @@ import { EdgeError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { join } from "../../domain/paths.ts";
 import { makeLimitedGroups, type TaskLimits } from "../cgroup-limits.ts";
-import { controlDirectory, logsDirectory, sharedDirectory, taskPaths } from "../layout.ts";
+import { logsDirectory, sharedDirectory, taskPaths, userNotePath } from "../layout.ts";
 import { capabilitiesOf } from "../sandbox/capabilities.ts";
 import { toolInImage } from "../sandbox/image.ts";
 import { type Bind, deviceTable, hostView, imageView, mountTable, rootEntries, TOOLS_FOLDER, type View, withMountsBelow } from "../sandbox/mounts.ts";
@@ -311,7 +311,7 @@ function userOf(parts: ExecParts, request: StartRequest): TaskUser {
 }
 
 function userPath(parts: ExecParts, request: StartRequest, attempt: number): string {
-  return join(controlDirectory(parts.allocRoot, request.allocId, request.task.name, attempt), "user");
+  return userNotePath(parts.allocRoot, request.allocId, request.task.name, attempt);
 }
 
 /** The user that an attempt had of the range; null when it had none. */
