@@ -65,6 +65,16 @@ for (const [what, text, words] of NEVER_HEALTHY)
     }),
   );
 
+test("an external driver that says nothing is unhealthy after as long as an agent waits", { timeout: 40_000 }, () =>
+  withDriver(driver("    *) ;;"), async (_bench, open) => {
+    const mine = open();
+    const state = await new Promise<DriverState>((resolve) => mine.watch?.(resolve));
+    mine.stop?.();
+    assert.equal(state.healthy, false);
+    assert.match(state.description, /it did not answer "hello" within 10 s; it is started again after 0.25 s/);
+  }),
+);
+
 test(
   "an external driver that dies while it starts a task: the start fails with the reason, and the next life is asked for the task",
   { timeout: 30_000 },
