@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { eventLine, parseEventFilter } from "../../internal/api/events.ts";
 import { setDrain } from "../../internal/cluster/drain.ts";
+import { noteNodeEvents } from "../../internal/cluster/node-events.ts";
 import { deleteNodePool, putNodePool } from "../../internal/cluster/node-pools.ts";
 import { registerNode, setEligibility, stopAlloc } from "../../internal/cluster/nodes.ts";
 import type { EdgeError } from "../../internal/domain/errors.ts";
@@ -162,6 +163,14 @@ describe("what an event is called", () => {
         cluster.do((view, context) => setDrain(view, input, context));
       },
       ["Node/NodeDrain"],
+    ],
+    [
+      "a node that tells of its disk",
+      (cluster) => {
+        const events = [{ atMs: 1, subsystem: "Storage", message: "The disk is full", details: {} }];
+        cluster.do((view, context) => noteNodeEvents(view, { nodeId: "node-1", events }, context));
+      },
+      ["Node/NodeStreamEvent"],
     ],
     ["a node that is purged", (cluster) => cluster.apply([remove("nodes", aNode("node-1"))]), ["Node/NodeDeregistration"]],
     [

@@ -63,6 +63,17 @@ test(
       expect((await place.request("DELETE", "/v1/client/metadata", undefined, leader)).status).toBe(405);
       for (const words of [["room"], ["=x"], [], ["a=1", "--unset", "a"]]) expect(place.cli("node", "meta", "apply", ...words).status).toBe(1);
       expect((await place.get(`/v1/client/metadata?node_id=${id}`, leader)).Dynamic).toEqual({ rack: null, room: "kitchen" });
+
+      // Without any server the device tells it by itself, and what its tasks use.
+      await leader.kill();
+      await standby.kill();
+      place.agent = node;
+      await until("the device to answer by itself", () => place.cli("node", "meta", "read").status === 0);
+      expect(place.ok("node", "meta", "read")).toMatch(/room +kitchen/);
+      expect(place.cli("node", "meta", "apply", "room=attic")).toMatchObject({ status: 1, stderr: expect.stringMatching(/server/) });
+      const [alloc] = JSON.parse(place.ok("alloc", "status", "--json"));
+      expect(place.ok("alloc", "status", "--stats", alloc.ID)).toMatch(/\d+\/10 MHz +[\d.]+ [KM]iB\/10 MiB +[\d.]+ [KM]iB\/300 MiB/);
+      expect(place.ok("node", "status", "--self", "--stats")).toContain("Host Resource Utilization");
     }),
   2 * MINUTE,
 );
