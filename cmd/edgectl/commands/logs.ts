@@ -6,7 +6,7 @@ import { type Call, DONE, defineEdgeCommand } from "../cli/command.ts";
 import { followLog, framesOf } from "../cli/log-follow.ts";
 import { tailOf } from "../cli/log-tail.ts";
 import { chooseTask, findLogAlloc } from "../cli/log-target.ts";
-import { wholeNumber } from "../cli/numbers.ts";
+import { type WantedEnd, wantedEnd } from "../cli/tail-options.ts";
 import type { WireAlloc, WireFile } from "../cli/wire-types.ts";
 
 export default defineEdgeCommand({
@@ -45,6 +45,7 @@ alone, that one goes to standard output. With -f a broken connection is made aga
     verbose: { type: "boolean", description: "accepted for Nomad's scripts", isHidden: true },
   },
   async run(call) {
+    endWanted(call);
     const target = await findTarget(call);
     const streams = (["stdout", "stderr"] as const).filter((name) => call.options[name] || (!call.options.stdout && !call.options.stderr));
     const shown = await Promise.all(streams.map(async (name) => ((await isRecent(call, target, name)) ? name : null)));
@@ -98,17 +99,16 @@ async function show(call: Call, target: Target, name: StreamName, isOne: boolean
 
 /** What is there already. Returns where a follower goes on; a follower of everything reads it all by itself. */
 async function showBeginning(call: Call, target: Target, name: StreamName, write: (bytes: Uint8Array) => Promise<void>): Promise<number> {
-  const lines = linesWanted(call);
-  const bytes = call.options.all ? undefined : wholeNumber("c", call.options.c);
-  if (lines !== undefined) {
-    const tail = await tailOf((window) => openStream(call, target, { type: name, origin: "end", offset: window }), lines);
+  const end = endWanted(call);
+  if (end?.kind === "lines") {
+    const tail = await tailOf((window) => openStream(call, target, { type: name, origin: "end", offset: window }), end.count);
     await write(tail.bytes);
     return tail.endOffset;
   }
-  if (call.options.f && bytes === undefined) return 0;
+  if (call.options.f && end === null) return 0;
   let position = 0;
   for await (const frame of framesOf(
-    await openStream(call, target, { type: name, ...(bytes === undefined ? { origin: "start", offset: 0 } : { origin: "end", offset: bytes }) }),
+    await openStream(call, target, { type: name, ...(end === null ? { origin: "start", offset: 0 } : { origin: "end", offset: end.count }) }),
   )) {
     await write(frame.bytes);
     position = frame.endOffset;
@@ -116,13 +116,11 @@ async function showBeginning(call: Call, target: Target, name: StreamName, write
   return position;
 }
 
-function linesWanted(call: Call): number | undefined {
-  if (call.options.all) return undefined;
-  if (call.options.n !== undefined) return wholeNumber("n", call.options.n);
-  return call.options.tail === "" ? LINES_DEFAULT : wholeNumber("tail", call.options.tail);
+function endWanted(call: Call): WantedEnd | null {
+  const { tail, n, c } = call.options;
+  return call.options.all ? null : wantedEnd({ tail, n, c });
 }
 
-const LINES_DEFAULT = 10;
 /** A stream sends a sign of life every second: one that is silent for this long is broken. */
 const SILENCE_MS_MAX = 15_000;
 

@@ -5,7 +5,7 @@ import { findAlloc } from "../../cli/find.ts";
 import { framesOf } from "../../cli/log-follow.ts";
 import { tailOf } from "../../cli/log-tail.ts";
 import { findLogAlloc } from "../../cli/log-target.ts";
-import { wholeNumber } from "../../cli/numbers.ts";
+import { wantedEnd } from "../../cli/tail-options.ts";
 import { bytesText, instantOrNothing } from "../../cli/times.ts";
 import type { AllocStub, WireFile } from "../../cli/wire-types.ts";
 
@@ -20,11 +20,16 @@ export default defineEdgeCommand({
   options: {
     stat: { type: "boolean", description: "about the file or folder itself" },
     f: { type: "boolean", description: "follow a file" },
-    tail: { type: "string", description: "only the last N lines of a file", valueHint: "N", bare: { value: "10", valuePattern: /^\d+$/ } },
+    tail: {
+      type: "string",
+      description: "only the last N lines of a file (10 when N is left out)",
+      valueHint: "N",
+      bare: { value: "", valuePattern: /^\d+$/ },
+    },
     n: { type: "string", description: "the same as --tail N", valueHint: "N" },
     c: { type: "string", description: "only the last N bytes of a file", valueHint: "N" },
     job: { type: "boolean", description: "the first argument is a job: its newest allocation that runs" },
-    H: { type: "boolean", description: "accepted for Nomad's scripts: sizes are readable anyway", isHidden: true },
+    H: { type: "boolean", description: "for programs: sizes in bytes, instants in full" },
     json: { type: "boolean", description: "print JSON" },
     verbose: { type: "boolean", description: "accepted for Nomad's scripts", isHidden: true },
   },
@@ -47,23 +52,27 @@ function showFiles(call: Call, files: readonly WireFile[]): void {
   else
     call.output.table(
       ["Mode", "Size", "Modified Time", "Name"],
-      files.map((file) => [file.FileMode, bytesText(file.Size), instantOrNothing(file.ModTime), `${file.Name}${file.IsDir ? "/" : ""}`]),
+      files.map((file) => [
+        file.FileMode,
+        call.options.H ? String(file.Size) : bytesText(file.Size),
+        call.options.H ? file.ModTime : instantOrNothing(file.ModTime),
+        `${file.Name}${file.IsDir ? "/" : ""}`,
+      ]),
     );
 }
 
 async function printFile(call: Call, alloc: AllocStub, path: string): Promise<void> {
   const { api, options, runtime } = call;
   const query = { namespace: alloc.Namespace, path };
-  const lines = wholeNumber("tail", options.n ?? options.tail);
-  const bytes = wholeNumber("c", options.c);
+  const end = wantedEnd({ tail: options.tail, n: options.n, c: options.c });
   const stream = (more: Record<string, string | number | boolean>) => api.stream(`/v1/client/fs/stream/${alloc.ID}`, { ...query, ...more });
   let offset = 0;
-  if (lines !== undefined) {
-    const tail = await tailOf((window) => stream({ origin: "end", offset: window, follow: "false" }), lines);
+  if (end?.kind === "lines") {
+    const tail = await tailOf((window) => stream({ origin: "end", offset: window, follow: "false" }), end.count);
     await runtime.terminal.outBytes(tail.bytes);
     offset = tail.endOffset;
-  } else if (bytes !== undefined) {
-    for await (const frame of framesOf(await stream({ origin: "end", offset: bytes, follow: "false" }))) {
+  } else if (end?.kind === "bytes") {
+    for await (const frame of framesOf(await stream({ origin: "end", offset: end.count, follow: "false" }))) {
       await runtime.terminal.outBytes(frame.bytes);
       offset = frame.endOffset;
     }
