@@ -34,8 +34,9 @@ export interface NodeCallsParts {
 interface PendingCall {
   resolve(result: unknown): void;
   reject(error: EdgeError): void;
-  /** Streams only. */
   chunk?(chunk: StreamChunk): void;
+  /** Questions only: what came in pieces as a whole. Throws for what is no JSON. */
+  joined?(): unknown;
   /** Commands only: so much of their input was taken. */
   inputCredit?(bytes: number): void;
 }
@@ -52,7 +53,18 @@ export class NodeCalls implements CallableNode {
 
   /** One question, one answer. Throws the node's own error, or no-path when the way to it ends. */
   call(request: NodeCall): Promise<unknown> {
-    return new Promise((resolve, reject) => void this.#open(request, { resolve, reject }));
+    return new Promise((resolve, reject) => {
+      const pieces: Uint8Array[] = [];
+      let bytes = 0;
+      const chunk = (piece: StreamChunk) => {
+        bytes += piece.bytes.length;
+        if (bytes > LIMITS.nodeMessageBytesMax)
+          return this.#giveUp(call, `its answer is larger than ${LIMITS.nodeMessageBytesMax} bytes (nodeMessageBytesMax)`);
+        pieces.push(piece.bytes);
+        this.#parts.send({ kind: "credit", call, bytes: piece.bytes.length });
+      };
+      const call = this.#open(request, { resolve, reject, chunk, joined: () => JSON.parse(Buffer.concat(pieces).toString()) }, { takesPieces: true });
+    });
   }
 
   /**
@@ -113,6 +125,7 @@ export class NodeCalls implements CallableNode {
   handle(message: NodeMessage): boolean {
     if (
       message.kind !== "reply" &&
+      message.kind !== "reply-end" &&
       message.kind !== "call-failed" &&
       message.kind !== "data" &&
       message.kind !== "end" &&
@@ -127,6 +140,15 @@ export class NodeCalls implements CallableNode {
     }
     if (message.kind === "input-credit") {
       pending.inputCredit?.(message.bytes);
+      return true;
+    }
+    if (message.kind === "reply-end") {
+      try {
+        pending.resolve(pending.joined?.() ?? null);
+        this.#calls.delete(message.call);
+      } catch {
+        this.#giveUp(message.call, "its answer is no JSON");
+      }
       return true;
     }
     this.#calls.delete(message.call);
@@ -146,7 +168,14 @@ export class NodeCalls implements CallableNode {
 
   // --- internal ---
 
-  #open(request: NodeCall, pending: PendingCall): number {
+  #giveUp(call: number, why: string): void {
+    const pending = this.#calls.get(call);
+    if (!this.#calls.delete(call)) return;
+    this.#parts.send({ kind: "cancel", call });
+    pending?.reject(new EdgeError("internal", `node ${this.#parts.nodeId} cannot be understood: ${why}`));
+  }
+
+  #open(request: NodeCall, pending: PendingCall, more: { readonly takesPieces?: true } = {}): number {
     const { nodeId, knownCalls, send } = this.#parts;
     if (this.#isEnded) {
       pending.reject(new EdgeError("no-path", "No path to node", { isRetryable: true }));
@@ -168,7 +197,7 @@ export class NodeCalls implements CallableNode {
     }
     const call = this.#nextCall++;
     this.#calls.set(call, pending);
-    send({ kind: "call", call, request });
+    send({ kind: "call", call, request, ...more });
     return call;
   }
 }

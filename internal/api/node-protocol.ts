@@ -208,6 +208,8 @@ export type NodeMessage =
   /** Fires that this node decided, the oldest first: acknowledged as reports are, with whom they share the sequence. */
   | { readonly kind: "fires"; readonly incarnation: number; readonly sequence: number; readonly fires: readonly FireReport[] }
   | { readonly kind: "reply"; readonly call: number; readonly result: unknown }
+  /** The result came before this as pieces of JSON, for it is larger than a frame. */
+  | { readonly kind: "reply-end"; readonly call: number }
   | { readonly kind: "call-failed"; readonly call: number; readonly code: string; readonly message: string }
   /** A piece of a stream; `offset` is its position in the file it came from. */
   | { readonly kind: "data"; readonly call: number; readonly file: string; readonly offset: number; readonly bytes: Uint8Array }
@@ -254,7 +256,8 @@ export type ServerMessage =
   | { readonly kind: "report-ack"; readonly sequence: number }
   /** That report could not be stored now: the node sends its content again, a little later. */
   | { readonly kind: "report-refused"; readonly sequence: number; readonly message: string }
-  | { readonly kind: "call"; readonly call: number; readonly request: NodeCall }
+  /** `takesPieces`: a large result may come in pieces; earlier versions take whole ones alone. */
+  | { readonly kind: "call"; readonly call: number; readonly request: NodeCall; readonly takesPieces?: boolean }
   /** The reader of a stream took this many bytes more. */
   | { readonly kind: "credit"; readonly call: number; readonly bytes: number }
   /** Input for the command of a call: no more than the window ahead of what it took. */

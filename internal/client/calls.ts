@@ -6,6 +6,7 @@ import { type CallableNode, NodeCalls } from "../api/node-calls.ts";
 import { type ExecResult, KNOWN_CALLS, type ListedFile, type NodeCall, type NodeMessage, type ServerMessage } from "../api/node-protocol.ts";
 import { UnknownKinds } from "../api/unknown-kinds.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
 import { parseMetaChanges } from "../domain/node-meta.ts";
 import { withinRoot } from "../domain/paths.ts";
 import type { AllocRunner } from "../runner/alloc-runner.ts";
@@ -71,7 +72,7 @@ export class Calls {
   hear(message: ServerMessage): void {
     switch (message.kind) {
       case "call":
-        return this.open(message.call, message.request);
+        return this.open(message.call, message.request, { takesPieces: message.takesPieces === true });
       case "credit":
         return this.credit(message.call, message.bytes);
       case "cancel":
@@ -91,7 +92,7 @@ export class Calls {
     }
   }
 
-  open(call: number, request: NodeCall): void {
+  open(call: number, request: NodeCall, { takesPieces }: { readonly takesPieces: boolean } = { takesPieces: false }): void {
     // The next connection numbers its calls anew: what ends late says nothing in the name of another.
     const send = (message: NodeMessage) => {
       if (this.#open.get(call) === state) this.#parts.send(message);
@@ -105,7 +106,12 @@ export class Calls {
       send,
     };
     this.#open.set(call, state);
-    this.#answer(call, request, state)
+    const reply = async (result: unknown) => {
+      const bytes = takesPieces ? new TextEncoder().encode(JSON.stringify(result)) : null;
+      if (bytes === null || bytes.length <= LIMITS.frameBytesMax) send({ kind: "reply", call, result });
+      else if (await state.stream.sendAll("bulk", "", bytes)) send({ kind: "reply-end", call });
+    };
+    this.#answer(call, request, state, reply)
       .catch((error) => send({ kind: "call-failed", call, code: error instanceof EdgeError ? error.code : "internal", message: messageOf(error) }))
       .finally(() => {
         if (this.#open.get(call) === state) this.#open.delete(call);
@@ -140,8 +146,7 @@ export class Calls {
     if (kind !== null) this.#parts.log.warn("the server said what this version does not know: it is skipped", { kind });
   }
 
-  async #answer(call: number, request: NodeCall, state: OpenCall): Promise<void> {
-    const reply = (result: unknown) => state.send({ kind: "reply", call, result });
+  async #answer(call: number, request: NodeCall, state: OpenCall, reply: (result: unknown) => Promise<void>): Promise<void> {
     switch (request.method) {
       case "logs":
         return this.#logs(request, state.stream);
@@ -234,13 +239,7 @@ export class Calls {
     let sent = 0;
     for (let text = await monitor.next(); text !== null; text = await monitor.next()) {
       const bytes = new TextEncoder().encode(text);
-      for (let at = 0; at < bytes.length; ) {
-        const room = await stream.untilRoom("bulk");
-        if (room === null) return;
-        const piece = bytes.subarray(at, at + room.bytes);
-        room.send("", sent + at, piece);
-        at += piece.length;
-      }
+      if (!(await stream.sendAll("bulk", "", bytes, sent))) return;
       sent += bytes.length;
     }
   }

@@ -77,6 +77,18 @@ export class OutStream {
     };
   }
 
+  /** All of it, in turn with others. False once it is cancelled. */
+  async sendAll(streamClass: StreamClass, file: string, bytes: Uint8Array, offset = 0): Promise<boolean> {
+    for (let at = 0; at < bytes.length; ) {
+      const room = await this.untilRoom(streamClass);
+      if (room === null) return false;
+      const piece = bytes.subarray(at, at + room.bytes);
+      room.send(file, offset + at, piece);
+      at += piece.length;
+    }
+    return true;
+  }
+
   end(): void {
     if (!this.#isCancelled) this.#send({ kind: "end", call: this.#call });
   }

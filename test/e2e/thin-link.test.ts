@@ -58,6 +58,30 @@ test(
 );
 
 test(
+  "a folder with many files is listed whole, and others are answered before the link carried the list",
+  () =>
+    inPlace(async (place) => {
+      const { link } = await thinNode(place, { bytesPerSecond: 64_000, latencyMs: 20 });
+      const script = `cd "$NOMAD_ALLOC_DIR/data"; i=0; while [ $i -lt 6000 ]; do i=$((i + 1)); : > "a-file-with-a-long-name-$i"; done; : > ../all; exec sleep 1000`;
+      place.run(shellJob({ id: "many", type: "service", script }), "--detach");
+      const alloc = await place.untilAlloc("many", "running");
+      await until("its files", async () => (await place.request("GET", `/v1/client/fs/stat/${alloc.ID}?path=/alloc/all`)).status === 200);
+      const before = link.up.bytes;
+      let listed: readonly unknown[] | null = null;
+      const listing = place.get(`/v1/client/fs/ls/${alloc.ID}?path=/alloc/data`).then((files) => {
+        listed = files;
+      });
+      await until("the list to be on its way", () => link.up.bytes > before + 100_000, MINUTE);
+      const asked = link.up.bytes;
+      await place.get(`/v1/client/fs/stat/${alloc.ID}?path=/alloc`);
+      expect([link.up.bytes - asked < 4 * 65_536, listed]).toEqual([true, null]);
+      await listing;
+      expect([(listed as readonly unknown[] | null)?.length, link.up.bytes - before > 8 * 65_536]).toEqual([6000, true]);
+    }),
+  3 * MINUTE,
+);
+
+test(
   "a reader who stops reading: the link falls silent, memory stays as it is, and others read on",
   () =>
     inPlace(async (place) => {

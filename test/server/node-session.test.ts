@@ -56,6 +56,26 @@ test("a node that sends more than its reader has room for is cut off, and no mor
   expect(sent.at(-1)).toEqual({ kind: "cancel", call: 1 });
 });
 
+test("an answer in pieces is joined; one that is no JSON, or beyond all measure, is an error of that call alone", async () => {
+  const { session, sent } = aSession(KNOWN_CALLS);
+  const bytes = new TextEncoder().encode(JSON.stringify({ files: ["a", "b"] }));
+  const whole = session.call({ method: "host-stats" });
+  expect(sent).toEqual([{ kind: "call", call: 1, request: { method: "host-stats" }, takesPieces: true }]);
+  for (const at of [0, 5])
+    session.handle({ kind: "data", call: 1, file: "", offset: at, bytes: at === 0 ? bytes.subarray(0, 5) : bytes.subarray(5) });
+  session.handle({ kind: "reply-end", call: 1 });
+  expect(await whole).toEqual({ files: ["a", "b"] });
+  const broken = session.call({ method: "host-stats" });
+  session.handle({ kind: "data", call: 2, file: "", offset: 0, bytes: bytes.subarray(0, 5) });
+  session.handle({ kind: "reply-end", call: 2 });
+  await expect(broken).rejects.toThrow("node n cannot be understood: its answer is no JSON");
+  const endless = session.call({ method: "host-stats" });
+  const piece = new Uint8Array(LIMITS.nodeMessageBytesMax / 4);
+  for (let at = 0; at < 5; at++) session.handle({ kind: "data", call: 3, file: "", offset: 0, bytes: piece });
+  await expect(endless).rejects.toThrow("nodeMessageBytesMax");
+  expect(sent.at(-1)).toEqual({ kind: "cancel", call: 3 });
+});
+
 // --- internal ---
 
 function aSession(knownCalls: readonly string[]): { readonly session: NodeSession; readonly sent: ServerMessage[] } {
