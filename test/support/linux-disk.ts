@@ -55,7 +55,7 @@ const ETC = {
 };
 
 function foundAt(name: string): string {
-  const path = Bun.which(name);
+  const path = Bun.which(name, { PATH: `${process.env.PATH}:/usr/sbin:/sbin` });
   if (path === null) throw new Error(`this machine has no ${name} to put on the disk`);
   return realpathSync(path);
 }
