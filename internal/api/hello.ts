@@ -15,10 +15,7 @@ export function checkHello(message: Hello): Hello {
   demand(isText(secret, SECRET_CHARS_MAX) && secret !== "", "secret");
   demand(isText(processId, SECRET_CHARS_MAX), "processId");
   demand(memory === null || (isObject(memory) && isText(memory.clusterId, SECRET_CHARS_MAX) && isCount(memory.incarnation)), "memory");
-  demand(
-    calls === undefined || (Array.isArray(calls) && calls.length <= CALLS_MAX && calls.every((call) => isText(call, SECRET_CHARS_MAX))),
-    "calls",
-  );
+  demand(calls === undefined || isListOfTexts(calls, CALLS_MAX), "calls");
   demand(linkWindowBytes === undefined || isAmount(linkWindowBytes), "linkWindowBytes");
   demand(joinToken === undefined || isText(joinToken, LIMITS.joinTokenCharsMax), "joinToken");
   return {
@@ -52,7 +49,8 @@ export function checkNodeSpec(said: NodeSpec): NodeSpec {
   demand(Array.isArray(said.conditions) && said.conditions.every(isObject), "node.conditions");
   demand(said.hostVolumes === undefined || (isObject(said.hostVolumes) && Object.values(said.hostVolumes).every(isObject)), "node.hostVolumes");
   const { id, name, region, datacenter, nodeClass, nodePool, attributes, sources, meta, resources, reserved, drivers, conditions } = said;
-  const { hostVolumes, httpAddress, version, machineId } = said;
+  const { hostVolumes, httpAddress, version, machineId, unsetMeta } = said;
+  demand(unsetMeta === undefined || isListOfTexts(unsetMeta, LIMITS.nodeMetaKeysMax), "node.unsetMeta");
   return {
     id,
     name,
@@ -71,6 +69,7 @@ export function checkNodeSpec(said: NodeSpec): NodeSpec {
     httpAddress,
     version,
     machineId,
+    ...(unsetMeta ? { unsetMeta } : {}),
   };
 }
 
@@ -90,6 +89,10 @@ function demand(holds: boolean, field: string): void {
 
 function isText(value: unknown, charsMax: number): value is string {
   return typeof value === "string" && value.length <= charsMax;
+}
+
+function isListOfTexts(value: unknown, lengthMax: number): boolean {
+  return Array.isArray(value) && value.length <= lengthMax && value.every((entry) => isText(entry, SECRET_CHARS_MAX));
 }
 
 function isObject(value: unknown): value is object {

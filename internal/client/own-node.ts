@@ -82,7 +82,8 @@ export class OwnNode {
   #whole(): NodeSpec {
     let spec = this.#found;
     for (const [name, { state, atMs }] of this.#drivers) spec = withDriverState(spec, name, state, atMs);
-    return { ...spec, meta: mergedMeta(this.#found.meta, this.#dynamic) };
+    const unsetMeta = Object.keys(this.#dynamic).filter((key) => this.#dynamic[key] === null);
+    return { ...spec, meta: mergedMeta(this.#found.meta, this.#dynamic), ...(unsetMeta.length > 0 ? { unsetMeta } : {}) };
   }
 
   #tell(): void {

@@ -115,6 +115,8 @@ export interface NodeSpec {
   readonly version: string;
   /** What identifies the machine (device tree serial, DMI uuid, MAC), hashed. */
   readonly machineId: string;
+  /** Keys of meta that operators unset, which it does not take over from another either; absent = none. */
+  readonly unsetMeta?: readonly string[];
 }
 
 /** What a node took over from the one in whose place it is. It counts as long as the node says of itself what it said then. */
@@ -162,6 +164,7 @@ export const RESET_IDENTITY = "stop the agent, run `edgectl node reset-identity`
 export function asSuccessor(spec: NodeSpec, succession: NodeSuccession | undefined): NodeSpec {
   if (!succession) return spec;
   const { said, counts, meta } = succession;
+  const kept = Object.entries(meta).filter(([key]) => !spec.unsetMeta?.includes(key));
   const over = (field: keyof NodeBelonging) => (spec[field] === said[field] ? counts[field] : spec[field]);
   return {
     ...spec,
@@ -169,6 +172,6 @@ export function asSuccessor(spec: NodeSpec, succession: NodeSuccession | undefin
     datacenter: over("datacenter"),
     nodePool: over("nodePool"),
     nodeClass: over("nodeClass"),
-    meta: { ...meta, ...spec.meta },
+    meta: { ...Object.fromEntries(kept), ...spec.meta },
   };
 }

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MetaFile } from "../../internal/client/meta-file.ts";
 import { OwnNode } from "../../internal/client/own-node.ts";
-import type { NodeSpec } from "../../internal/domain/node.ts";
+import { asSuccessor, belongingOf, type NodeSpec, type NodeSuccession } from "../../internal/domain/node.ts";
 import { bunRuntime } from "../../internal/runtime/bun.ts";
 import { aNode } from "../fixtures/model.ts";
 
@@ -19,7 +19,10 @@ function withFolder(body: (path: string) => void): void {
   }
 }
 
-function own(path: string, { meta = {} as Record<string, string>, files = bunRuntime().files } = {}) {
+function own(
+  path: string,
+  { meta = {} as Record<string, string>, files = bunRuntime().files, succession = undefined as NodeSuccession | undefined } = {},
+) {
   const said: string[] = [];
   const told: NodeSpec[] = [];
   const say = (message: string) => void said.push(message);
@@ -28,7 +31,7 @@ function own(path: string, { meta = {} as Record<string, string>, files = bunRun
     clock: bunRuntime().clock,
     log: { debug: say, info: say, warn: say, error: say },
     found,
-    succession: () => undefined,
+    succession: () => succession,
     metaFile: new MetaFile(files, path),
     changed: (spec) => void told.push(spec),
   });
@@ -48,6 +51,20 @@ test("meta outlives the agent, over what the settings then say", () =>
       dynamic: { room: null, season: "winter" },
       static: { rack: "2", room: "hall" },
     });
+  }));
+
+test("a node in another's place is what it took over to its tasks, says its own to servers, and what was unset stays so on both sides", () =>
+  withFolder((path) => {
+    const counts = { name: "till-7", datacenter: "north", nodePool: "shops", nodeClass: "pi" };
+    const succession = { replacedId: "n0", said: belongingOf(aNode("n1")), counts, meta: { rack: "7", room: "hall" } };
+    const { node, told } = own(path, { meta: { room: "shed" }, succession });
+    expect(node.spec).toMatchObject({ ...counts, meta: { rack: "7", room: "shed" } });
+    expect(node.said).toMatchObject({ ...belongingOf(aNode("n1")), meta: { room: "shed" } });
+    expect(node.applyMeta({ rack: null }).meta).toEqual({ room: "shed" });
+    const last = told.at(-1);
+    if (!last) throw new Error("servers are told");
+    expect(asSuccessor(last, succession).meta).toEqual({ room: "shed" });
+    expect(own(path, { succession }).node.spec.meta).toEqual({ room: "hall" });
   }));
 
 test.each([

@@ -181,6 +181,10 @@ export function settingsHelp(): string {
     .join("\n");
 }
 
+export function isLoopback(address: string): boolean {
+  return address === "localhost" || address === "::1" || address.startsWith("127.");
+}
+
 // --- internal ---
 
 async function parseFlags(
@@ -306,8 +310,4 @@ function regionsOf(said: Readonly<Record<string, string>>, own: string): Readonl
 
 function isWildcard(address: string): boolean {
   return address === "0.0.0.0" || address === "::";
-}
-
-function isLoopback(address: string): boolean {
-  return address === "localhost" || address === "::1" || address.startsWith("127.");
 }

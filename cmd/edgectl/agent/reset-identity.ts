@@ -20,7 +20,7 @@ export interface ResetPlace {
 export interface ResetResult {
   readonly oldId: string;
   readonly newId: string;
-  /** Where the old key, journal and allocations are now; "" when there was nothing of them. */
+  /** Where the old key, journal, meta and allocations are now; "" when there was nothing of them. */
   readonly aside: string;
   readonly tasksEnded: number;
 }
@@ -89,6 +89,7 @@ function moveAside(runtime: Runtime, dataDirectory: string): string {
   const parts = [
     [`${dataDirectory}/alloc`, "alloc"],
     [`${dataDirectory}/client/client.journal`, "client.journal"],
+    [`${dataDirectory}/client/meta.json`, "meta.json"],
   ].filter(([path = ""]) => files.stat(path) !== null);
   const keyText = files.readText(key);
   if (parts.length === 0 && keyText === null) return "";

@@ -13,7 +13,7 @@ import type { Server } from "../../../internal/server/server.ts";
 import { BUILD } from "../build.ts";
 import { advertisedAddress } from "./advertise.ts";
 import { nodeSettingsOf } from "./client-settings.ts";
-import type { AgentConfig } from "./config.ts";
+import { type AgentConfig, isLoopback } from "./config.ts";
 import { lockDataDirectory } from "./data-lock.ts";
 import { Reloads } from "./reload.ts";
 import { notifySystemd } from "./systemd-notify.ts";
@@ -137,6 +137,8 @@ async function startParts(runtime: Runtime, log: Log & LogLines, config: AgentCo
     // Requests and other servers may come as soon as it seeks the lease.
     const { withDeviceRoutes } = await import("../../../internal/client/device-app.ts");
     handler = withDeviceRoutes(createApp(server, { ...factsOf(runtime, config, parts), logs: log }), { runtime, node: () => parts.node });
+    if (config.join === "open" && !isLoopback(config.bind))
+      log.info("any device that reaches this server may join it", { hint: 'server.join = "token" lets in those with a join token alone' });
     server.start();
     await server.untilLeaderKnown(LIMITS.leaderWaitMsMax);
   }

@@ -4,7 +4,7 @@ import { DONE, defineEdgeCommand } from "../../cli/command.ts";
 
 export default defineEdgeCommand({
   description:
-    "Run on the device itself, with its agent stopped; it speaks to no server. The device gets a new id and key, and joins as a new node. What the old one had (its key, its journal, the files of its allocations) is moved aside within the data directory. The server's account of the old node stays as it is: `edgectl node purge` ends that.",
+    "Run on the device itself, with its agent stopped; it speaks to no server. The device gets a new id and key, and joins as a new node. What the old one had (its key, its journal, meta that was set while it ran, the files of its allocations) is moved aside within the data directory. The server's account of the old node stays as it is: `edgectl node purge` ends that.",
   operands: "",
   examples: [
     ["node reset-identity", "after copying a card: the copy becomes a node of its own"],
