@@ -121,7 +121,7 @@ test(
         const refused = await place.start({ name: `refused-${name.replaceAll(" ", "-")}`, dataDirectory, isExpectedToFail: true });
         expect(await refused.ended()).toBe(1);
         expect(refused.log).toContain(`the node key ${path} cannot be read`);
-        expect(refused.log).toContain("remove it to join as a new node");
+        expect(refused.log).toContain("run `edgectl node reset-identity`: the device joins as a new node then");
         expect(readFileSync(path, "utf8")).toBe(text);
       }
       rmSync(path);

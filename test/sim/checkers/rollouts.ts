@@ -54,7 +54,7 @@ function checkParallel(view: View, namespace: string, jobId: string): void {
   const job = view.job(namespace, jobId);
   if (!job || job.stop || job.type !== "service") return;
   for (const { name, update } of job.groups) {
-    const waitedFor = [...view.allocsOfJob(namespace, jobId)].filter((alloc) => alloc.group === name && isWaitedFor(view, alloc));
+    const waitedFor = [...view.allocsOfJob(namespace, jobId)].filter((alloc) => alloc.group === name && isWaitedFor(view, job.version, alloc));
     if (update !== null && waitedFor.length > update.maxParallel)
       throw new Violation(
         "max_parallel",
@@ -63,8 +63,21 @@ function checkParallel(view: View, namespace: string, jobId: string): void {
   }
 }
 
-/** Whether it took the place of an older version's and was not healthy yet. What was cut off meanwhile nobody waits for. */
-function isWaitedFor(view: View, alloc: Alloc): boolean {
+/**
+ * Whether it took the place of an older version's and was not healthy yet. What was cut off meanwhile nobody waits for; nor, in the
+ * roll-out of a later version, for what took the place of something that had never been healthy: nothing was given up for it.
+ */
+function isWaitedFor(view: View, version: number, alloc: Alloc): boolean {
   if (isTerminal(alloc) || alloc.clientStatus === "unknown" || alloc.disconnectedAtMs !== undefined || alloc.health?.isHealthy === true) return false;
-  return (view.alloc(alloc.previousAlloc)?.decisions ?? []).some((decision) => decision.kind === "replace");
+  return alloc.jobVersion === version ? replacedBy(view, alloc) !== null : hasGivenUpHealthy(view, alloc);
+}
+
+function replacedBy(view: View, alloc: Alloc): Alloc | null {
+  const before = view.alloc(alloc.previousAlloc);
+  return before?.decisions?.some((decision) => decision.kind === "replace") ? before : null;
+}
+
+function hasGivenUpHealthy(view: View, alloc: Alloc): boolean {
+  const before = replacedBy(view, alloc);
+  return before !== null && (before.health?.isHealthy === true || hasGivenUpHealthy(view, before));
 }
