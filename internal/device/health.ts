@@ -42,7 +42,8 @@ export function decideHealth(input: HealthInput): HealthDecision {
   // A check that changes is told, and looked at then.
   if (checks.some((check) => !check.isHealthy)) return { kind: "wait", untilMs: deadlineMs };
   const starts = states.map((state) => Math.max(state?.startedAtMs ?? 0, state?.lastRestartAtMs ?? 0));
-  const since = Math.max(input.createdAtMs, ...starts, ...checks.map((check) => check.sinceMs));
+  // When it was placed is by another clock: it counts where nothing else does.
+  const since = Math.max(...(starts.length === 0 ? [input.createdAtMs] : starts), ...checks.map((check) => check.sinceMs));
   const healthyAtMs = since + policy.minHealthyTimeMs;
   return input.nowMs >= healthyAtMs ? { kind: "healthy" } : { kind: "wait", untilMs: Math.min(healthyAtMs, deadlineMs) };
 }

@@ -10,12 +10,12 @@ const RUNNING: TaskState = { state: "running", failed: false, restarts: 0, lastR
 function health(
   checks: readonly CheckedHealth[],
   nowMs: number,
-  own: { readonly healthCheck?: "checks" | "task_states"; readonly state?: TaskState } = {},
+  own: { readonly healthCheck?: "checks" | "task_states"; readonly state?: TaskState; readonly createdAtMs?: number } = {},
 ) {
   const update = { minHealthyTimeMs: 10_000, healthyDeadlineMs: 60_000, healthCheck: own.healthCheck ?? "checks" } as const;
   const [group] = aSpec({ type: "service" }, { update }).groups;
   if (!group) throw new Error("the fixture has a group");
-  return decideHealth({ group, checks, states: { t: own.state ?? RUNNING }, createdAtMs: 0, nowMs, isOfDeployment: true });
+  return decideHealth({ group, checks, states: { t: own.state ?? RUNNING }, createdAtMs: own.createdAtMs ?? 0, nowMs, isOfDeployment: true });
 }
 const check = (isHealthy: boolean, sinceMs: number): CheckedHealth => ({ isHealthy, sinceMs });
 
@@ -47,3 +47,5 @@ test("health: a task that rests outside its hours is as it should be, and its ch
   expect(health([check(false, 0)], 9000, { state })).toEqual({ kind: "wait", untilMs: 10_000 });
   expect(health([check(false, 0)], 10_000, { state })).toEqual({ kind: "healthy" });
 });
+
+test("health: a server whose clock is ahead holds nothing up", () => expect(health([], 11_000, { createdAtMs: 9000 })).toEqual({ kind: "healthy" }));
