@@ -96,7 +96,12 @@ function self(parts: DeviceAppParts): Response {
     },
     member: {},
     stats: {
-      client: { node_id: node.identity.id, known_servers: parts.servers.join(","), is_connected: String(node.isJoined) },
+      client: {
+        node_id: node.identity.id,
+        known_servers: parts.servers.join(","),
+        is_connected: String(node.isJoined),
+        untold_fires: String(node.device.untoldFires),
+      },
       allocs: allocsOf(node),
     },
   });

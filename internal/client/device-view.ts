@@ -37,6 +37,11 @@ export class DeviceView {
     return this.#parts.own.meta;
   }
 
+  /** How many fires of this node no server knows. */
+  get untoldFires(): number {
+    return this.#parts.journal.state.fires.size;
+  }
+
   /** When a server was heard last: null while there is one. `isStart`: none was since this agent started then. */
   lastHeard(): { readonly atMs: number | null; readonly isStart: boolean } {
     return this.#parts.cutOff.silence();

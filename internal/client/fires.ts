@@ -4,7 +4,7 @@
 import type { DesiredAlloc, ServerMessage } from "../api/node-protocol.ts";
 import { parseSchedule } from "../cluster/cron.ts";
 import { decideSteps, type HeldAlloc } from "../device/desired.ts";
-import { afterCrash, fireKeyOf, foldOldest, idOfHash, OVERLAPPING, runOf, UNPROVEN } from "../device/fires.ts";
+import { afterCrash, fireKeyOf, foldOldest, idOfHash, inOrder, OVERLAPPING, runOf, UNPROVEN } from "../device/fires.ts";
 import type { AllocReport, ClientStatus } from "../domain/alloc.ts";
 import { EdgeError, messageOf } from "../domain/errors.ts";
 import { childIdOf, dueFires, type FireReport, firesOnNodes, nextFireAtMs, type Schedule } from "../domain/fires.ts";
@@ -20,7 +20,7 @@ import type { Reports } from "./reports.ts";
 
 /** How long the loop sleeps at most while this node fires a job: a clock that jumps is noticed by then. */
 const CLOCK_LOOK_MS = 15_000;
-const RETRY_MS = 1000;
+const [RETRY_MS, WRITE_RETRY_MS] = [1000, 5000];
 
 type Desired = ServerMessage & { readonly kind: "desired" };
 
@@ -151,17 +151,22 @@ export class Fires {
     return { childId: childIdOf(job, second), allocId: fire.allocId };
   }
 
+  /**
+   * One batch at a time, those of a job in their order: a server that knows a later fire takes an earlier one for told, so what
+   * is not sure to have begun holds up what comes after it.
+   */
   send(which: "new" | "all"): void {
     const { connection, journal, reports } = this.#parts;
     const incarnation = journal.state.memory?.incarnation;
-    if (incarnation === undefined) return;
-    const due = [...this.#fires.values()].filter(({ fire, state }) => state !== "claimed" && (which === "all" || !this.#sent.has(fire.allocId)));
-    for (let at = 0; at < due.length; at += LIMITS.reportAllocsPerBatchMax) {
-      const fires = due.slice(at, at + LIMITS.reportAllocsPerBatchMax).map((kept) => this.#asOfNow(kept));
-      const sequence = reports.nextSequence();
-      for (const fire of fires) this.#sent.set(fire.allocId, { sequence, text: JSON.stringify(fire) });
-      connection().send({ kind: "fires", incarnation, sequence, fires });
-    }
+    if (which === "all") this.#sent.clear();
+    if (incarnation === undefined || this.#sent.size > 0) return;
+    const fires = inOrder(this.#fires.values())
+      .slice(0, LIMITS.reportAllocsPerBatchMax)
+      .map((kept) => this.#asOfNow(kept));
+    if (fires.length === 0) return;
+    const sequence = reports.nextSequence();
+    for (const fire of fires) this.#sent.set(fire.allocId, { sequence, text: JSON.stringify(fire) });
+    connection().send({ kind: "fires", incarnation, sequence, fires });
   }
 
   /** The server has them. What has changed since they were sent is told as of any other allocation. */
@@ -175,6 +180,7 @@ export class Fires {
       this.#parts.journal.append({ k: "told", id });
       if (now.report && JSON.stringify(now) !== sent.text) this.#parts.reports.note(now.report);
     }
+    if (this.#fires.size > 0) this.#parts.reports.arm();
   }
 
   refused(sequence: number): void {
@@ -314,18 +320,20 @@ export class Fires {
     };
   }
 
-  /** Durable before anything starts: a power cut must not make it a fire that was missed. */
   #claim(firing: Firing, fire: FireReport): void {
-    const { journal, log } = this.#parts;
     const claim: JournalFire = { fire, state: "claimed" };
     this.#keep(claim);
-    journal.synced().then(
-      () => this.#run(claim, firing),
-      (error) => {
-        log.warn("a fire could not be written down durably: it is started all the same", { job: fire.jobId, error: messageOf(error) });
-        this.#run(claim, firing);
-      },
-    );
+    this.#runOnceDurable(claim, firing);
+  }
+
+  /** Durable before anything starts: after a power cut nobody would know that it ran, and it would run again. A full disk makes it wait. */
+  #runOnceDurable(claim: JournalFire, firing: Firing): void {
+    const { journal, log, runtime } = this.#parts;
+    const wait = (error: unknown) => {
+      log.warn("a fire waits: that it begins cannot be written down", { job: claim.fire.jobId, error: messageOf(error) });
+      if (!this.#isStopped) runtime.clock.after(WRITE_RETRY_MS, () => this.#runOnceDurable(claim, firing), { keepsAlive: false });
+    };
+    journal.synced().then(() => this.#run(claim, firing), wait);
   }
 
   #run({ fire }: JournalFire, { alloc, job }: Pick<Firing, "alloc" | "job">): void {

@@ -9,7 +9,7 @@ import type { NodeSpec } from "../domain/node.ts";
 import { join } from "../domain/paths.ts";
 import type { JobVersion } from "../domain/tables.ts";
 import { hasBegun, recordOnDisk, removeStrays } from "../runner/adopt.ts";
-import { type AllocRecord, firstRecord } from "../runner/alloc-record.ts";
+import { type AllocRecord, endedUnseen, firstRecord, hasAttempts } from "../runner/alloc-record.ts";
 import { AllocRunner, stopTasks } from "../runner/alloc-runner.ts";
 import type { Driver } from "../runner/drivers/driver.ts";
 import { readBootId } from "../runtime/process-identity.ts";
@@ -296,8 +296,7 @@ export class NodeAgent {
   #order(order: ServerMessage & { kind: "desired" }): void {
     const { position: before } = this.#journal.state;
     if (order.isFull ? isOlderOrder(order.position, before) : !isNewerOrder(order.position, before)) {
-      const { index, epoch } = order.position;
-      this.#options.log.warn(`${order.isFull ? "a full" : "an"} order older than the last one was ignored`, { index, epoch });
+      this.#options.log.warn(`${order.isFull ? "a full" : "an"} order older than the last one was ignored`, { ...order.position });
       return;
     }
     const modifyIndexOf = (id: string) => this.#journal.state.allocs.get(id)?.alloc.modifyIndex ?? 0;
@@ -327,18 +326,20 @@ export class NodeAgent {
     this.#journal.append({ k: "alloc", alloc, job });
     // Usually there is nothing on disk; a node that lost its journal takes up what still runs.
     const record = recordOnDisk(this.#options.runtime.files, this.allocRoot, alloc.id, job, alloc.group);
-    const tasks = { ...firstRecord(alloc).tasks, ...record.tasks };
-    const runner = this.#newRunner(alloc, job, { ...record, tasks, isStopping: alloc.desiredStatus !== "run" });
+    const first = { ...record, tasks: { ...firstRecord(alloc).tasks, ...record.tasks }, isStopping: alloc.desiredStatus !== "run" };
+    // What this node fires begins by its own decision, never by an order.
+    const isOver = job.isFiredByNode === true && !this.#journal.state.fires.has(alloc.id) && !hasAttempts(first);
+    const runner = this.#newRunner(alloc, job, isOver ? endedUnseen(first) : first);
     this.#runners.set(alloc.id, runner);
-    this.#startInTurn(runner, alloc);
+    if (isOver) this.#changed(runner);
+    else this.#startInTurn(runner, alloc);
     this.#garbage.look();
   }
 
   /** It begins when its predecessor, and those that make room for it, are gone: ports, devices and files are free then. */
   #startInTurn(runner: AllocRunner, alloc: DesiredAlloc): void {
     const before = [alloc.previousAlloc, ...(alloc.preemptedAllocs ?? [])].filter((id) => this.#runners.get(id)?.isDone === false);
-    const hasBegun = Object.values(runner.record.tasks).some((task) => task.attempt > 0);
-    if (before.length > 0 && !hasBegun && !runner.isStopping) this.#waitingFor.set(alloc.id, new Set(before));
+    if (before.length > 0 && !hasAttempts(runner.record) && !runner.isStopping) this.#waitingFor.set(alloc.id, new Set(before));
     else this.#startRunner(runner);
   }
 

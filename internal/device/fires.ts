@@ -67,13 +67,23 @@ export interface Folding<F extends KeptFire> {
   readonly into: F;
 }
 
+/** Those that can be told now: of each job none after one that may yet turn out never to have begun. What somebody asked for is in no order. */
+export function inOrder<F extends KeptFire>(fires: Iterable<F>): readonly F[] {
+  const waiting = new Set<string>();
+  return [...fires].filter(({ fire, state }) => {
+    if (fire.isForced) return state !== "claimed";
+    if (state === "claimed") waiting.add(jobOf(fire));
+    return !waiting.has(jobOf(fire));
+  });
+}
+
 /** One step back to as many as may be kept: the oldest two of one job that ended become one that counts them; null when there are few enough. */
 export function foldOldest<F extends KeptFire>(fires: Iterable<F>, count: number): Folding<F> | null {
   if (count <= LIMITS.firesKeptOnNodeMax) return null;
   const oldest = new Map<string, F>();
   for (const kept of fires) {
     if (kept.state !== "done") continue;
-    const job = `${kept.fire.namespace}\u001f${kept.fire.jobId}\u001f${kept.fire.jobCreateIndex}`;
+    const job = jobOf(kept.fire);
     const dropped = oldest.get(job);
     if (!dropped) oldest.set(job, kept);
     else return { dropped, into: counting(dropped, kept) };
@@ -82,6 +92,10 @@ export function foldOldest<F extends KeptFire>(fires: Iterable<F>, count: number
 }
 
 // --- internal ---
+
+function jobOf({ namespace, jobId, jobCreateIndex }: FireReport): string {
+  return [namespace, jobId, jobCreateIndex].join("\u001f");
+}
 
 function counting<F extends KeptFire>(dropped: F, kept: F): F {
   const count = (dropped.count ?? 1) + (kept.count ?? 1);

@@ -44,6 +44,16 @@ export const NEW_ALLOC: AllocRecord = {
   isStopping: false,
 };
 
+/** Whether it ever began, as far as is known. */
+export function hasAttempts(record: AllocRecord): boolean {
+  return Object.values(record.tasks).some((task) => task.attempt > 0);
+}
+
+/** A run that this node decided on by itself and holds no more: its server, as one that was restored, does not know its end. */
+export function endedUnseen(record: AllocRecord): AllocRecord {
+  return { ...record, isDone: true, clientStatus: "failed", description: "its node, which fired it, holds nothing of it any more" };
+}
+
 /** What an alloc begins with: of one that goes on where another failed, the tasks that were done there. */
 export function firstRecord({ resumes }: Pick<RunnableAlloc, "resumes">): AllocRecord {
   const done = Object.entries(resumes?.done ?? {}).map(([name, state]) => [name, { ...NEW_TASK, state }] as const);

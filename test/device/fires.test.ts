@@ -1,7 +1,7 @@
 // Fires that a node decides by itself: what one runs, what a crash leaves of it, and what is kept of many.
 
 import { expect, test } from "bun:test";
-import { afterCrash, fireKeyOf, foldOldest, idOfHash, type KeptFire, runOf } from "../../internal/device/fires.ts";
+import { afterCrash, fireKeyOf, foldOldest, idOfHash, inOrder, type KeptFire, runOf } from "../../internal/device/fires.ts";
 import type { FireReport } from "../../internal/domain/fires.ts";
 import { canonicalizeJob } from "../../internal/domain/job-model/defaults.ts";
 import { LIMITS } from "../../internal/domain/limits.ts";
@@ -86,4 +86,23 @@ test("of too many fires the oldest that ended become one record that counts them
   expect([next?.count, next?.fire.scheduledAtS]).toEqual([undefined, 33]);
   // Each fire is accounted for once.
   expect([...kept.values()].reduce((sum, one) => sum + (one.count ?? 1), 0)).toBe(total);
+});
+
+test("of each job none is told before those that came before it; what somebody asked for, and other jobs, wait for nobody", () => {
+  const kept: readonly KeptFire[] = [
+    { fire: fire(1), state: "done" },
+    { fire: fire(2), state: "claimed" },
+    { fire: fire(3), state: "started" },
+    { fire: fire(4, { isForced: true }), state: "started" },
+    { fire: fire(5, { isForced: true }), state: "claimed" },
+    { fire: fire(2, { jobId: "other" }), state: "started" },
+    { fire: fire(6, { jobCreateIndex: 8 }), state: "done" },
+  ];
+  expect(inOrder(kept).map((one) => `${one.fire.jobId} ${one.fire.jobCreateIndex} ${one.fire.scheduledAtS}`)).toEqual([
+    "reading 7 1",
+    "reading 7 4",
+    "other 7 2",
+    "reading 8 6",
+  ]);
+  expect(inOrder(kept.map((one) => ({ ...one, state: "done" as const })))).toHaveLength(kept.length);
 });

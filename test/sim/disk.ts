@@ -22,6 +22,8 @@ export class Disk {
   readonly #parts: DiskParts;
   readonly #files = new Map<string, StoredFile>();
   readonly #folders = new Set<string>(["/"]);
+  /** How often a file vanished from it. */
+  losses = 0;
 
   constructor(parts: DiskParts) {
     this.#parts = parts;
@@ -42,7 +44,14 @@ export class Disk {
 
   /** As a card that lost a file, or a person who removed it. */
   lose(path: string): boolean {
+    this.losses += 1;
     return this.#files.delete(path);
+  }
+
+  /** Whether a power cut would leave this text in it. */
+  isDurable(path: string, words: string): boolean {
+    const file = this.#files.get(path);
+    return file !== undefined && Buffer.from(file.bytes.buffer, file.bytes.byteOffset, file.syncedLength).lastIndexOf(words) >= 0;
   }
 
   files(): Files {

@@ -1,5 +1,6 @@
 // What goes wrong: drawn per seed, so that each run knows only some of it (swarm), and mended again.
 
+import { strikeAtClaim } from "./node-fires.ts";
 import type { Prng } from "./prng.ts";
 import type { SimNode, SimServer, World } from "./world.ts";
 
@@ -11,6 +12,7 @@ export const FAULTS = [
   "server machine loses power",
   "node agent killed",
   "node loses power",
+  "node struck in a fire",
   "node loses its journal",
   "node cut off",
   "link cut one way",
@@ -69,6 +71,7 @@ export class Faults {
       this.#world.startServer(server);
     }
     for (const node of nodes) {
+      node.atClaim = null;
       node.program?.resume();
       this.#world.startNode(node);
     }
@@ -115,6 +118,8 @@ export class Faults {
         node.program?.crash();
         node.machine.cutPower();
         return this.#restartNode(node);
+      case "node struck in a fire":
+        return strikeAtClaim(node, { world, chance: this.#chance, isOver: () => this.#isStopped, struck: () => this.#restartNode(node) });
       case "node loses its journal":
         node.program?.crash();
         node.machine.disk.lose("/data/client/client.journal");
@@ -140,11 +145,13 @@ export class Faults {
         return this.#later(() => {
           server.machine.syncDelayMs = 2;
         });
-      case "disk fails":
-        world.storeMachine.syncFails = true;
+      case "disk fails": {
+        const machine = this.#chance.chance(0.5) ? world.storeMachine : node.machine;
+        machine.syncFails = true;
         return this.#later(() => {
-          world.storeMachine.syncFails = false;
+          machine.syncFails = false;
         }, [200, 3000]);
+      }
       case "network slow":
         world.network.latencyMs = [50, 900];
         return this.#later(() => {

@@ -49,7 +49,11 @@ export class Machine {
     this.bootId = `boot-${parts.name}-0`;
     this.disk = new Disk({
       nowMs: () => this.wallMs,
-      writeOut: () => new Promise((resolve) => parts.time.after(this.syncDelayMs * (0.5 + this.#chance.fraction()), resolve)),
+      writeOut: () =>
+        new Promise((resolve, reject) => {
+          const done = () => (this.syncFails ? reject(new Error("disk I/O error")) : resolve());
+          parts.time.after(this.syncDelayMs * (0.5 + this.#chance.fraction()), done);
+        }),
       kernelFile: (path) => this.#kernelFile(path),
     });
   }

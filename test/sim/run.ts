@@ -2,14 +2,17 @@
 
 import { acknowledgedChecker } from "./checkers/acknowledged.ts";
 import { allocsChecker } from "./checkers/allocs.ts";
+import { bootsChecker } from "./checkers/boots.ts";
 import { countsChecker } from "./checkers/counts.ts";
 import { drainsChecker } from "./checkers/drains.ts";
 import { firesChecker } from "./checkers/fires.ts";
+import { nodeFiresChecker } from "./checkers/node-fires.ts";
 import { processesChecker } from "./checkers/processes.ts";
 import { restoresChecker } from "./checkers/restores.ts";
 import { rolloutsChecker } from "./checkers/rollouts.ts";
 import { standbysChecker } from "./checkers/standbys.ts";
 import { writesChecker } from "./checkers/writes.ts";
+import { daysAlone } from "./days-alone.ts";
 import { Faults } from "./faults.ts";
 import { Operator } from "./operator.ts";
 import { Rollouts } from "./rollouts.ts";
@@ -32,8 +35,18 @@ export interface RunResult {
   readonly description: string;
 }
 
+/** A seed that begins so is days of nodes without a server. */
+const DAYS = "days-";
+
 export async function runSeed(seed: string): Promise<RunResult> {
-  const world = new World(seed);
+  if (!seed.startsWith(DAYS)) return runFaults(new World(seed));
+  const world = new World(seed, { store: "file", serverCount: 1, nodeCount: 2 });
+  return resultOf(world, "days without a server", () => daysAlone(world));
+}
+
+// --- internal ---
+
+async function runFaults(world: World): Promise<RunResult> {
   const workload = new Workload(world);
   const operator = new Operator(world);
   const faults = new Faults(world);
@@ -44,14 +57,15 @@ export async function runSeed(seed: string): Promise<RunResult> {
     allocsChecker(),
     processesChecker(),
     firesChecker(),
+    nodeFiresChecker(),
+    bootsChecker(),
     countsChecker(),
     standbysChecker(),
     drainsChecker(),
     rolloutsChecker(rollouts),
     restoresChecker(),
   );
-  let failure: Error | null = null;
-  try {
+  return resultOf(world, `${faults.enabled.length} kinds of fault`, async () => {
     for (const server of world.servers) world.startServer(server);
     for (const node of world.nodes) world.startNode(node);
     await world.runUntil(5000);
@@ -69,6 +83,13 @@ export async function runSeed(seed: string): Promise<RunResult> {
     faults.keepOneAway(AWAY_MS);
     await world.runUntil(5000 + FAULTS_MS + HEAL_MS);
     await world.untilSettled(3000);
+  });
+}
+
+async function resultOf(world: World, kind: string, run: () => Promise<void>): Promise<RunResult> {
+  let failure: Error | null = null;
+  try {
+    await run();
   } catch (error) {
     failure = error instanceof Error ? error : new Error(String(error));
   } finally {
@@ -76,12 +97,12 @@ export async function runSeed(seed: string): Promise<RunResult> {
   }
   const { store, serverCount, nodeCount } = world.shape;
   return {
-    seed,
+    seed: world.seed,
     digest: world.history.digest(),
     virtualMs: world.time.nowMs,
     counts: world.history.counts,
     failure,
     recent: world.history.recent,
-    description: `${store} store, ${serverCount} servers, ${nodeCount} nodes, ${faults.enabled.length} kinds of fault`,
+    description: `${store} store, ${serverCount} servers, ${nodeCount} nodes, ${kind}`,
   };
 }

@@ -7,9 +7,13 @@ import { join } from "node:path";
 import { FAULTS } from "./faults.ts";
 
 const FRESH = 6;
-const OPERATIONS = ["run", "stop", "purge", "dispatch", "drain", "give back", "promote", "save", "restore"];
+const OPERATIONS = ["run", "stop", "purge", "dispatch", "drain", "give back", "promote", "save", "restore", "fire now"];
 /** What has to come of them and of the faults, somewhere. */
-const SEEN = ["drain complete", "drain canceled", "node down", "node disconnected", "alloc unknown", "unknown back", "unknown lost"];
+const SEEN = [
+  ...["drain complete", "drain canceled", "node down", "node disconnected", "alloc unknown", "unknown back", "unknown lost"],
+  ...["run of a node's own fire", "fire told", "fire left out", "fire told as one of many", "agent killed in a fire", "power lost in a fire"],
+  ...["begin at boot without a server", "days of history"],
+];
 
 interface Told {
   readonly seed: string;
@@ -27,7 +31,7 @@ const commit = spawnSync("git", ["rev-parse", "--short=12", "HEAD"], { cwd: impo
 const fresh = Array.from({ length: FRESH }, (_, at) => `${commit}-${at}`);
 
 test("no promise is broken, the same seed gives the same trace, and every fault and operation happens", async () => {
-  const seeds = [...known, ...fresh, fresh[0] ?? ""];
+  const seeds = [`days-${commit}`, ...known, ...fresh, fresh[0] ?? ""];
   const halves = await Promise.all([0, 1].map((half) => simulate(seeds.filter((_, at) => at % 2 === half))));
   const told = halves.flat();
   expect(told).toHaveLength(seeds.length);
@@ -40,11 +44,12 @@ test("no promise is broken, the same seed gives the same trace, and every fault 
   const names = [
     ...FAULTS.map((fault) => `fault ${fault}`),
     "fault node kept away",
+    "fault days without a server",
     ...OPERATIONS.map((operation) => `operation ${operation}`),
     ...SEEN.map((what) => `seen ${what}`),
   ];
   expect(names.filter((name) => !counts.has(name))).toEqual([]);
-}, 240_000);
+}, 600_000);
 
 function simulate(seeds: readonly string[]): Promise<readonly Told[]> {
   return new Promise((resolve, reject) => {

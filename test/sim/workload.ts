@@ -5,6 +5,7 @@ import type { Job } from "../../internal/domain/job.ts";
 import type { JobHead, JobVersion } from "../../internal/domain/tables.ts";
 import { Drains } from "./drains.ts";
 import type { Operation, Restore } from "./history.ts";
+import { NodeFires } from "./node-fires.ts";
 import type { Prng } from "./prng.ts";
 import type { World } from "./world.ts";
 
@@ -23,6 +24,15 @@ export interface KnownJob {
 
 const PAUSE_MS: readonly [number, number] = [200, 3000];
 
+export interface Answer {
+  readonly outcome: "done" | "refused" | "unknown";
+  readonly index: number;
+  readonly body: unknown;
+}
+
+/** Asks any server; `name` is what the trace says. */
+export type Send = (method: string, path: string, body: unknown, name: string) => Promise<Answer>;
+
 export class Workload {
   readonly jobs: KnownJob[] = [];
   /** Idempotency tokens of dispatches, with the children that were acknowledged for them. */
@@ -30,6 +40,7 @@ export class Workload {
   readonly #world: World;
   readonly #chance: Prng;
   readonly #drains: Drains;
+  readonly #nodeFires: NodeFires;
   #isStopped = false;
 
   constructor(world: World) {
@@ -38,7 +49,9 @@ export class Workload {
     for (let at = 0; at < 3; at++) this.jobs.push(known(`service-${at}`, "service"));
     for (let at = 0; at < 2; at++) this.jobs.push(known(`batch-${at}`, "batch"));
     this.jobs.push(known("system-0", "system"));
-    this.#drains = new Drains(world, (method, path, body, name) => this.#send(method, path, body, name));
+    const send: Send = (method, path, body, name) => this.#send(method, path, body, name);
+    this.#drains = new Drains(world, send);
+    this.#nodeFires = new NodeFires(world, send);
   }
 
   start(): void {
@@ -47,11 +60,13 @@ export class Workload {
     for (const job of this.jobs) this.#next(job);
     this.#nextDispatch();
     this.#drains.start();
+    this.#nodeFires.start();
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#drains.stop();
+    this.#nodeFires.stop();
   }
 
   /** What users were told counts no more: the jobs are as the snapshot has them. */
@@ -124,12 +139,7 @@ export class Workload {
     });
   }
 
-  async #send(
-    method: string,
-    path: string,
-    body: unknown,
-    name: string,
-  ): Promise<{ readonly outcome: "done" | "refused" | "unknown"; readonly index: number; readonly body: unknown }> {
+  async #send(method: string, path: string, body: unknown, name: string): Promise<Answer> {
     const server = this.#chance.pick(this.#world.servers);
     const network = this.#world.network.of(this.#world.user);
     try {
@@ -174,6 +184,9 @@ export function stopOnClientAfterMsOf(jobId: string): number | null {
   return after === undefined ? null : after / 1e6;
 }
 
+/** Its tasks wait for a server after a reboot. */
+export const WAITS_AT_BOOT = "service-0";
+
 const POLICIES = ["best_score", "keep_original", "keep_replacement", "longest_running"] as const;
 
 type WireJob = Readonly<Record<string, unknown>> & { readonly ID: Job["id"] };
@@ -204,6 +217,7 @@ function specOf(job: KnownJob, step: number, chance: Prng): WireJob {
         Name: "g",
         Count: job.type === "system" ? 1 : job.count,
         Tasks: [task(args)],
+        ...(job.id === WAITS_AT_BOOT ? { OnBoot: "wait" } : {}),
         ...(DISCONNECT[job.id] ? { Disconnect: { ...DISCONNECT[job.id], Reconcile: chance.pick(POLICIES) } } : {}),
         ...(job.type === "service" ? { Migrate: { MaxParallel: 1, MinHealthyTime: 1e9, HealthyDeadline: 60e9 } } : {}),
         ...(job.type === "service" ? { Update: updateOf(job, step) } : {}),

@@ -23,6 +23,7 @@ import { simDriver } from "./sim-driver.ts";
 import { simRuntime } from "./sim-runtime.ts";
 import { SqliteFiles } from "./sqlite-files.ts";
 import { linkedStore } from "./store-link.ts";
+import { watched } from "./watched-journal.ts";
 
 /** Drawn from the seed: each run is another kind of cluster. */
 export interface Shape {
@@ -53,6 +54,10 @@ export interface SimNode {
   readonly machine: Machine;
   program: Program | null;
   agent: NodeAgent | null;
+  /** The boot of its machine in which it last heard of a server. */
+  joinedInBoot: number;
+  /** Called when the agent writes down that it is about to begin a fire of its own. */
+  atClaim: (() => void) | null;
 }
 
 const TOLD = new Set(["this server leads", "this server no longer leads", "node joined", "the state is dropped and loaded again"]);
@@ -78,12 +83,18 @@ export class World {
   #storeProgram: Program | null = null;
   readonly #announced = new Set<() => void>();
 
-  constructor(seed: string) {
+  constructor(seed: string, own: Partial<Shape> = {}) {
     this.seed = seed;
     this.chance = new Prng(seed);
     const draw = this.chance.fork("shape");
     const store = draw.pick(["file", "linked"] as const);
-    this.shape = { store, serverCount: draw.integer(store === "file" ? 1 : 2, 3), nodeCount: draw.integer(2, 4), isFoldedOften: draw.chance(0.5) };
+    this.shape = {
+      store,
+      serverCount: draw.integer(store === "file" ? 1 : 2, 3),
+      nodeCount: draw.integer(2, 4),
+      isFoldedOften: draw.chance(0.5),
+      ...own,
+    };
     this.network = new SimNetwork(this.time, this.chance.fork("network"));
     this.network.machineOf = (address) => this.#machines.find((machine) => machine.address === address.split(":")[0]);
     this.storeMachine = this.#machine("store", "10.0.0.9");
@@ -95,7 +106,14 @@ export class World {
       this.servers.push({ name: `s${at}`, machine, program: null, server: null, isStopping: false });
     }
     for (let at = 0; at < this.shape.nodeCount; at++)
-      this.nodes.push({ name: `n${at}`, machine: this.#machine(`n${at}`, `10.0.2.${at + 1}`), program: null, agent: null });
+      this.nodes.push({
+        name: `n${at}`,
+        machine: this.#machine(`n${at}`, `10.0.2.${at + 1}`),
+        program: null,
+        agent: null,
+        joinedInBoot: 0,
+        atClaim: null,
+      });
   }
 
   get leader(): Server | null {
@@ -168,10 +186,12 @@ export class World {
       if (own.program === program) Object.assign(own, { program: null, agent: null });
     });
     this.say(own.name, "starts");
-    const runtime = this.#runtimeOf(program, own.name);
+    const runtime = watched(this.#runtimeOf(program, own.name), () => own.atClaim?.());
     const agent = new NodeAgent({
       runtime,
-      log: this.#logOf(own.name),
+      log: this.#logOf(own.name, (message) => {
+        if (message === "joined the server") own.joinedInBoot = own.machine.boots;
+      }),
       dataDirectory: "/data",
       settings: {
         name: own.name,
@@ -356,8 +376,9 @@ export class World {
     }
   }
 
-  #logOf(who: string): Log {
+  #logOf(who: string, heard: (message: string) => void = () => undefined): Log {
     const tell = (level: string) => (message: string, fields?: LogFields) => {
+      heard(message);
       if (level === "error" || TOLD.has(message)) this.say(who, `${message} ${fields ? JSON.stringify(fields) : ""}`);
       else this.say(who, message);
       if (level === "error" && /assertion failed/.test(JSON.stringify(fields ?? {}))) this.fail(new Violation("assertion", JSON.stringify(fields)));

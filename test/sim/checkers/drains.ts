@@ -8,6 +8,7 @@ import type { ChangeSet } from "../../../internal/domain/tables.ts";
 import type { View } from "../../../internal/domain/view.ts";
 import { STOP_TEXT } from "../../../internal/scheduler/changes.ts";
 import { Violation } from "../history.ts";
+import { firedJobOf } from "../node-fires.ts";
 import { lostAfterMsOf, stopOnClientAfterMsOf } from "../workload.ts";
 import type { World } from "../world.ts";
 import type { Checker } from "./checker.ts";
@@ -81,7 +82,8 @@ function takeAllocs(
     known.allocs.set(row.id, row);
     const node = known.nodes.get(row.nodeId);
     const isAway = [node, known.view.node(row.nodeId)].every((one) => one?.eligibility === "ineligible");
-    if (!before && row.createIndex === set.index && node && isAway)
+    // What a node fired itself is told, not placed.
+    if (!before && row.createIndex === set.index && node && isAway && !firedJobOf(row.jobId))
       throw new Violation("drain", `alloc ${row.id} of ${row.jobId} is placed on ${node.name}, which is ${node.drain ? "draining" : "ineligible"}`);
     if (before && before.clientStatus !== row.clientStatus) checkUnknown(world, before, row);
   }
@@ -101,7 +103,7 @@ function checkEmpty(node: Node, allocs: ReadonlyMap<string, Alloc>, view: View):
   for (const alloc of allocs.values()) {
     const now = view.alloc(alloc.id);
     if (alloc.nodeId !== node.id || !now || isClientTerminal(now) || isClientTerminal(alloc)) continue;
-    if (node.drain?.ignoresSystemJobs && alloc.jobId.startsWith("system-")) continue;
+    if (node.drain?.ignoresSystemJobs && /^(system-|patrol\b)/.test(alloc.jobId)) continue;
     throw new Violation(
       "drain",
       `node ${node.name} is drained with ${alloc.id} of ${alloc.jobId} ${alloc.desiredStatus}/${alloc.clientStatus} on it`,
