@@ -60,7 +60,9 @@ export function nodeFiresChecker(): Checker {
       if (run && run.allocId !== process.allocId)
         throw new Violation("one run", `${found.childId} began as ${run.allocId} and as ${process.allocId} on ${machine.name}`);
       world.history.count("seen run of a node's own fire");
-      if (!run) runs.set(runKey, { allocId: process.allocId, node: machine.name, startedAtMs: world.time.nowMs, journalLosses: machine.disk.losses });
+      // A later attempt is of a run that is known, or that a restored server has forgotten.
+      if (!run && process.attempt === 1)
+        runs.set(runKey, { allocId: process.allocId, node: machine.name, startedAtMs: world.time.nowMs, journalLosses: machine.disk.losses });
     },
     committed(world, { sets }) {
       for (const set of sets) {
