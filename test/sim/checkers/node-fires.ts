@@ -60,8 +60,8 @@ export function nodeFiresChecker(): Checker {
       if (run && run.allocId !== process.allocId)
         throw new Violation("one run", `${found.childId} began as ${run.allocId} and as ${process.allocId} on ${machine.name}`);
       world.history.count("seen run of a node's own fire");
-      // A later attempt is of a run that is known, or that a restored server has forgotten.
-      if (!run && process.attempt === 1)
+      // After a restore a later attempt may be of a run that the server has forgotten.
+      if (!run && (process.attempt === 1 || world.history.restoredIndex === 0))
         runs.set(runKey, { allocId: process.allocId, node: machine.name, startedAtMs: world.time.nowMs, journalLosses: machine.disk.losses });
     },
     committed(world, { sets }) {
