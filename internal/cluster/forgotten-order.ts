@@ -2,6 +2,7 @@
 // order did not complete: its node says that it was killed, and the server has no wish of that kind.
 
 import type { Alloc } from "../domain/alloc.ts";
+import { hasRunToItsEnd } from "../domain/completion.ts";
 import type { Context, View } from "../domain/view.ts";
 
 /** The alloc as its node reports it now; where a forgotten order ended it, its run was cut short, and it is placed again. */
@@ -14,14 +15,10 @@ export function withForgottenOrder(view: View, reported: Alloc, context: Context
 
 // --- internal ---
 
-/** Whether the tasks that decide about the alloc's end ran and ended by themselves; others are ended with their leader. */
 function hasCompleted(view: View, alloc: Alloc): boolean {
   const version = view.jobVersion(alloc.namespace, alloc.jobId, alloc.jobCreateIndex, alloc.jobVersion);
-  const mains = version?.groups.find((group) => group.name === alloc.group)?.tasks.filter((task) => task.lifecycle === null) ?? [];
-  const leaders = mains.filter((task) => task.leader);
-  const deciding = leaders.length > 0 ? leaders : mains;
-  return deciding.every((task) => {
-    const state = alloc.taskStates[task.name];
-    return typeof state?.startedAtMs === "number" && !state.events.some((event) => event.type === "Killed");
-  });
+  return hasRunToItsEnd(
+    version?.groups.find((group) => group.name === alloc.group),
+    alloc,
+  );
 }

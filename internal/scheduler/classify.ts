@@ -3,6 +3,7 @@
 
 import type { Alloc } from "../domain/alloc.ts";
 import { isServerTerminal } from "../domain/alloc.ts";
+import { hasRunToItsEnd } from "../domain/completion.ts";
 import type { Disconnect } from "../domain/job.ts";
 import type { Node } from "../domain/node.ts";
 import { type GroupInput, isGone, isOfThisVersion } from "./changes.ts";
@@ -67,7 +68,7 @@ const STILL_WANTED_RULES: readonly Rule[] = [
 /** Service and batch jobs. */
 export const COUNTED_RULES: readonly Rule[] = [
   rule("over", "its run was cut short", isCutShort),
-  rule("settled", "it had completed before it was told to stop", (look) => isStopped(look) && isDoneBatch(look) && look.alloc.nextAlloc === ""),
+  rule("settled", "it had completed before it was told to stop", hasCompletedBefore),
   rule("over", "it was told to stop", isStopped),
   rule("settled", "its tasks completed", isDoneBatch),
   rule("over", "its tasks have ended", ({ alloc }) => alloc.clientStatus === "complete"),
@@ -146,6 +147,11 @@ function isStopped({ alloc }: Look): boolean {
 
 function isDoneBatch({ input, alloc, isCurrent }: Look): boolean {
   return input.job.type === "batch" && alloc.clientStatus === "complete" && isCurrent;
+}
+
+/** What an order ended, as a drain does, has not had its run, and waits for room elsewhere. */
+function hasCompletedBefore(look: Look): boolean {
+  return isStopped(look) && isDoneBatch(look) && look.alloc.nextAlloc === "" && hasRunToItsEnd(look.input.group, look.alloc);
 }
 
 function isToResume({ alloc, isCurrent }: Look): boolean {

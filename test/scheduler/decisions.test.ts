@@ -70,6 +70,21 @@ function rollout(status: Deployment["status"], own: Partial<Deployment["groups"]
   return { status, groups: { g: group } };
 }
 
+/** The states of a task that ran and ended with these events. */
+function taskEnds(...types: readonly string[]): Alloc["taskStates"] {
+  const events = types.map((type) => ({ type, atMs: NOW_MS, message: "", details: {} }));
+  const ended = {
+    state: "dead" as const,
+    failed: false,
+    restarts: 0,
+    lastRestartAtMs: null,
+    startedAtMs: NOW_MS - 1000,
+    finishedAtMs: NOW_MS,
+    events,
+  };
+  return { t: ended };
+}
+
 const UNPROMOTED = { isPromoted: false, desiredCanaries: 1 };
 const FAILED = { clientStatus: "failed" as const, modifiedAtMs: NOW_MS - 1000, health: null };
 const NEVER: GroupDraft = { reschedule: { attempts: 0, unlimited: false } };
@@ -82,8 +97,13 @@ const ROWS: readonly (readonly [string, Case, readonly string[]])[] = [
   ["it ended well, a batch", { type: "batch", allocs: [{ clientStatus: "complete" }] }, ["settle j.g[0]: its tasks completed"]],
   [
     "it ended well and was told to stop, a batch",
-    { type: "batch", allocs: [{ clientStatus: "complete", desiredStatus: "stop" }] },
+    { type: "batch", allocs: [{ clientStatus: "complete", desiredStatus: "stop", taskStates: taskEnds("Terminated") }] },
     ["settle j.g[0]: it had completed before it was told to stop"],
+  ],
+  [
+    "it was ended by a drain that found no room for it elsewhere, a batch",
+    { type: "batch", allocs: [{ clientStatus: "complete", desiredStatus: "stop", taskStates: taskEnds("Terminated", "Killed") }] },
+    ["place j.g[0]: the count is 1"],
   ],
   [
     "it ended well as an older version, a batch",

@@ -54,7 +54,7 @@ function checkParallel(view: View, namespace: string, jobId: string): void {
   const job = view.job(namespace, jobId);
   if (!job || job.stop || job.type !== "service") return;
   for (const { name, update } of job.groups) {
-    const waitedFor = [...view.allocsOfJob(namespace, jobId)].filter((alloc) => alloc.group === name && isWaitedFor(view, job.version, alloc));
+    const waitedFor = [...view.allocsOfJob(namespace, jobId)].filter((alloc) => alloc.group === name && isWaitedFor(view, alloc));
     if (update !== null && waitedFor.length > update.maxParallel)
       throw new Violation(
         "max_parallel",
@@ -64,20 +64,16 @@ function checkParallel(view: View, namespace: string, jobId: string): void {
 }
 
 /**
- * Whether it took the place of an older version's and was not healthy yet. What was cut off meanwhile nobody waits for; nor, in the
- * roll-out of a later version, for what took the place of something that had never been healthy: nothing was given up for it.
+ * Whether something healthy was given up for it, perhaps some versions ago, and it is not healthy yet. What was cut off meanwhile nobody
+ * waits for; nor for what took the place of something that had never been healthy.
  */
-function isWaitedFor(view: View, version: number, alloc: Alloc): boolean {
+function isWaitedFor(view: View, alloc: Alloc): boolean {
   if (isTerminal(alloc) || alloc.clientStatus === "unknown" || alloc.disconnectedAtMs !== undefined || alloc.health?.isHealthy === true) return false;
-  return alloc.jobVersion === version ? replacedBy(view, alloc) !== null : hasGivenUpHealthy(view, alloc);
-}
-
-function replacedBy(view: View, alloc: Alloc): Alloc | null {
-  const before = view.alloc(alloc.previousAlloc);
-  return before?.decisions?.some((decision) => decision.kind === "replace") ? before : null;
+  return hasGivenUpHealthy(view, alloc);
 }
 
 function hasGivenUpHealthy(view: View, alloc: Alloc): boolean {
-  const before = replacedBy(view, alloc);
-  return before !== null && (before.health?.isHealthy === true || hasGivenUpHealthy(view, before));
+  const before = view.alloc(alloc.previousAlloc);
+  if (!before?.decisions?.some((decision) => decision.kind === "replace")) return false;
+  return before.health?.isHealthy === true || hasGivenUpHealthy(view, before);
 }
