@@ -75,6 +75,8 @@ export class World {
   readonly userMachine: Machine;
   readonly user: Program;
   readonly checkers: Checker[] = [];
+  /** When each node joined last: it may have been for less than the time between two looks. */
+  readonly joinedAtMs = new Map<string, number>();
   readonly chance: Prng;
   readonly #machines: Machine[] = [];
   #failure: unknown = null;
@@ -378,6 +380,7 @@ export class World {
 
   #logOf(who: string, heard: (message: string) => void = () => undefined): Log {
     const tell = (level: string) => (message: string, fields?: LogFields) => {
+      if (message === "joined the server") this.joinedAtMs.set(who, this.time.nowMs);
       heard(message);
       if (level === "error" || TOLD.has(message)) this.say(who, `${message} ${fields ? JSON.stringify(fields) : ""}`);
       else this.say(who, message);
