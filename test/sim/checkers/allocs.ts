@@ -8,7 +8,7 @@ import type { Checker } from "./checker.ts";
 
 export function allocsChecker(): Checker {
   let looked: { readonly view: View; readonly index: number } | null = null;
-  const last = new Map<string, Pick<Alloc, "clientStatus" | "desiredStatus">>();
+  const last = new Map<string, Pick<Alloc, "clientStatus" | "desiredStatus" | "modifyIndex">>();
   return {
     name: "allocs",
     committed(_world, commit) {
@@ -17,8 +17,10 @@ export function allocsChecker(): Checker {
           if (change.table !== "allocs" || change.op !== "put") continue;
           const { row } = change;
           const before = last.get(row.id);
+          // A server that was paused over its commit tells of it when others have gone on.
+          if (before && before.modifyIndex > row.modifyIndex) continue;
           if (before) checkMove(row, before);
-          last.set(row.id, { clientStatus: row.clientStatus, desiredStatus: row.desiredStatus });
+          last.set(row.id, { clientStatus: row.clientStatus, desiredStatus: row.desiredStatus, modifyIndex: row.modifyIndex });
         }
       }
     },
