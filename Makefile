@@ -8,9 +8,6 @@ UNIT := $(patsubst %,./%/,$(filter-out $(NOT_UNIT),$(sort $(patsubst %/,%,$(wild
 
 # What a test may take that says nothing of it: a machine that is busy makes none of them fail.
 PATIENT := --timeout 60000
-# What runs real processes may have a second try (EDGECTL_TEST_RETRY=1): a machine that was busy for a moment is no finding. Each is named.
-REAL := --timeout 30000 $(if $(EDGECTL_TEST_RETRY),--retry=$(EDGECTL_TEST_RETRY),--only-failures)
-
 .PHONY: e2e-sea-missing help deps build release check types lint tidy unit contract contract-node test e2e e2e-sea emulated bench demo clean sim sim-test sim-mutants faults faults-test
 .DELETE_ON_ERROR:
 
@@ -52,7 +49,7 @@ unit: deps ## unit tests: everything under test/ that needs no built executable
 	@$(STEP) unit $(BUN) test $(PATIENT) --only-failures $(or $(UNIT),./test/none/)
 
 contract: deps ## the contract suites on Bun: files, processes, network, SQLite, PostgreSQL
-	@$(STEP) contract $(BUN) test $(REAL) ./test/contract/
+	@$(STEP) contract scripts/bun-tests.sh ./test/contract/
 
 contract-node: deps ## the contract suites on Node
 	@$(STEP) contract-node scripts/contract-node.sh ./test/contract/
@@ -72,26 +69,26 @@ sim-mutants: deps ## plants bugs in copies of the sources and lets the simulator
 	$(BUN) test/sim/mutants.ts
 
 e2e: build ## tests of dist/edgectl as a black box
-	@$(STEP) e2e $(BUN) test $(REAL) ./test/e2e/
+	@$(STEP) e2e scripts/bun-tests.sh ./test/e2e/
 
 faults: build ## two minutes of real faults, and what a power cut leaves [SEED=...] [FAULT_SECONDS=n]
 	@FAULT_SECONDS="$(or $(FAULT_SECONDS),120)" SEED="$(SEED)" $(BUN) test ./test/faults/
 
 faults-test: build ## the same, shorter: killed and paused processes, cut links, full disks, torn files
-	@$(STEP) faults $(BUN) test $(REAL) ./test/faults/
+	@$(STEP) faults scripts/bun-tests.sh ./test/faults/
 
 dist/edgectl-linux-x64-sea: dist/edgectl-node.cjs scripts/sea.ts
 	$(BUN) scripts/sea.ts --target x64 --bundle dist/edgectl-node.cjs --outfile $@
 
 e2e-sea: dist/edgectl-linux-x64-sea ## the same tests of the Node single executable
-	@$(STEP) e2e-sea env EDGECTL_BIN=dist/edgectl-linux-x64-sea $(BUN) test $(REAL) ./test/e2e/
+	@$(STEP) e2e-sea env EDGECTL_BIN=dist/edgectl-linux-x64-sea scripts/bun-tests.sh ./test/e2e/
 
 e2e-sea-missing:
 	@echo "== e2e-sea: skipped, this machine is $(shell uname -m) and the test's Node executable is x86_64"
 	@[ "$(EDGECTL_TEST_REQUIRE)" != 1 ]
 
 emulated: build dist/edgectl-node.cjs ## tests on the processors of small devices, emulated by qemu
-	@$(STEP) emulated $(BUN) test $(REAL) ./test/emulated/
+	@$(STEP) emulated scripts/bun-tests.sh ./test/emulated/
 
 bench: build ## benchmarks, as JSON
 	$(BUN) test/bench/main.ts

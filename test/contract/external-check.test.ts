@@ -88,7 +88,8 @@ for (const [what, place, instead, promises] of BROKEN)
   });
 
 test("a driver that runs no commands keeps its promises without them, and the check says so", { skip, timeout: 60_000 }, async () => {
-  const results = await check(text.replace(', "exec"]', "]"));
+  assert.ok(text.includes(', "exec",'));
+  const results = await check(text.replace(', "exec",', ","));
   assert.deepEqual(
     results.filter(({ outcome }) => outcome !== "ok").map(({ outcome, promise, seen }) => [outcome, promise, seen]),
     [["skipped", "runs commands in its tasks", 'it does not say "exec" among its abilities']],
