@@ -56,6 +56,8 @@ export interface SimNode {
   agent: NodeAgent | null;
   /** The boot of its machine in which it last heard of a server. */
   joinedInBoot: number;
+  /** When it joined last: it may have been for less than the time between two looks. */
+  joinedAtMs?: number;
   /** Called when the agent writes down that it is about to begin a fire of its own. */
   atClaim: (() => void) | null;
 }
@@ -75,8 +77,6 @@ export class World {
   readonly userMachine: Machine;
   readonly user: Program;
   readonly checkers: Checker[] = [];
-  /** When each node joined last: it may have been for less than the time between two looks. */
-  readonly joinedAtMs = new Map<string, number>();
   readonly chance: Prng;
   readonly #machines: Machine[] = [];
   #failure: unknown = null;
@@ -192,7 +192,7 @@ export class World {
     const agent = new NodeAgent({
       runtime,
       log: this.#logOf(own.name, (message) => {
-        if (message === "joined the server") own.joinedInBoot = own.machine.boots;
+        if (message === "joined the server") Object.assign(own, { joinedInBoot: own.machine.boots, joinedAtMs: this.time.nowMs });
       }),
       dataDirectory: "/data",
       settings: {
@@ -380,7 +380,6 @@ export class World {
 
   #logOf(who: string, heard: (message: string) => void = () => undefined): Log {
     const tell = (level: string) => (message: string, fields?: LogFields) => {
-      if (message === "joined the server") this.joinedAtMs.set(who, this.time.nowMs);
       heard(message);
       if (level === "error" || TOLD.has(message)) this.say(who, `${message} ${fields ? JSON.stringify(fields) : ""}`);
       else this.say(who, message);

@@ -120,7 +120,7 @@ function checkCutOff(world: World, cutSince: Map<string, number>): void {
       cutSince.delete(key);
       continue;
     }
-    const sinceMs = Math.max(cutSince.get(key) ?? world.time.nowMs, world.joinedAtMs.get(node.name) ?? 0);
+    const sinceMs = Math.max(cutSince.get(key) ?? world.time.nowMs, node.joinedAtMs ?? 0);
     cutSince.set(key, sinceMs);
     for (const process of node.machine.tasks.values()) {
       if (process.exitCode !== null) continue;
