@@ -34,11 +34,7 @@ export interface Shape {
   readonly isFoldedOften: boolean;
 }
 
-interface Restore {
-  readonly content: StoredContent;
-  readonly epoch: number;
-  readonly by: string;
-}
+type Restore = { readonly content: StoredContent; readonly epoch: number; readonly by: string };
 
 export interface SimServer {
   readonly name: string;
@@ -378,9 +374,9 @@ export class World {
     }
   }
 
-  #logOf(who: string, heard: (message: string) => void = () => undefined): Log {
+  #logOf(who: string, heard?: (message: string) => void): Log {
     const tell = (level: string) => (message: string, fields?: LogFields) => {
-      heard(message);
+      heard?.(message);
       if (level === "error" || TOLD.has(message)) this.say(who, `${message} ${fields ? JSON.stringify(fields) : ""}`);
       else this.say(who, message);
       if (level === "error" && /assertion failed/.test(JSON.stringify(fields ?? {}))) this.fail(new Violation("assertion", JSON.stringify(fields)));
