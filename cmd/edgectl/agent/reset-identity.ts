@@ -4,6 +4,7 @@ import { fingerprint } from "../../../internal/client/fingerprint/fingerprint.ts
 import { keyPath, knownNodeId, newIdentity } from "../../../internal/client/identity.ts";
 import { makeNodeDrivers } from "../../../internal/client/node-drivers.ts";
 import { EdgeError, messageOf } from "../../../internal/domain/errors.ts";
+import type { TaskHandle } from "../../../internal/runner/drivers/driver.ts";
 import { tasksLeftRunning } from "../../../internal/runner/left-running.ts";
 import { createLog } from "../../../internal/runtime/log.ts";
 import type { Runtime } from "../../../internal/runtime/runtime.ts";
@@ -74,12 +75,21 @@ async function endTasks(runtime: Runtime, config: AgentConfig, stopsTasks: boole
     }
     for (const handle of left.flatMap(({ handles }) => handles)) {
       await handle.kill();
-      await handle.exited;
+      await endOf(runtime, handle);
     }
     return left.length;
   } finally {
     for (const driver of drivers) driver.stop?.();
   }
+}
+
+/** A handle's own looks keep no process alive: an agent has other reasons to live, a command has not. */
+async function endOf({ clock }: Runtime, { exited }: TaskHandle): Promise<void> {
+  let hasEnded = false;
+  const end = exited.then(() => {
+    hasEnded = true;
+  });
+  while (!hasEnded) await Promise.race([end, clock.sleep(50)]);
 }
 
 /** The key last: with the journal gone the device is the old node without its memory, never a new one with another's. */
