@@ -3,7 +3,7 @@
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { shellJob } from "../e2e/jobs.ts";
-import { freePort, inPlace, type Place, until } from "../e2e/place.ts";
+import { freePort, inPlace, type Place, sleep, until } from "../e2e/place.ts";
 import { bootWrapper, losePower } from "../e2e/reboot.ts";
 import { type Figure, figure, percentile, pidsOf, residentMiB, round } from "./measure.ts";
 
@@ -84,37 +84,21 @@ export async function output(): Promise<Figure[]> {
 }
 
 const ENDS = 10_000;
-/** By then the heap is as large as it gets; what is held is the median over so many ends. */
+/** As many warm up what an agent makes once. */
 const WARM_ENDS = 4_000;
-const WINDOW_ENDS = 1_000;
 const FLAPPING = 10;
+/** By then a heap that is not used has been given back. */
+const REST_MS = 15_000;
 
-/** Ten thousand ends and restarts: what the agent holds afterwards beside what it held when its heap had grown. */
+/** Ten thousand ends and restarts: what the agent holds at rest afterwards, beside what it held at rest before them. */
 export async function ends(): Promise<Figure[]> {
   const results: Figure[] = [];
   await inPlace(async (place) => {
     await place.start();
-    const group = `count = ${FLAPPING}\nrestart = { attempts = 1000000, interval = "24h", delay = "1ms", mode = "delay" }`;
-    place.run(shellJob({ id: "flapping", type: "service", script: "exit 1", group }), "--detach");
-    const restarts = async () => {
-      const allocs: readonly { readonly TaskStates: { readonly main?: { readonly Restarts: number } } | null }[] =
-        await place.get("/v1/job/flapping/allocations");
-      return allocs.reduce((sum, alloc) => sum + (alloc.TaskStates?.main?.Restarts ?? 0), 0);
-    };
-    const untilEnds = async (count: number, samples: Held[] = []) => {
-      const isThere = async () => {
-        samples.push(held(place));
-        return (await restarts()) >= count;
-      };
-      await until(`${count} ends`, isThere, 1_200_000);
-      return medians(samples);
-    };
-    await untilEnds(WARM_ENDS);
-    const began = performance.now();
-    const before = await untilEnds(WARM_ENDS + WINDOW_ENDS);
-    await untilEnds(WARM_ENDS + ENDS);
-    const perSecond = ENDS / ((performance.now() - began) / 1000);
-    const after = await untilEnds(WARM_ENDS + ENDS + WINDOW_ENDS);
+    await flap(place, "warm", WARM_ENDS);
+    const before = held(place);
+    const perSecond = await flap(place, "flapping", ENDS);
+    const after = held(place);
     const note = `${round(perSecond, 0)} ends and restarts a second of ${FLAPPING} tasks; before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`;
     const growth = (name: keyof Held, unit: string, budget: number) =>
       figure({
@@ -178,23 +162,31 @@ interface Held {
 function held(place: Place): Held {
   const pid = place.agent.process.pid ?? 0;
   return {
-    resident: residentMiB(pid),
+    resident: round(residentMiB(pid), 1),
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
     processes: pidsOf(place.folder).length,
     files: filesBelow(place.agent.dataDirectory),
   };
 }
 
-function medians(samples: readonly Held[]): Held {
-  const median = (name: keyof Held) =>
-    round(
-      percentile(
-        samples.map((sample) => sample[name]),
-        0.5,
-      ),
-      1,
+/** So many ends of tasks that fail at once, then rest without anything of them. Returns how many ended in a second. */
+async function flap(place: Place, id: string, count: number): Promise<number> {
+  const group = `count = ${FLAPPING}\nrestart = { attempts = 1000000, interval = "24h", delay = "1ms", mode = "delay" }`;
+  const began = performance.now();
+  place.run(shellJob({ id, type: "service", script: "exit 1", group }), "--detach");
+  const restarts = async () => {
+    const allocs: readonly { readonly TaskStates: { readonly main?: { readonly Restarts: number } } | null }[] = await place.get(
+      `/v1/job/${id}/allocations`,
     );
-  return { resident: median("resident"), descriptors: median("descriptors"), processes: median("processes"), files: median("files") };
+    return allocs.reduce((sum, alloc) => sum + (alloc.TaskStates?.main?.Restarts ?? 0), 0);
+  };
+  await until(`${count} ends`, async () => (await restarts()) >= count, 1_200_000);
+  const perSecond = count / ((performance.now() - began) / 1000);
+  place.ok("stop", id);
+  await sleep(REST_MS);
+  await place.request("PUT", "/v1/client/gc");
+  await sleep(2000);
+  return perSecond;
 }
 
 function filesBelow(folder: string): number {
