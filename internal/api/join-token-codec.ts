@@ -29,7 +29,8 @@ export function encodeRefusal(refusal: RefusedNode): JsonObject {
   return { NodeID: nodeId, NodeName: nodeName, Reason: reason, Count: count, FirstAt: timeText(firstAtMs), LastAt: timeText(lastAtMs) };
 }
 
-interface RefusedNode {
+/** A node that was refused lately, and why. */
+export interface RefusedNode {
   readonly nodeId: string;
   readonly nodeName: string;
   readonly reason: string;

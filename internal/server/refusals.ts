@@ -1,21 +1,13 @@
 // Nodes that were refused lately, and why: for whoever waits for a device that does not come. In memory, as long as this
 // server leads; the newest stay.
 
+import type { RefusedNode } from "../api/join-token-codec.ts";
 import { LIMITS } from "../domain/limits.ts";
 
-export interface Refusal {
-  readonly nodeId: string;
-  readonly nodeName: string;
-  readonly reason: string;
-  readonly count: number;
-  readonly firstAtMs: number;
-  readonly lastAtMs: number;
-}
-
 export class Refusals {
-  readonly #byNode = new Map<string, Refusal>();
+  readonly #byNode = new Map<string, RefusedNode>();
 
-  note({ nodeId, nodeName, reason }: Pick<Refusal, "nodeId" | "nodeName" | "reason">, nowMs: number): void {
+  note({ nodeId, nodeName, reason }: Pick<RefusedNode, "nodeId" | "nodeName" | "reason">, nowMs: number): void {
     const before = this.#byNode.get(nodeId);
     this.#byNode.delete(nodeId);
     this.#byNode.set(nodeId, { nodeId, nodeName, reason, count: (before?.count ?? 0) + 1, firstAtMs: before?.firstAtMs ?? nowMs, lastAtMs: nowMs });
@@ -28,7 +20,7 @@ export class Refusals {
   }
 
   /** The latest first. */
-  list(): readonly Refusal[] {
+  list(): readonly RefusedNode[] {
     return [...this.#byNode.values()].reverse();
   }
 }
